@@ -1,0 +1,57 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+let common: [SwiftSetting] = [
+    .treatAllWarnings(as: .error),
+    .enableUpcomingFeature("ExistentialAny"),
+    .enableUpcomingFeature("MemberImportVisibility"),
+]
+
+/// Targets that do no I/O: also checked for every use of an unsafe construct.
+let pure: [SwiftSetting] = common + [.strictMemorySafety()]
+
+let strictC: [CSetting] = [
+    .treatAllWarnings(as: .error), .enableWarning("all"), .enableWarning("extra"),
+]
+
+let package = Package(
+    name: "ttynvt-swift",
+    products: [.executable(name: "ttynvt-swift", targets: ["ttynvt-swift"])],
+    dependencies: [
+        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0"),
+        .package(url: "https://github.com/apple/swift-log", from: "1.16.0"),
+    ],
+    targets: [
+        // Pure: no I/O, time is an argument.
+        .target(name: "SerialLine", swiftSettings: pure),
+        .target(name: "RFC2217", dependencies: ["SerialLine"], swiftSettings: pure),
+        .target(name: "LineDiscipline", dependencies: ["SerialLine"], swiftSettings: pure),
+        .target(name: "VirtualTTY", dependencies: ["SerialLine", "RFC2217", "LineDiscipline"], swiftSettings: pure),
+
+        // C: what Swift cannot import.
+        .target(name: "CCUSE", cSettings: strictC, linkerSettings: [.linkedLibrary("fuse3")]),
+        .target(name: "CSystemd", cSettings: strictC, linkerSettings: [.linkedLibrary("systemd")]),
+
+        // I/O.
+        .target(name: "Platform", swiftSettings: common),
+        .target(name: "PortRuntime", dependencies: ["Platform", "VirtualTTY"], swiftSettings: common),
+        .target(
+            name: "CUSEDevice", dependencies: ["CCUSE", "Platform", "PortRuntime", "VirtualTTY"], swiftSettings: common),
+        .target(
+            name: "RemotePort", dependencies: ["Platform", "PortRuntime", "RFC2217", "VirtualTTY"],
+            swiftSettings: common),
+        .target(name: "Simulator", dependencies: ["Platform", "RFC2217", "SerialLine"], swiftSettings: common),
+        .target(
+            name: "Logs", dependencies: ["CSystemd", "Platform", .product(name: "Logging", package: "swift-log")],
+            swiftSettings: common),
+        .executableTarget(
+            name: "ttynvt-swift",
+            dependencies: [
+                "CUSEDevice", "Logs", "Platform", "PortRuntime", "RFC2217", "RemotePort", "SerialLine", "Simulator",
+                "VirtualTTY",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+                .product(name: "Logging", package: "swift-log"),
+            ],
+            swiftSettings: common),
+    ]
+)

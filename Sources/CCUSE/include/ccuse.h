@@ -1,0 +1,3 @@
+#ifndef CCUSE_H
+#define CCUSE_H
+#endif

@@ -1,0 +1,41 @@
+# shellcheck shell=bash
+# Sourced by run: starts one command in a process-id namespace of its own, so
+# that ending its first process ends every process it has led to, whatever
+# group, session or tracer those have. User-mode Linux needs that: its guest
+# processes are traced processes of the host.
+
+contained= # process id of unshare, as long as it is to be waited for
+
+# contained_start COMMAND [ARG...]: in the background, with the caller's redirections.
+contained_start() {
+    local as_root=
+    [ "$(id -u)" = 0 ] || as_root=--map-root-user
+    # pdeathsig: even when run is killed by SIGKILL, nothing stays behind.
+    # The shell is the namespace's first process and so the one that reaps orphans;
+    # "exit" keeps it from replacing itself by its last command.
+    # shellcheck disable=SC2016
+    exec setpriv --pdeathsig KILL setsid \
+        unshare $as_root --pid --fork --kill-child --mount-proc \
+        sh -c '"$@"; exit $?' sh "$@"
+}
+
+# The namespace's first process is killed and not unshare: unshare then returns
+# when the kernel has taken the whole namespace down, and not before.
+contained_stop() {
+    local first=
+    [ -n "$contained" ] || return 0
+    read -r first _ 2>/dev/null <"/proc/$contained/task/$contained/children"
+    kill -KILL "${first:-$contained}" 2>/dev/null
+}
+
+# contained_wait: returns the status; a trap interrupts wait, not us.
+contained_wait() {
+    local status
+    while :; do
+        wait "$contained"
+        status=$?
+        kill -0 "$contained" 2>/dev/null || break
+    done
+    contained=
+    return "$status"
+}
