@@ -14,33 +14,38 @@ let strictC: [CSetting] = [
     .treatAllWarnings(as: .error), .enableWarning("all"), .enableWarning("extra"),
 ]
 
+/// Errno, the kernel's error numbers, as a type.
+let system: Target.Dependency = .product(name: "SystemPackage", package: "swift-system")
+
 let package = Package(
     name: "ttynvt-swift",
     products: [.executable(name: "ttynvt-swift", targets: ["ttynvt-swift"])],
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0"),
         .package(url: "https://github.com/apple/swift-log", from: "1.16.0"),
+        .package(url: "https://github.com/apple/swift-system", from: "1.6.0"),
     ],
     targets: [
         // Pure: no I/O, time is an argument.
         .target(name: "SerialLine", swiftSettings: pure),
         .target(name: "RFC2217", dependencies: ["SerialLine"], swiftSettings: pure),
         .target(name: "LineDiscipline", dependencies: ["SerialLine"], swiftSettings: pure),
-        .target(name: "VirtualTTY", dependencies: ["SerialLine", "RFC2217", "LineDiscipline"], swiftSettings: pure),
+        .target(name: "VirtualTTY", dependencies: ["SerialLine", "RFC2217", "LineDiscipline", system], swiftSettings: pure),
 
         // C: what Swift cannot import.
         .target(name: "CCUSE", cSettings: strictC, linkerSettings: [.linkedLibrary("fuse3")]),
+        .target(name: "CLinux", cSettings: strictC),
         .target(name: "CSystemd", cSettings: strictC, linkerSettings: [.linkedLibrary("systemd")]),
 
         // I/O.
-        .target(name: "Platform", swiftSettings: common),
-        .target(name: "PortRuntime", dependencies: ["Platform", "VirtualTTY"], swiftSettings: common),
+        .target(name: "Platform", dependencies: ["CLinux", "SerialLine", system], swiftSettings: common),
+        .target(name: "PortRuntime", dependencies: ["Platform", "VirtualTTY", system], swiftSettings: common),
         .target(
-            name: "CUSEDevice", dependencies: ["CCUSE", "Platform", "PortRuntime", "VirtualTTY"], swiftSettings: common),
+            name: "CUSEDevice", dependencies: ["CCUSE", "Platform", "PortRuntime", "VirtualTTY", system], swiftSettings: common),
         .target(
-            name: "RemotePort", dependencies: ["Platform", "PortRuntime", "RFC2217", "VirtualTTY"],
+            name: "RemotePort", dependencies: ["Platform", "PortRuntime", "RFC2217", "VirtualTTY", system],
             swiftSettings: common),
-        .target(name: "Simulator", dependencies: ["Platform", "RFC2217", "SerialLine"], swiftSettings: common),
+        .target(name: "Simulator", dependencies: ["CLinux", "Platform", "RFC2217", "SerialLine", system], swiftSettings: common),
         .target(
             name: "Logs", dependencies: ["CSystemd", "Platform", .product(name: "Logging", package: "swift-log")],
             swiftSettings: common),
@@ -48,7 +53,7 @@ let package = Package(
             name: "ttynvt-swift",
             dependencies: [
                 "CUSEDevice", "Logs", "Platform", "PortRuntime", "RFC2217", "RemotePort", "SerialLine", "Simulator",
-                "VirtualTTY",
+                "VirtualTTY", system,
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Logging", package: "swift-log"),
             ],

@@ -1,0 +1,61 @@
+#include "clinux.h"
+
+#include <asm/ioctls.h>
+#include <asm/termbits.h>
+#include <stddef.h>
+#include <sys/prctl.h>
+
+// <sys/ioctl.h> and <asm/termios.h> both define these; only their declarations are wanted here.
+extern int ioctl(int fd, unsigned long request, ...);
+
+struct clinux_winsize {
+    unsigned short row, col, xpixel, ypixel;
+};
+
+_Static_assert(sizeof(struct clinux_termios) == sizeof(struct termios), "termios");
+_Static_assert(offsetof(struct clinux_termios, c_cc) == offsetof(struct termios, c_cc), "termios.c_cc");
+_Static_assert(sizeof(struct clinux_termios2) == sizeof(struct termios2), "termios2");
+_Static_assert(offsetof(struct clinux_termios2, c_ispeed) == offsetof(struct termios2, c_ispeed), "c_ispeed");
+_Static_assert(sizeof(struct termios) == 36 && sizeof(struct termios2) == 44, "termios sizes");
+_Static_assert(NCCS == CLINUX_NCCS, "NCCS");
+_Static_assert(sizeof(struct serial_struct) == 72 || sizeof(void *) == 4, "serial_struct");
+_Static_assert(offsetof(struct serial_struct, closing_wait) == 40 || sizeof(void *) == 4, "closing_wait");
+_Static_assert(sizeof(struct serial_icounter_struct) == 80, "serial_icounter_struct");
+_Static_assert(sizeof(struct serial_rs485) == 32, "serial_rs485");
+_Static_assert(sizeof(struct clinux_winsize) == 8, "winsize");
+
+int clinux_ioctl_value(int fd, unsigned long request, unsigned long value) { return ioctl(fd, request, value); }
+
+int clinux_ioctl_pointer(int fd, unsigned long request, void *argument) { return ioctl(fd, request, argument); }
+
+void clinux_name_thread(const char *name) { prctl(PR_SET_NAME, name); }
+
+#define CONSTANT(name) {#name, (uint32_t)(name)}
+
+static const struct clinux_constant constants[] = {
+    CONSTANT(TCGETS), CONSTANT(TCSETS), CONSTANT(TCSETSW), CONSTANT(TCSETSF), CONSTANT(TCGETA), CONSTANT(TCSETA),
+    CONSTANT(TCSETAW), CONSTANT(TCSETAF), CONSTANT(TCSBRK), CONSTANT(TCXONC), CONSTANT(TCFLSH), CONSTANT(TIOCEXCL),
+    CONSTANT(TIOCNXCL), CONSTANT(TIOCSCTTY), CONSTANT(TIOCGPGRP), CONSTANT(TIOCSPGRP), CONSTANT(TIOCOUTQ),
+    CONSTANT(TIOCSTI), CONSTANT(TIOCGWINSZ), CONSTANT(TIOCSWINSZ), CONSTANT(TIOCMGET), CONSTANT(TIOCMBIS),
+    CONSTANT(TIOCMBIC), CONSTANT(TIOCMSET), CONSTANT(TIOCGSOFTCAR), CONSTANT(TIOCSSOFTCAR), CONSTANT(FIONREAD),
+    CONSTANT(TIOCGSERIAL), CONSTANT(TIOCSSERIAL), CONSTANT(TIOCNOTTY), CONSTANT(TIOCSETD), CONSTANT(TIOCGETD),
+    CONSTANT(TCSBRKP), CONSTANT(TIOCSBRK), CONSTANT(TIOCCBRK), CONSTANT(TIOCGSID), CONSTANT(TIOCGRS485),
+    CONSTANT(TIOCSRS485), CONSTANT(TIOCGDEV), CONSTANT(TIOCVHANGUP), CONSTANT(TIOCGEXCL), CONSTANT(TIOCMIWAIT),
+    CONSTANT(TIOCGICOUNT), CONSTANT(TIOCGLCKTRMIOS), CONSTANT(TIOCSLCKTRMIOS), CONSTANT(TIOCSERGETLSR),
+    {"TCGETS2", (uint32_t)_IOR('T', 0x2A, struct termios2)}, {"TCSETS2", (uint32_t)_IOW('T', 0x2B, struct termios2)},
+    {"TCSETSW2", (uint32_t)_IOW('T', 0x2C, struct termios2)}, {"TCSETSF2", (uint32_t)_IOW('T', 0x2D, struct termios2)},
+    CONSTANT(BOTHER), CONSTANT(CBAUD), CONSTANT(CBAUDEX), CONSTANT(CIBAUD), CONSTANT(CSIZE), CONSTANT(CSTOPB),
+    CONSTANT(CREAD), CONSTANT(PARENB), CONSTANT(PARODD), CONSTANT(HUPCL), CONSTANT(CLOCAL), CONSTANT(CMSPAR),
+    CONSTANT(CRTSCTS), CONSTANT(ADDRB), CONSTANT(IXON), CONSTANT(IXOFF), CONSTANT(IXANY), CONSTANT(ICANON),
+    CONSTANT(INPCK), CONSTANT(PARMRK), CONSTANT(BRKINT), CONSTANT(IGNBRK), CONSTANT(IGNPAR), CONSTANT(VTIME),
+    CONSTANT(VMIN), CONSTANT(VSTART), CONSTANT(VSTOP), CONSTANT(B50), CONSTANT(B38400), CONSTANT(B57600),
+    CONSTANT(B4000000), {"struct termios", sizeof(struct termios)}, {"struct termios2", sizeof(struct termios2)},
+    {"struct serial_struct", sizeof(struct serial_struct)},
+    {"struct serial_icounter_struct", sizeof(struct serial_icounter_struct)},
+    {"struct serial_rs485", sizeof(struct serial_rs485)},
+};
+
+const struct clinux_constant *clinux_constants(int *count) {
+    *count = (int)(sizeof constants / sizeof *constants);
+    return constants;
+}

@@ -1,0 +1,51 @@
+// Kernel and glibc declarations that Swift's Glibc module leaves out.
+#ifndef CLINUX_H
+#define CLINUX_H
+
+#include <linux/serial.h>
+#include <linux/sockios.h>
+#include <stdint.h>
+#include <sys/eventfd.h>
+
+// The kernel's own termios structures. <asm/termbits.h> has them under names that clash with glibc's <termios.h>, so
+// they are spelled out here, and held against the kernel's in clinux.c.
+
+#define CLINUX_NCCS 19
+
+struct clinux_termios {
+    uint32_t c_iflag;
+    uint32_t c_oflag;
+    uint32_t c_cflag;
+    uint32_t c_lflag;
+    uint8_t c_line;
+    uint8_t c_cc[CLINUX_NCCS];
+};
+
+struct clinux_termios2 {
+    uint32_t c_iflag;
+    uint32_t c_oflag;
+    uint32_t c_cflag;
+    uint32_t c_lflag;
+    uint8_t c_line;
+    uint8_t c_cc[CLINUX_NCCS];
+    uint32_t c_ispeed;
+    uint32_t c_ospeed;
+};
+
+// ioctl(2) is variadic, which Swift cannot call.
+int clinux_ioctl_value(int fd, unsigned long request, unsigned long value);
+int clinux_ioctl_pointer(int fd, unsigned long request, void *_Nonnull argument);
+
+// prctl(2) is variadic too. Names the calling thread.
+void clinux_name_thread(const char *_Nonnull name);
+
+/// One of the kernel's tty ioctl numbers or structure sizes, by the name its header gives it.
+struct clinux_constant {
+    const char *_Nonnull name;
+    uint32_t value;
+};
+
+/// All that Swift's own tables repeat, for the test that holds them against the kernel's headers. Ends with `count`.
+const struct clinux_constant *_Nonnull clinux_constants(int *_Nonnull count);
+
+#endif

@@ -1,0 +1,23 @@
+/// A point of CLOCK_MONOTONIC, in nanoseconds. Pure code gets it as an argument; `Platform` reads the clock.
+package struct MonotonicTime: Comparable, Hashable, Sendable {
+    package var nanoseconds: UInt64
+
+    package init(nanoseconds: UInt64) { self.nanoseconds = nanoseconds }
+
+    package static func < (a: MonotonicTime, b: MonotonicTime) -> Bool { a.nanoseconds < b.nanoseconds }
+    package static func + (a: MonotonicTime, nanoseconds: UInt64) -> MonotonicTime {
+        MonotonicTime(nanoseconds: a.nanoseconds &+ nanoseconds)
+    }
+
+    /// Nanoseconds from `earlier` to this; 0 where `earlier` is later.
+    package func since(_ earlier: MonotonicTime) -> UInt64 {
+        nanoseconds > earlier.nanoseconds ? nanoseconds - earlier.nanoseconds : 0
+    }
+}
+
+extension UInt64 {
+    /// Nanoseconds of so many milliseconds.
+    package static func milliseconds(_ count: UInt64) -> UInt64 { count &* 1_000_000 }
+    /// Nanoseconds of so many seconds.
+    package static func seconds(_ count: UInt64) -> UInt64 { count &* 1_000_000_000 }
+}
