@@ -58,5 +58,11 @@ let package = Package(
                 .product(name: "Logging", package: "swift-log"),
             ],
             swiftSettings: common),
+
+        .testTarget(name: "PlatformTests", dependencies: ["CLinux", "Platform", "SerialLine", system], swiftSettings: common),
+        .testTarget(name: "RFC2217Tests", dependencies: ["RFC2217", "SerialLine"], swiftSettings: common),
+        .testTarget(
+            name: "SimulatorTests", dependencies: ["Platform", "RFC2217", "SerialLine", "Simulator", system],
+            swiftSettings: common),
     ]
 )

@@ -1,0 +1,7 @@
+import Testing
+
+@testable import Platform
+
+@Suite struct PlaceholderPlatform {
+    @Test func placeholder() {}
+}

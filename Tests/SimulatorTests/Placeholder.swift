@@ -1,0 +1,7 @@
+import Testing
+
+@testable import Simulator
+
+@Suite struct PlaceholderSimulator {
+    @Test func placeholder() {}
+}
