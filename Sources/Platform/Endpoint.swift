@@ -1,4 +1,4 @@
-import Glibc
+package import Glibc
 
 /// Where a TCP server is: `host:port`, `address:port` or `[v6 address]:port`.
 package struct Endpoint: Sendable, Hashable, CustomStringConvertible {

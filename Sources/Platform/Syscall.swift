@@ -1,4 +1,4 @@
-import Glibc
+package import Glibc
 package import SystemPackage
 
 /// Makes a system call: again after EINTR, -1 thrown as the Errno it left. EBADF and EFAULT are errors of this
