@@ -1,4 +1,4 @@
-package import SerialLine
+import SerialLine
 
 /// Between the line and the programs: N_TTY (n_tty.c). Received bytes go in, what a read returns comes out.
 ///

@@ -1,4 +1,4 @@
-package import SerialLine
+import SerialLine
 
 /// The kernel's termios2: what TCGETS2 copies, and with its speeds left out what TCGETS does.
 package struct Termios: Equatable, Sendable {
