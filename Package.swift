@@ -40,11 +40,11 @@ let package = Package(
 
         // I/O.
         .target(name: "Platform", dependencies: ["CLinux", "SerialLine", system], swiftSettings: common),
-        .target(name: "PortRuntime", dependencies: ["Platform", "VirtualTTY", system], swiftSettings: common),
+        .target(name: "PortRuntime", dependencies: ["Platform", "SerialLine", "VirtualTTY"], swiftSettings: common),
         .target(
-            name: "CUSEDevice", dependencies: ["CCUSE", "Platform", "PortRuntime", "VirtualTTY", system], swiftSettings: common),
+            name: "CUSEDevice", dependencies: ["CCUSE", "Platform", "PortRuntime", "SerialLine", "VirtualTTY", system], swiftSettings: common),
         .target(
-            name: "RemotePort", dependencies: ["Platform", "PortRuntime", "RFC2217", "VirtualTTY", system],
+            name: "RemotePort", dependencies: ["CLinux", "Platform", "PortRuntime", "SerialLine", "VirtualTTY", system],
             swiftSettings: common),
         .target(name: "Simulator", dependencies: ["CLinux", "Platform", "RFC2217", "SerialLine", system], swiftSettings: common),
         .target(

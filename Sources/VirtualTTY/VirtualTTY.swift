@@ -95,6 +95,15 @@ package struct VirtualTTY: Sendable {
     }
 }
 
+extension VirtualTTY {
+    /// Is this request still to be answered?
+    package func isParked(_ id: RequestID) -> Bool {
+        reads.contains { $0.id == id } || writes.contains { $0.id == id } || opens.contains { $0.id == id }
+            || drains.contains { $0.id == id } || settings.contains { $0.id == id }
+            || modemWaits.contains { $0.id == id } || timedBreak?.id == id || closing?.id == id
+    }
+}
+
 /// The state of the connection to the remote port.
 package enum Link: Equatable, Sendable {
     case down
