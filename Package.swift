@@ -42,9 +42,9 @@ let package = Package(
         .target(name: "Platform", dependencies: ["CLinux", "SerialLine", system], swiftSettings: common),
         .target(name: "PortRuntime", dependencies: ["Platform", "SerialLine", "VirtualTTY"], swiftSettings: common),
         .target(
-            name: "CUSEDevice", dependencies: ["CCUSE", "Platform", "PortRuntime", "SerialLine", "VirtualTTY", system], swiftSettings: common),
+            name: "CUSEDevice", dependencies: ["CCUSE", "Platform", "PortRuntime", "RFC2217", "SerialLine", "VirtualTTY", system], swiftSettings: common),
         .target(
-            name: "RemotePort", dependencies: ["CLinux", "Platform", "PortRuntime", "SerialLine", "VirtualTTY", system],
+            name: "RemotePort", dependencies: ["CLinux", "Platform", "PortRuntime", "RFC2217", "SerialLine", "VirtualTTY", system],
             swiftSettings: common),
         .target(name: "Simulator", dependencies: ["CLinux", "Platform", "RFC2217", "SerialLine", system], swiftSettings: common),
         .target(

@@ -78,6 +78,11 @@ package struct ResolveError: Error, CustomStringConvertible {
     package let host: String
     package let reason: String
 
+    package init(host: String, reason: String) {
+        self.host = host
+        self.reason = reason
+    }
+
     package var description: String { "cannot find the address of '\(host)': \(reason)" }
 }
 

@@ -13,3 +13,8 @@ extension MonotonicTime {
         Glibc.timespec(tv_sec: Int(nanoseconds / 1_000_000_000), tv_nsec: Int(nanoseconds % 1_000_000_000))
     }
 }
+
+extension MonotonicTime {
+    /// Nanoseconds from the present until then; 0 when past.
+    package var nanosecondsFromNow: UInt64 { since(.now) }
+}

@@ -1,6 +1,7 @@
 import CLinux
 import Glibc
 import Platform
+import PortRuntime
 import SerialLine
 import SystemPackage
 import VirtualTTY

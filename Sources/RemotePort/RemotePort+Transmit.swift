@@ -1,5 +1,6 @@
 import Glibc
 import Platform
+import PortRuntime
 import SerialLine
 import SystemPackage
 import VirtualTTY
@@ -84,7 +85,7 @@ extension RemotePort {
                 let socket = try connect(to: address)
                 return takeUp(socket.release(), address)
             } catch {
-                failure = (error, message(address, error))
+                failure = (error, "\(ConnectFailure(endpoint: endpoint, address: address, error: error))")
             }
             // What cancelled it is the next request.
             if isCancelled { return }
@@ -93,29 +94,11 @@ extension RemotePort {
     }
 
     private func connect(to address: SocketAddress) throws(Errno) -> Descriptor {
-        let flags = Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue | SOCK_NONBLOCK.rawValue)
-        let socket = Descriptor(owning: try syscall("socket") { Glibc.socket(address.family, flags, 0) })
+        let socket = try Connecting.begin(address)
         SocketOptions.apply(to: socket.raw, deadAfter: deadAfter)
-        do {
-            try syscall("connect") { address.withSockaddr { Glibc.connect(socket.raw, $0, $1) } }
-        } catch .nowInProgress {
-            while !sleep(on: socket.raw, POLLOUT) { if isCancelled { throw .canceled } }
-            var error: Int32 = 0
-            var length = socklen_t(MemoryLayout<Int32>.size)
-            try syscall("getsockopt") { getsockopt(socket.raw, SOL_SOCKET, SO_ERROR, &error, &length) }
-            if error != 0 { throw Errno(rawValue: error) }
-        }
-        try socket.setNonBlocking(false)
+        while !sleep(on: socket.raw, POLLOUT) { if isCancelled { throw .canceled } }
+        try Connecting.finish(socket)
         return socket
-    }
-
-    private func message(_ address: SocketAddress, _ error: Errno) -> String {
-        let place = address.description == endpoint.description ? "\(endpoint)" : "\(endpoint) (\(address))"
-        let hint =
-            error == .connectionRefused
-            ? " (nothing listens there, or the server takes no client now: it may still hold another one,"
-                + " or output that cannot drain)" : ""
-        return "cannot connect to \(place): \(error)\(hint)"
     }
 
     private func takeUp(_ socket: Int32, _ address: SocketAddress) {

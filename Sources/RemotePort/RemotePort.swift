@@ -2,7 +2,7 @@ import Glibc
 package import Platform
 package import PortRuntime
 package import SerialLine
-import SystemPackage
+package import SystemPackage
 import VirtualTTY
 
 /// The TCP connection of one port, and its two threads: the receive thread blocks in recv(2) and hands on what comes;
@@ -82,7 +82,7 @@ extension RemotePort {
         let (sent, isNewlyBlocked) = state.withLock { state -> (Int, Bool) in
             guard let socket = state.socket, !state.isBlocked else { return (0, false) }
             let sent = bytes.withUnsafeBytes { raw in
-                Glibc.send(socket, raw.baseAddress, raw.count, Int32(MSG_DONTWAIT.rawValue | MSG_NOSIGNAL.rawValue))
+                Glibc.send(socket, raw.baseAddress, raw.count, Int32(MSG_DONTWAIT) | Int32(MSG_NOSIGNAL))
             }
             if sent > 0 { return (sent, false) }
             // A broken connection is the receive thread's to report; a full socket is waited for.
