@@ -101,6 +101,20 @@ package struct SocketAddress: Sendable, CustomStringConvertible {
         }
     }
 
+    /// The address that a call such as accept(2) or getsockname(2) fills in.
+    /// - Returns: nil where the call leaves none.
+    package init?(filledBy body: (UnsafeMutablePointer<sockaddr>, UnsafeMutablePointer<socklen_t>) -> Void) {
+        var filled = sockaddr_storage()
+        var length = socklen_t(MemoryLayout<sockaddr_storage>.size)
+        withUnsafeMutableBytes(of: &filled) { raw in
+            guard let base = raw.baseAddress else { return }
+            body(base.assumingMemoryBound(to: sockaddr.self), &length)
+        }
+        guard filled.ss_family != 0, Int(length) <= MemoryLayout<sockaddr_storage>.size else { return nil }
+        storage = filled
+        self.length = length
+    }
+
     package var family: Int32 { Int32(storage.ss_family) }
 
     /// Runs `body` with the address as the socket calls want it.

@@ -40,6 +40,14 @@ package struct TelnetDecoder: Sendable {
 
     package init() { payload.reserveCapacity(64) }
 
+    /// A subnegotiation has begun and not ended.
+    package var isInsideSubnegotiation: Bool {
+        switch state {
+        case .subnegotiationOption, .subnegotiation, .subnegotiationIAC: true
+        case .data, .iac, .verb: false
+        }
+    }
+
     /// The next element of `input` at or after `offset`, which moves past it; nil when the input is used up.
     package mutating func next(_ input: borrowing Span<UInt8>, _ offset: inout Int) -> TelnetElement? {
         while offset < input.count {

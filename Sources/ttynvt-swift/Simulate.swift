@@ -1,7 +1,174 @@
 import ArgumentParser
+import Glibc
+import RFC2217
+import Simulator
 
 struct Simulate: ParsableCommand {
-    static let configuration = CommandConfiguration(abstract: "Serve virtual COM ports over RFC 2217.")
+    static let configuration = CommandConfiguration(
+        abstract: "Serve virtual COM ports over RFC 2217.",
+        discussion: """
+            Each port listens on a TCP port of its own and takes one client. SIGUSR1 lets stalled clients go on; \
+            SIGINT and SIGTERM end it.
 
-    func run() throws {}
+            Quirks:
+            \(quirkList)
+            """)
+
+    @Option(help: "Address to listen on.") var listen = "127.0.0.1"
+    @Option(help: "TCP port of the first COM port; 0 takes any free ones.") var port: UInt16 = 10000
+    @Option(help: "Number of COM ports.") var ports = 2
+    @Option(
+        help: ArgumentHelp(
+            "loopback, null-modem (ports 0 and 1, 2 and 3, …), exec:COMMAND or tty:PATH; once for all ports, or once per port.",
+            valueName: "wiring"))
+    var wiring: [String] = ["loopback"]
+    @Flag(help: "Let bytes take their time on the line, behind a transmit buffer of 4 KiB.") var pace = false
+    @Option(
+        help: ArgumentHelp("Imitate a server; repeatable, a later one wins. 'help' lists them.", valueName: "name"))
+    var quirk: [String] = []
+    @Option(help: "SET-CONTROL value that switches RS485 half duplex on. A guess: no document gives it.")
+    var rs485On = ServerProfile().rs485On
+    @Option(help: "SET-CONTROL value that switches RS485 half duplex off. A guess as well.")
+    var rs485Off = ServerProfile().rs485Off
+
+    @Option(
+        help: ArgumentHelp(
+            "Every Nth received byte has an error: N for all kinds in turn, or parity:N, framing:N, overrun:N, break:N.",
+            valueName: "plan"))
+    var lineErrors: String?
+    @Option(help: ArgumentHelp("Change one modem line so often, RI first.", valueName: "seconds"))
+    var modemChanges: Double?
+    @Option(help: ArgumentHelp("Close a connection after so much data from its client.", valueName: "bytes"))
+    var dropAfter: Int?
+    @Option(help: ArgumentHelp("Stop reading from a client after so much of its data.", valueName: "bytes"))
+    var stallAfter: Int?
+    @Option(help: ArgumentHelp("Go on reading after so long; else at SIGUSR1.", valueName: "seconds"))
+    var stallSeconds: Double?
+    @Flag(help: "Hold CTS low, so that hardware flow control never lets a byte go.") var holdCts = false
+    @Flag(name: .shortAndLong, help: "Show every Telnet command on standard error.") var verbose = false
+
+    private static var quirkList: String {
+        let width = ServerQuirk.allCases.map(\.rawValue.count).max() ?? 0
+        return ServerQuirk.allCases.map { quirk in
+            let gap = String(repeating: " ", count: width - quirk.rawValue.count + 2)
+            return "  " + quirk.rawValue + gap + quirk.summary
+        }.joined(separator: "\n")
+    }
+
+    func run() throws {
+        if quirk.contains("help") {
+            print(Self.quirkList)
+            return
+        }
+        let configuration = try simulatorConfiguration()
+        let signals = blockSignals()
+        let server = SimulatorServer(configuration)
+        let tcpPorts: [UInt16]
+        do { tcpPorts = try server.start() } catch { throw PlainError(message: "\(error)") }
+        for (index, tcpPort) in tcpPorts.enumerated() {
+            let host = listen.contains(":") ? "[\(listen)]" : listen
+            print(
+                "port \(index): \(host):\(tcpPort) \(configuration.wirings[min(index, configuration.wirings.count - 1)])"
+            )
+        }
+        fflush(nil)
+        while waitForSignal(signals) == SIGUSR1 { server.resumeStalled() }
+        server.stop()
+    }
+
+    private func simulatorConfiguration() throws -> SimulatorConfiguration {
+        var configuration = SimulatorConfiguration()
+        configuration.address = listen
+        configuration.firstPort = port
+        configuration.ports = ports
+        configuration.isPaced = pace
+        configuration.wirings = try wiring.map { text in
+            guard let wiring = Wiring(text) else {
+                throw PlainError(message: "wiring '\(text)' is none of loopback, null-modem, exec:COMMAND, tty:PATH")
+            }
+            return wiring
+        }
+        configuration.profile = try profile()
+        configuration.faults = try faults()
+        if verbose {
+            configuration.trace = { port, trace in writeToStandardError("port \(port): \(trace)\n") }
+        }
+        return configuration
+    }
+
+    private func profile() throws -> ServerProfile {
+        var profile = ServerProfile(
+            try quirk.map { name in
+                guard let quirk = ServerQuirk(rawValue: name) else {
+                    let names = ServerQuirk.allCases.map(\.rawValue).joined(separator: " ")
+                    throw PlainError(message: "unknown quirk '\(name)'; there are: \(names)")
+                }
+                return quirk
+            })
+        guard rs485On != rs485Off else {
+            throw PlainError(message: "--rs485-on and --rs485-off are both \(rs485On); they must differ")
+        }
+        profile.rs485On = rs485On
+        profile.rs485Off = rs485Off
+        return profile
+    }
+
+    private func faults() throws -> Faults {
+        var faults = Faults()
+        if let lineErrors {
+            guard let plan = LineErrorPlan(lineErrors) else {
+                throw PlainError(
+                    message: "--line-errors '\(lineErrors)' is neither N nor parity:N, framing:N, overrun:N, break:N")
+            }
+            faults.lineErrors = plan
+        }
+        faults.modemChangeInterval = try nanoseconds(modemChanges, "--modem-changes")
+        faults.stallNanoseconds = try nanoseconds(stallSeconds, "--stall-seconds")
+        faults.dropAfter = try count(dropAfter, "--drop-after")
+        faults.stallAfter = try count(stallAfter, "--stall-after")
+        faults.holdsCTS = holdCts
+        return faults
+    }
+
+    private func nanoseconds(_ seconds: Double?, _ option: String) throws -> UInt64? {
+        guard let seconds else { return nil }
+        guard seconds >= 0.001, seconds <= 1_000_000 else {
+            throw PlainError(message: "\(option) \(seconds): 0.001 to 1000000 seconds")
+        }
+        return UInt64(seconds * 1e9)
+    }
+
+    private func count(_ bytes: Int?, _ option: String) throws -> Int? {
+        guard let bytes else { return nil }
+        guard bytes > 0 else { throw PlainError(message: "\(option) \(bytes): at least 1 byte") }
+        return bytes
+    }
+}
+
+/// An error that is told in one line, without the usage.
+private struct PlainError: Error, CustomStringConvertible {
+    let message: String
+    var description: String { message }
+}
+
+/// Keeps the signals that this command waits for from ending the process. To be called before any thread starts.
+private func blockSignals() -> sigset_t {
+    var signals = sigset_t()
+    sigemptyset(&signals)
+    for signal in [SIGINT, SIGTERM, SIGUSR1] { sigaddset(&signals, signal) }
+    pthread_sigmask(SIG_BLOCK, &signals, nil)
+    return signals
+}
+
+private func waitForSignal(_ signals: sigset_t) -> Int32 {
+    var signals = signals
+    var signal: Int32 = 0
+    sigwait(&signals, &signal)
+    return signal
+}
+
+/// One write(2), so that lines of different threads stay whole.
+private func writeToStandardError(_ line: String) {
+    var line = line
+    _ = line.withUTF8 { write(STDERR_FILENO, $0.baseAddress, $0.count) }
 }

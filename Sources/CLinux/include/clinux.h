@@ -2,6 +2,8 @@
 #ifndef CLINUX_H
 #define CLINUX_H
 
+#include "clinux_socket.h"
+
 #include <linux/serial.h>
 #include <linux/sockios.h>
 #include <stdint.h>

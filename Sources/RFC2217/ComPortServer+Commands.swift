@@ -1,0 +1,160 @@
+import SerialLine
+
+/// What each command of the client asks for, and its answer.
+extension ComPortServer {
+    mutating func receive(
+        _ command: ComPortCommand, _ now: MonotonicTime, _ output: inout [UInt8]
+    ) -> ComPortServerEvent? {
+        if (1...5).contains(command.code) && now < deafUntil { return nil }
+        switch command {
+        case .signature(let text):
+            if text.isEmpty && !profile.signature.isEmpty { send(.signature(profile.signature), &output) }
+        case .setBaudRate, .setDataSize, .setParity, .setStopSize: return setting(command, &output)
+        case .setControl(let value): return control(value, &output)
+        case .notifyLineState: reportLineState(&output)
+        case .notifyModemState: report(&output)
+        case .flowControlSuspend: return suspend(true, &output)
+        case .flowControlResume: return suspend(false, &output)
+        case .setLineStateMask(let mask):
+            lineStateMask = mask
+            send(.setLineStateMask(mask), &output)
+            return .lineStateMask(mask)
+        case .setModemStateMask(let mask):
+            modemStateMask = mask
+            send(.setModemStateMask(mask), &output)
+            if profile.reportsAfterMask { report(&output) }
+            return .modemStateMask(mask)
+        case .purgeData(let value):
+            if let buffers = PurgeBuffers(rawValue: value) { return .request(.purge(buffers)) }
+        // Clients poll for a state by a notification without a value.
+        case .unknown(6, []): reportLineState(&output)
+        case .unknown(7, []): report(&output)
+        case .unknown: break
+        }
+        return nil
+    }
+
+    /// The client's request has been carried out, or could not be: `port` says what holds now.
+    package mutating func answer(_ request: SerialRequest, succeeded: Bool = true, _ output: inout [UInt8]) {
+        guard succeeded || profile.answersFailures else { return }
+        guard let answer = answer(to: request, succeeded) else { return }
+        let times = if case .purge = request { profile.purgeAnswers } else { 1 }
+        for _ in 0..<times { send(answer, &output) }
+    }
+
+    private func answer(to request: SerialRequest, _ succeeded: Bool) -> ComPortCommand? {
+        switch request {
+        case .setBaud: return .setBaudRate(port.settings.baud)
+        case .setDataBits: return .setDataSize(port.settings.dataBits.rawValue)
+        case .setParity: return .setParity(port.settings.parity.rawValue)
+        case .setStopBits: return .setStopSize(port.settings.stopBits.rawValue)
+        case .setFlow: return .setControl(.flow(port.settings.flow))
+        case .setInboundFlow: return .setControl(.inboundFlow(port.settings.inboundFlow))
+        case .setBreak: return .setControl(port.isBreaking ? .breakOn : .breakOff)
+        case .setDTR, .setRTS:
+            if profile.answersLinesWithFlow { return .setControl(.flow(port.settings.flow)) }
+            if case .setDTR = request { return .setControl(port.outputs.contains(.dtr) ? .dtrOn : .dtrOff) }
+            return .setControl(port.outputs.contains(.rts) ? .rtsOn : .rtsOff)
+        case .setRS485: return .setControl(ControlValue(rawValue: port.isRS485 ? profile.rs485On : profile.rs485Off))
+        case .purge(let buffers): return succeeded ? .purgeData(buffers.rawValue) : nil
+        case .sendBreak: return nil
+        }
+    }
+
+    /// SET-BAUDRATE, -DATASIZE, -PARITY, -STOPSIZE: 0 asks.
+    private mutating func setting(_ command: ComPortCommand, _ output: inout [UInt8]) -> ComPortServerEvent? {
+        var asks = false
+        var request: SerialRequest?
+        var subject = SerialRequest.setBaud(0)
+        switch command {
+        case .setBaudRate(let value):
+            asks = value == 0
+            request = .setBaud(nearestBaud(value))
+        case .setDataSize(let value):
+            asks = value == 0
+            request = DataBits(rawValue: value).map { .setDataBits($0) }
+            subject = .setDataBits(.eight)
+        case .setParity(let value):
+            asks = value == 0
+            request = Parity(rawValue: value).map { .setParity(plain($0)) }
+            subject = .setParity(.none)
+        case .setStopSize(let value):
+            asks = value == 0
+            request = StopBits(rawValue: value).map { .setStopBits(plain($0)) }
+            subject = .setStopBits(.one)
+        default: return nil
+        }
+        if asks {
+            answer(subject, &output)
+            return nil
+        }
+        guard let request else { return bad(command, subject, &output) }
+        if !profile.appliesFrame && command.code != 1 {
+            send(command, &output)
+            return nil
+        }
+        return .request(request)
+    }
+
+    /// A value that RFC 2217 does not have: the setting stays, and the answer says so.
+    private mutating func bad(
+        _ command: ComPortCommand, _ subject: SerialRequest, _ output: inout [UInt8]
+    ) -> ComPortServerEvent? {
+        if profile.diesOfBadValues { return .died("\(command)") }
+        answer(subject, succeeded: false, &output)
+        return nil
+    }
+
+    private func nearestBaud(_ baud: UInt32) -> UInt32 {
+        func distance(_ rate: UInt32) -> UInt32 { rate > baud ? rate - baud : baud - rate }
+        return profile.baudRates.min { distance($0) < distance($1) } ?? baud
+    }
+
+    private func plain(_ parity: Parity) -> Parity {
+        profile.hasPlainFramesOnly && (parity == .mark || parity == .space) ? .none : parity
+    }
+
+    private func plain(_ bits: StopBits) -> StopBits {
+        profile.hasPlainFramesOnly && bits == .oneAndHalf ? .one : bits
+    }
+
+    private mutating func control(_ value: ControlValue, _ output: inout [UInt8]) -> ComPortServerEvent? {
+        switch value.rawValue {
+        case profile.rs485On where profile.rs485 != .unknown: return rs485(true, &output)
+        case profile.rs485Off where profile.rs485 != .unknown: return rs485(false, &output)
+        case 0, 17, 19: answerControl(value, .flow(port.settings.flow), &output)
+        case 1...3: return FlowControl(rawValue: value.rawValue).map { .request(.setFlow($0)) }
+        case 4: answerControl(value, port.isBreaking ? .breakOn : .breakOff, &output)
+        case 5, 6: return .request(.setBreak(value == .breakOn))
+        case 7: answerControl(value, port.outputs.contains(.dtr) ? .dtrOn : .dtrOff, &output)
+        case 8, 9: return .request(.setDTR(value == .dtrOn))
+        case 10: answerControl(value, port.outputs.contains(.rts) ? .rtsOn : .rtsOff, &output)
+        case 11, 12: return .request(.setRTS(value == .rtsOn))
+        case 13, 18: answerControl(value, .inboundFlow(port.settings.inboundFlow), &output)
+        case 14...16: return FlowControl(inboundValue: value.rawValue).map { .request(.setInboundFlow($0)) }
+        default: break
+        }
+        return nil
+    }
+
+    private mutating func rs485(_ on: Bool, _ output: inout [UInt8]) -> ComPortServerEvent? {
+        guard profile.rs485 == .refused else { return .request(.setRS485(on)) }
+        send(.setControl(ControlValue(rawValue: profile.rs485Off)), &output)
+        return nil
+    }
+
+    /// Answers a question of SET-CONTROL, where this server answers that question.
+    private mutating func answerControl(_ asked: ControlValue, _ value: ControlValue, _ output: inout [UInt8]) {
+        if !profile.unansweredControls.contains(asked.rawValue) { send(.setControl(value), &output) }
+    }
+
+    private mutating func suspend(_ on: Bool, _ output: inout [UInt8]) -> ComPortServerEvent? {
+        guard profile.suspendIsFlowNone else {
+            isSuspended = on
+            return .suspended(on)
+        }
+        if on { return .request(.setFlow(.none)) }
+        send(.setControl(.flow(port.settings.flow)), &output)
+        return nil
+    }
+}

@@ -1,0 +1,184 @@
+import SerialLine
+
+/// A known way in which a server differs from RFC 2217, by name. Whole servers first, then single behaviours; they
+/// can be combined, the later one wins.
+package enum ServerQuirk: String, CaseIterable, Sendable {
+    case ser2net
+    case pyserial
+    case espRFC2217Server = "esp-rfc2217-server"
+    case igrr
+    case espRS = "esp-rs"
+    case espLink = "esp-link"
+    case sredird
+    case moxa
+    case mio04
+    case noAcks = "no-acks"
+    case noBaudAck = "no-baud-ack"
+    case noPurgeAck = "no-purge-ack"
+    case noMaskAck = "no-mask-ack"
+    case noControlAck = "no-control-ack"
+    case loseFirstSettings = "lose-first-settings"
+    case differentBaud = "different-baud"
+    case splitAnswers = "split-answers"
+    case noRS485 = "no-rs485"
+    case refuseRS485 = "rs485-refuse"
+    case raw
+    case refuseComPort = "wont-comport"
+    case silent
+    case banner
+
+    /// What it does, in one line.
+    package var summary: String {
+        switch self {
+        case .ser2net:
+            "failed sets unanswered, 111 and 107 unasked, state after a mask, suspend means flow none, 31-byte limit"
+        case .pyserial: "no answer to masks, SIGNATURE, SET-CONTROL 4, 7, 10, 13-19; dies of a bad value"
+        case .espRFC2217Server: "as pyserial, and DTR and RTS sets unanswered"
+        case .igrr: "never speaks first, answers only COM-PORT, two acks per purge, frame acked but not applied"
+        case .espRS: "answers WILL only, dies of WONT and DONT, no notifications, no mask acks"
+        case .espLink: "Telnet only if the client begins with it; DO, DONT, WONT, NOP, BRK go to the line; no acks"
+        case .sredird: "answers DTR and RTS sets with the flow value; mark/space become none, 1.5 stop bits 1"
+        case .moxa: "107 before negotiation, suspend/resume as 8/9, signature as 0, re-answers every WILL"
+        case .mio04: "RS485 by vendor values, no echo in half duplex, refuses clients while it cannot drain"
+        case .noAcks: "answers no set and no purge"
+        case .noBaudAck: "does not answer SET-BAUDRATE"
+        case .noPurgeAck: "does not answer PURGE-DATA"
+        case .noMaskAck: "does not answer the two masks"
+        case .noControlAck: "does not answer SET-CONTROL"
+        case .loseFirstSettings: "drops the settings of the first 300 ms"
+        case .differentBaud: "knows 300 to 115200 baud only and takes the nearest"
+        case .splitAnswers: "sends each byte in a segment of its own"
+        case .noRS485: "does not know the RS485 values"
+        case .refuseRS485: "answers that RS485 stays off"
+        case .raw: "no Telnet at all: a plain TCP byte stream"
+        case .refuseComPort: "Telnet, but refuses COM-PORT-OPTION"
+        case .silent: "accepts and never says anything"
+        case .banner: "sends a line of text first"
+        }
+    }
+
+    func apply(to profile: inout ServerProfile) {
+        switch self {
+        case .ser2net: profile.becomeSer2net()
+        case .pyserial: profile.becomePyserial()
+        case .espRFC2217Server:
+            profile.becomePyserial()
+            profile.unansweredControls.formUnion([8, 9, 11, 12])
+        case .igrr: profile.becomeIgrr()
+        case .espRS: profile.becomeEspRS()
+        case .espLink: profile.becomeEspLink()
+        case .sredird: profile.becomeSredird()
+        case .moxa: profile.becomeMoxa()
+        case .mio04:
+            profile.isDeafInHalfDuplex = true
+            profile.waitsForDrain = true
+        case .noAcks: profile.unanswered.formUnion([1, 2, 3, 4, 5, 10, 11, 12])
+        case .noBaudAck: profile.unanswered.insert(1)
+        case .noPurgeAck: profile.unanswered.insert(12)
+        case .noMaskAck: profile.unanswered.formUnion([10, 11])
+        case .noControlAck: profile.unanswered.insert(5)
+        case .loseFirstSettings: profile.deafNanoseconds = .milliseconds(300)
+        case .differentBaud:
+            profile.baudRates = [300, 600, 1200, 2400, 4800, 9600, 19200, 38400, 57600, 115_200]
+        case .splitAnswers: profile.segmentSize = 1
+        case .noRS485: profile.rs485 = .unknown
+        case .refuseRS485: profile.rs485 = .refused
+        case .raw: profile.telnet = .never
+        case .refuseComPort: profile.refuseComPort()
+        case .silent: profile.telnet = .mute
+        case .banner: profile.banner = Array("Welcome to the serial console\r\n".utf8)
+        }
+    }
+}
+
+/// The servers of the field, as their sources have them.
+extension ServerProfile {
+    fileprivate mutating func becomeSer2net() {
+        offers = [
+            Offer(.will, .suppressGoAhead), Offer(.do, .suppressGoAhead), Offer(.will, .echo), Offer(.dont, .echo),
+            Offer(.do, .binary), Offer(.will, .binary), Offer(.do, .comPort),
+        ]
+        offered.remove(.comPort)
+        repeatsDo = true
+        answersFailures = false
+        tellsModemMask = true
+        reportsAfterMask = true
+        maximumPayload = 31
+        answerBuffer = 256
+        suspendIsFlowNone = true
+        modemStateInterval = .seconds(1)
+        lineStates = LineState([.parity, .breakDetected]).rawValue
+        dropsBadBytes = true
+        rs485 = .unknown
+        signature = Array("ser2net".utf8)
+    }
+
+    fileprivate mutating func becomePyserial() {
+        offers = [Offer(.will, .echo), Offer(.will, .suppressGoAhead), Offer(.do, .binary), Offer(.will, .comPort)]
+        unanswered.formUnion([0, 10, 11])
+        unansweredControls.formUnion([4, 7, 10] + Array(13...19))
+        diesOfBadValues = true
+        lineStates = 0
+        takesBreakCommand = false
+        rs485 = .unknown
+    }
+
+    fileprivate mutating func becomeIgrr() {
+        offers = []
+        negotiation = .comPortOnly
+        purgeAnswers = 2
+        appliesFrame = false
+        notifies = false
+        unanswered.formUnion([0, 10, 11])
+        splitSubnegotiation = .leaks
+        takesBreakCommand = false
+        rs485 = .unknown
+    }
+
+    fileprivate mutating func becomeEspRS() {
+        offers = []
+        negotiation = .willOnly
+        notifies = false
+        unanswered.formUnion([10, 11])
+        takesBreakCommand = false
+        rs485 = .unknown
+    }
+
+    fileprivate mutating func becomeEspLink() {
+        telnet = .ifClientBegins
+        offers = []
+        negotiation = .willElseData
+        accepted = [.comPort]
+        isActiveAtOnce = true
+        notifies = false
+        unanswered.formUnion(0...12)
+        rs485 = .unknown
+    }
+
+    fileprivate mutating func becomeSredird() {
+        offers = [
+            Offer(.will, .binary), Offer(.do, .binary), Offer(.will, .echo), Offer(.will, .suppressGoAhead),
+            Offer(.do, .suppressGoAhead), Offer(.do, .comPort),
+        ]
+        answersLinesWithFlow = true
+        hasPlainFramesOnly = true
+        rs485 = .unknown
+    }
+
+    fileprivate mutating func becomeMoxa() {
+        isActiveAtOnce = true
+        reportsAtAccept = true
+        reanswersWill = true
+        sendsSuspend = true
+        usesClientCodes = true
+        splitSubnegotiation = .isLost
+        rs485 = .unknown
+    }
+
+    fileprivate mutating func refuseComPort() {
+        offers.removeAll { $0.option == .comPort }
+        offered.remove(.comPort)
+        accepted.remove(.comPort)
+        isActiveAtOnce = false
+    }
+}

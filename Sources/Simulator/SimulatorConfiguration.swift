@@ -1,0 +1,62 @@
+import RFC2217
+import SerialLine
+import SystemPackage
+
+/// What to simulate.
+package struct SimulatorConfiguration: Sendable {
+    /// The address to listen on, a name or a number.
+    package var address = "127.0.0.1"
+    /// The first port's TCP port, the others follow; 0: any free one for each.
+    package var firstPort: UInt16 = 0
+    /// How many COM ports.
+    package var ports = 2
+    /// One for all, or one per port.
+    package var wirings: [Wiring] = [.loopback]
+    /// Bytes take their time on the line, and the transmit buffer is 4 KiB.
+    package var isPaced = false
+    package var profile = ServerProfile()
+    package var faults = Faults()
+    /// Told of everything that happens, with the port's number, in order per port. Called on the port's thread; must
+    /// not wait for the simulator.
+    package var observer: (@Sendable (Int, SimulatorEvent) -> Void)?
+    /// Told of every Telnet command of either side, in words.
+    package var trace: (@Sendable (Int, SimulatorTrace) -> Void)?
+
+    package init() {}
+
+    func wiring(of port: Int) -> Wiring { port < wirings.count ? wirings[port] : wirings.last ?? .loopback }
+
+    func check() throws(SimulatorError) {
+        guard (1...1024).contains(ports) else { throw .badConfiguration("\(ports) ports: 1 to 1024 can be simulated") }
+        guard firstPort == 0 || Int(firstPort) + ports - 1 <= 65535 else {
+            throw .badConfiguration("\(ports) ports from TCP port \(firstPort) on go past 65535")
+        }
+        guard wirings.count == 1 || wirings.count == ports else {
+            throw .badConfiguration("\(wirings.count) wirings for \(ports) ports: give one for all, or one for each")
+        }
+        for port in 0..<ports where wiring(of: port) == .nullModem {
+            guard port ^ 1 < ports, wiring(of: port ^ 1) == .nullModem else {
+                throw .badConfiguration(
+                    "port \(port) has no neighbour: null-modem ports come in pairs, 0 and 1, 2 and 3")
+            }
+        }
+    }
+}
+
+/// Why a simulator does not start.
+package enum SimulatorError: Error, CustomStringConvertible {
+    case badConfiguration(String)
+    case badAddress(String)
+    case cannotListen(String, Errno)
+    case cannotOpen(String, Errno)
+    case system(String, Errno)
+
+    package var description: String {
+        switch self {
+        case .badConfiguration(let reason), .badAddress(let reason): reason
+        case .cannotListen(let address, let error): "cannot listen on \(address): \(error)"
+        case .cannotOpen(let path, let error): "cannot use \(path) as a serial port: \(error)"
+        case .system(let what, let error): "\(what): \(error)"
+        }
+    }
+}

@@ -1,0 +1,203 @@
+import CLinux
+import Glibc
+import Platform
+import RFC2217
+import SerialLine
+import SystemPackage
+
+/// The side of the network.
+extension VirtualPort {
+    /// Asks for the events this port waits for.
+    func addEvents(to polls: inout PollSet) {
+        listenerPlace = listener.map { polls.add($0.descriptor.raw, POLLIN) }
+        clientPlace = client.map { client in
+            var events: Int32 = client.isLeaving ? 0 : clinux_pollrdhup
+            if clientReadLimit > 0 { events |= POLLIN }
+            if !client.outgoing.isEmpty { events |= POLLOUT }
+            return polls.add(client.descriptor.raw, events)
+        }
+        device?.addEvents(to: &polls, reads: receiveRoom > 0, writes: !transmit.isEmpty && !isHeld)
+    }
+
+    /// Takes what the wait found.
+    func handle(_ polls: PollSet, _ buffer: inout [UInt8], now: MonotonicTime) {
+        if polls.events(clientPlace) != 0 { handleClient(polls.events(clientPlace), &buffer, now) }
+        if polls.events(listenerPlace) != 0 { accept(now) }
+        device?.receive(polls, limit: receiveRoom, into: self)
+    }
+
+    /// How many bytes may be read from the client now.
+    private var clientReadLimit: Int {
+        guard let client, client.stalledUntil == nil, client.outgoing.room > 0 else { return 0 }
+        var limit = transmit.room
+        if let drop = configuration.faults.dropAfter { limit = min(limit, drop - client.dataCount) }
+        if let stall = configuration.faults.stallAfter, !client.hasStalled {
+            limit = min(limit, stall - client.dataCount)
+        }
+        return max(limit, 0)
+    }
+
+    private func handleClient(_ events: Int32, _ buffer: inout [UInt8], _ now: MonotonicTime) {
+        guard let client else { return }
+        let limit = clientReadLimit
+        if events & (POLLERR | POLLHUP) != 0 && (events & POLLIN == 0 || limit == 0) {
+            disconnect()
+            return
+        }
+        if events & POLLIN != 0 && limit > 0 {
+            do {
+                guard let count = try client.receive(into: &buffer, limit: limit) else { return }
+                if count == 0 { endOfClient(now) } else { take(buffer.span.extracting(0..<count), now) }
+            } catch {
+                disconnect()
+            }
+        } else if events & clinux_pollrdhup != 0 {
+            client.isLeaving = true
+        }
+    }
+
+    /// The client has closed, and all it sent has been read: what can still be done for it is done.
+    private func endOfClient(_ now: MonotonicTime) {
+        transmitToLine(now)
+        _ = sendToClient()
+        if client != nil { disconnect() }
+    }
+
+    private func take(_ input: borrowing Span<UInt8>, _ now: MonotonicTime) {
+        guard let client else { return }
+        var offset = 0
+        while let event = client.server.next(input, &offset, now: now, &client.outgoing.storage) {
+            switch event {
+            case .data(let range):
+                takeData(input, range)
+            case .bytes(let bytes): takeData(bytes.span, 0..<bytes.count)
+            case .request(let request): carryOut(request, now)
+            case .suspended(let on): observe(.suspended(on))
+            case .lineStateMask(let mask): observe(.lineStateMask(mask))
+            case .modemStateMask(let mask): observe(.modemStateMask(mask))
+            case .negotiated: observe(.negotiated)
+            case .died: disconnect()
+            }
+            guard self.client === client else { return }
+        }
+        checkFaults(client, now)
+    }
+
+    private func takeData(_ input: borrowing Span<UInt8>, _ range: Range<Int>) {
+        client?.dataCount += range.count
+        transmit.append(input, range)
+        if configuration.observer != nil {
+            var copy: [UInt8] = []
+            copy.append(contentsOf: input, range)
+            observe(.data(copy))
+        }
+    }
+
+    private func checkFaults(_ client: ClientConnection, _ now: MonotonicTime) {
+        let faults = configuration.faults
+        if let drop = faults.dropAfter, client.dataCount >= drop {
+            endOfClient(now)
+        } else if let stall = faults.stallAfter, client.dataCount >= stall, !client.hasStalled {
+            client.hasStalled = true
+            client.stalledUntil = faults.stallNanoseconds.map { now + $0 } ?? MonotonicTime(nanoseconds: .max)
+            observe(.stalled(true))
+        }
+    }
+
+    func resumeStalled() {
+        guard let client, client.stalledUntil != nil else { return }
+        client.stalledUntil = nil
+        observe(.stalled(false))
+    }
+
+    /// Gives the client what came from the line, and all that waits for it.
+    /// - Returns: whether anything moved.
+    func sendToClient() -> Bool {
+        guard let client else { return false }
+        if client.outgoing.room > 0 && !client.server.isSuspended { encodeReceived(client) }
+        guard !client.outgoing.isEmpty else { return false }
+        do {
+            return try client.send() > 0
+        } catch {
+            disconnect()
+            return false
+        }
+    }
+
+    /// Puts what came from the line into the connection's framing.
+    func encodeReceived(_ client: ClientConnection) {
+        guard !received.isEmpty else { return }
+        received.withFront(received.count) { client.server.appendData($0, &client.outgoing.storage) }
+        received.removeAll()
+    }
+
+    private func accept(_ now: MonotonicTime) {
+        guard let listener else { return }
+        do {
+            guard let accepted = try listener.accept() else { return }
+            if let client, !client.isLeaving {
+                refuse(accepted, client.address)
+            } else {
+                connect(accepted, now)
+            }
+        } catch {
+            // No descriptor or memory left: the client waits in the backlog meanwhile.
+            self.listener = nil
+            listenAgain = now + .milliseconds(200)
+        }
+    }
+
+    private func connect(_ accepted: consuming Accepted, _ now: MonotonicTime) {
+        if client != nil { disconnect() }
+        // What the client before left behind and cannot leave would come before the new one's bytes.
+        if isHeld { purgeTransmit() }
+        let trace = configuration.trace
+        let index = index
+        let tracer = trace.map { trace in Tracer { trace(index, $0) } }
+        var server = ComPortServer(configuration.profile, port: state, now: now)
+        var greeting: [UInt8] = []
+        server.open(&greeting)
+        let client = ClientConnection(accepted, server, tracer: tracer)
+        client.outgoing.storage = greeting
+        self.client = client
+        observe(.connected(client.address))
+        device?.clientConnected(now: now)
+        updateInputs(now)
+    }
+
+    /// Tells a further client why it is turned away.
+    private func refuse(_ accepted: consuming Accepted, _ owner: String) {
+        let text = Array("port is in use by \(owner)\r\n".utf8)
+        text.withUnsafeBytes { _ = send(accepted.descriptor.raw, $0.baseAddress, $0.count, Int32(MSG_NOSIGNAL)) }
+        shutdown(accepted.descriptor.raw, Int32(SHUT_WR))
+        // Bytes left unread would turn the close into a reset, which can overtake the text.
+        var unread = [UInt8](repeating: 0, count: 1024)
+        unread.withUnsafeMutableBytes { _ = recv(accepted.descriptor.raw, $0.baseAddress, $0.count, 0) }
+        observe(.refused(accepted.peer))
+    }
+
+    /// The client goes: its lines fall, and the port is free.
+    func disconnect(abortive: Bool = false) {
+        if abortive, let client { client.descriptor.resetOnClose() }
+        client = nil
+        received.removeAll()
+        state.outputs = []
+        if state.isBreaking { setBreak(false) }
+        state.isRS485 = false
+        device?.clientDisconnected()
+        peer?.updateInputs(.now)
+        observe(.disconnected)
+    }
+
+    /// Servers that wait for their transmit buffer to drain do not listen meanwhile.
+    func updateListening(now: MonotonicTime) {
+        let jammed = configuration.profile.waitsForDrain && client == nil && !transmit.isEmpty
+        if jammed {
+            listener = nil
+            listenAgain = nil
+        } else if listener == nil, (listenAgain ?? now) <= now {
+            listener = try? Listener(address)
+            listenAgain = listener == nil ? now + .milliseconds(100) : nil
+        }
+    }
+}

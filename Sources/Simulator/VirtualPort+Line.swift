@@ -1,0 +1,198 @@
+import Platform
+import RFC2217
+import SerialLine
+import SystemPackage
+
+/// The side of the serial line.
+extension VirtualPort {
+    private static let xon: UInt8 = 0x11
+    private static let xoff: UInt8 = 0x13
+    /// How long a break by IAC BRK lasts, in nanoseconds.
+    private static let breakLength: UInt64 = .milliseconds(250)
+
+    /// Nothing may leave the transmit buffer.
+    var isHeld: Bool {
+        state.isBreaking || isStoppedByXOFF || (state.settings.flow == .hardware && !state.inputs.contains(.cts))
+    }
+
+    /// How many bytes of the line can be taken; where no client is, any number is, to be lost.
+    var receiveRoom: Int { client == nil ? Int.max : received.room }
+
+    /// Moves bytes from the transmit buffer to the far end.
+    /// - Returns: whether any moved.
+    @discardableResult
+    func transmitToLine(_ now: MonotonicTime) -> Bool {
+        guard !transmit.isEmpty, !isHeld else {
+            pacer.stop()
+            return false
+        }
+        if configuration.isPaced && device?.isPacedBySimulator ?? true {
+            departed += pacer.leave(
+                waiting: transmit.count - departed, frame: state.settings.frameNanoseconds, now: now)
+        } else {
+            departed = transmit.count
+        }
+        let moved = deliver(min(departed, peer?.receiveRoom ?? Int.max))
+        transmit.drop(moved)
+        departed -= moved
+        updateClientHold()
+        return moved > 0
+    }
+
+    /// - Returns: how many of the first `count` bytes the far end took.
+    private func deliver(_ count: Int) -> Int {
+        guard count > 0 else { return 0 }
+        if let device { return transmit.withFront(count) { device.transmit($0) } }
+        guard let peer else { return count }
+        let isDeaf = peer === self && state.isRS485 && configuration.profile.isDeafInHalfDuplex
+        if !isDeaf { transmit.withFront(count) { peer.receive($0) } }
+        return count
+    }
+
+    func purgeTransmit() {
+        transmit.removeAll()
+        departed = 0
+        pacer.stop()
+        updateClientHold()
+    }
+
+    /// Asks the client to hold its data, or to go on, as the transmit buffer fills and empties.
+    private func updateClientHold() {
+        guard configuration.profile.sendsSuspend, let client else { return }
+        let holds = client.isHeld ? transmit.count > transmit.capacity / 4 : transmit.room < transmit.capacity / 4
+        guard holds != client.isHeld else { return }
+        client.isHeld = holds
+        client.server.holdClient(holds, &client.outgoing.storage)
+    }
+
+    /// Bytes come from the line.
+    func receive(_ bytes: borrowing Span<UInt8>) {
+        guard state.settings.flow == .xonXoff else { return receiveUnfiltered(bytes) }
+        var start = 0
+        for index in 0..<bytes.count where bytes[index] == Self.xon || bytes[index] == Self.xoff {
+            receiveUnfiltered(bytes.extracting(start..<index))
+            isStoppedByXOFF = bytes[index] == Self.xoff
+            start = index + 1
+        }
+        receiveUnfiltered(bytes.extracting(start..<bytes.count))
+    }
+
+    private func receiveUnfiltered(_ bytes: borrowing Span<UInt8>) {
+        guard client != nil else { return }
+        guard let plan = configuration.faults.lineErrors else { return received.append(bytes, 0..<bytes.count) }
+        var start = 0
+        while bytes.count - start >= bytesToError {
+            let bad = start + bytesToError - 1
+            received.append(bytes, start..<bad)
+            receive(plan.states[plannedErrors % plan.states.count], byte: bytes[bad])
+            plannedErrors += 1
+            bytesToError = plan.interval
+            start = bad + 1
+        }
+        received.append(bytes, start..<bytes.count)
+        bytesToError -= bytes.count - start
+    }
+
+    /// A byte comes with an error, or a break. As with a serial port of the kernel: where nobody wants to hear of it,
+    /// a bad byte reads as it came, and a break as a NUL.
+    func receive(_ error: LineState, byte: UInt8? = nil) {
+        guard let client else { return }
+        // The report stands before the byte, and behind all bytes before it.
+        encodeReceived(client)
+        let isTold = client.server.notify(error, &client.outgoing.storage)
+        if error.contains(.breakDetected) && !isTold { received.storage.append(0) }
+        if let byte, !(isTold && configuration.profile.dropsBadBytes) { received.storage.append(byte) }
+    }
+
+    func carryOut(_ request: SerialRequest, _ now: MonotonicTime) {
+        guard let client else { return }
+        let isDone = perform(request, now)
+        client.server.port = state
+        observe(isDone ? .request(request) : .failed(request))
+        client.server.answer(request, succeeded: isDone, &client.outgoing.storage)
+        peer?.updateInputs(now)
+    }
+
+    private func perform(_ request: SerialRequest, _ now: MonotonicTime) -> Bool {
+        switch request {
+        case .setBreak(let on): return setBreak(on)
+        case .sendBreak:
+            breakEnds = now + Self.breakLength
+            return setBreak(true)
+        case .purge(let buffers):
+            if buffers != .transmit { received.removeAll() }
+            if buffers != .receive { purgeTransmit() }
+        default: break
+        }
+        if case .setFlow = request { isStoppedByXOFF = false }
+        guard let device else {
+            state.apply(request)
+            return true
+        }
+        do {
+            try device.perform(request, &state)
+            return true
+        } catch {
+            return false
+        }
+    }
+
+    @discardableResult
+    func setBreak(_ on: Bool) -> Bool {
+        if !on { breakEnds = nil }
+        let begins = on && !state.isBreaking
+        state.isBreaking = on
+        client?.server.port = state
+        if begins { peer?.receive(.breakDetected) }
+        guard let device else { return true }
+        do {
+            try device.perform(.setBreak(on), &state)
+            return true
+        } catch {
+            return false
+        }
+    }
+
+    /// Finds out what the lines are now, and tells the client of a change.
+    func updateInputs(_ now: MonotonicTime) {
+        var lines = device?.inputs ?? []
+        if let peer {
+            if peer.state.outputs.contains(.rts) { lines.insert(.cts) }
+            if peer.state.outputs.contains(.dtr) { lines.formUnion([.dsr, .dcd]) }
+        }
+        lines.formSymmetricDifference(toggled)
+        lines = lines.subtracting(forcedMask).union(forcedLines)
+        guard lines != state.inputs else { return }
+        state.inputs = lines
+        if let client { client.server.setInputs(lines, now: now, &client.outgoing.storage) }
+    }
+
+    /// One line changes, by `Faults.modemChangeInterval`.
+    func changeModemLine(_ now: MonotonicTime) {
+        let lines: [ModemLines] = [.ri, .dcd, .dsr, .cts]
+        toggled.formSymmetricDifference(lines[modemChanges / 2 % lines.count])
+        modemChanges += 1
+        nextModemChange = configuration.faults.modemChangeInterval.map { now + $0 }
+        updateInputs(now)
+    }
+}
+
+extension ComPortServer.PortState {
+    /// Takes over what a request sets.
+    mutating func apply(_ request: SerialRequest) {
+        switch request {
+        case .setDTR(let on): outputs.set(.dtr, on)
+        case .setRTS(let on): outputs.set(.rts, on)
+        case .setRS485(let on): isRS485 = on
+        case .setBreak(let on): isBreaking = on
+        case .sendBreak, .purge: break
+        default: _ = settings.apply(request)
+        }
+    }
+}
+
+extension ModemLines {
+    fileprivate mutating func set(_ line: ModemLines, _ on: Bool) {
+        if on { formUnion(line) } else { subtract(line) }
+    }
+}

@@ -1,0 +1,98 @@
+import Platform
+import RFC2217
+import SerialLine
+import SystemPackage
+
+/// One virtual COM port: a listening socket, at most one client, a UART, and what its line is wired to.
+///
+/// Concurrency model: made on one thread, then used on its group's thread only.
+final class VirtualPort {
+    let index: Int
+    let configuration: SimulatorConfiguration
+    let wiring: Wiring
+    let address: SocketAddress
+    var listener: Listener?
+    var client: ClientConnection?
+    /// The other end of the line: itself (loopback), its neighbour, or none where there is a device.
+    var peer: VirtualPort?
+    var device: (any SerialDevice)?
+
+    /// Settings and lines, as the client may ask for them.
+    var state = ComPortServer.PortState()
+    /// From the client, not yet on the line.
+    var transmit: ByteQueue
+    /// From the line, not yet sent to the client.
+    var received: ByteQueue
+    /// How many of the transmit buffer's bytes have left the line at the pace, and only await delivery.
+    var departed = 0
+    var pacer = Pacer()
+    /// XOFF came from the line.
+    var isStoppedByXOFF = false
+    /// When a break by IAC BRK ends.
+    var breakEnds: MonotonicTime?
+    /// Lines that a test has taken from the wiring, and their levels.
+    var forcedMask: ModemLines = []
+    var forcedLines: ModemLines = []
+    /// Lines inverted by `--modem-changes`.
+    var toggled: ModemLines = []
+    var nextModemChange: MonotonicTime?
+    var modemChanges = 0
+    /// Received bytes until the next error by plan, and errors so far.
+    var bytesToError: Int
+    var plannedErrors = 0
+    /// When listening is tried again.
+    var listenAgain: MonotonicTime?
+
+    var listenerPlace: PollSet.Place?
+    var clientPlace: PollSet.Place?
+
+    init(_ index: Int, _ configuration: SimulatorConfiguration, _ listener: Listener) throws(SimulatorError) {
+        self.index = index
+        self.configuration = configuration
+        self.listener = listener
+        address = listener.address
+        wiring = configuration.wiring(of: index)
+        transmit = ByteQueue(capacity: configuration.isPaced ? 4096 : 64 * 1024)
+        received = ByteQueue(capacity: configuration.isPaced ? 4096 : 64 * 1024)
+        bytesToError = configuration.faults.lineErrors?.interval ?? 0
+        if configuration.faults.holdsCTS { forcedMask = .cts }
+        nextModemChange = configuration.faults.modemChangeInterval.map { .now + $0 }
+        switch wiring {
+        case .loopback, .nullModem: device = nil
+        case .command, .tty: break
+        }
+    }
+
+    func observe(_ event: SimulatorEvent) { configuration.observer?(index, event) }
+
+    /// Closes everything.
+    func stop() {
+        if client != nil { disconnect() }
+        listener = nil
+        device?.stop()
+        device = nil
+        peer = nil
+    }
+
+    /// When something is due without any event.
+    func deadline(now: MonotonicTime) -> MonotonicTime? {
+        var deadline = earlier(client?.server.deadline, client?.stalledUntil)
+        deadline = earlier(deadline, nextModemChange)
+        deadline = earlier(deadline, breakEnds)
+        deadline = earlier(deadline, device?.deadline)
+        deadline = earlier(deadline, listenAgain)
+        if !transmit.isEmpty { deadline = earlier(deadline, pacer.deadline(frame: state.settings.frameNanoseconds)) }
+        return deadline
+    }
+
+    /// Does what is due.
+    func expire(now: MonotonicTime) {
+        if let client {
+            client.server.expire(now: now, &client.outgoing.storage)
+            if let until = client.stalledUntil, until <= now { resumeStalled() }
+        }
+        if let due = nextModemChange, due <= now { changeModemLine(now) }
+        if let ends = breakEnds, ends <= now { setBreak(false) }
+        device?.tick(now: now, port: self)
+    }
+}
