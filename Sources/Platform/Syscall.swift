@@ -68,6 +68,6 @@ package struct Descriptor: ~Copyable, Sendable {
 @discardableResult
 package func waitForEvents(_ descriptors: inout [pollfd], nanoseconds: UInt64?) throws(Errno) -> Int32 {
     // Rounded up, so that a deadline has passed when the wait is over.
-    let milliseconds = nanoseconds.map { Int32(clamping: ($0 + 999_999) / 1_000_000) } ?? -1
+    let milliseconds = nanoseconds.map { Int32(clamping: $0 / 1_000_000 + ($0 % 1_000_000 == 0 ? 0 : 1)) } ?? -1
     return try syscall("poll") { poll(&descriptors, nfds_t(descriptors.count), milliseconds) }
 }
