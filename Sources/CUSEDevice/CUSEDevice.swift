@@ -1,9 +1,9 @@
 import CCUSE
 import Glibc
-package import Platform
-package import PortRuntime
+import Platform
+import PortRuntime
 import SystemPackage
-package import VirtualTTY
+import VirtualTTY
 
 /// One character device of the kernel's, served by a `Port`.
 ///

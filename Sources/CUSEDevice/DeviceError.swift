@@ -1,4 +1,4 @@
-package import SystemPackage
+import SystemPackage
 
 /// Why there is no device. Each says what was tried, on what, and what to do.
 package enum DeviceError: Error, CustomStringConvertible, Equatable {

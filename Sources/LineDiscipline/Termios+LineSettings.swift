@@ -1,4 +1,4 @@
-package import SerialLine
+import SerialLine
 
 extension Termios {
     /// Is the rate B0: hang up?

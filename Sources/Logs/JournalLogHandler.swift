@@ -1,6 +1,6 @@
 import CSystemd
 import Glibc
-package import Logging
+import Logging
 
 /// Entries of the systemd journal, with PRIORITY and the port's facts as fields of their own:
 /// `journalctl TTYNVT_PORT=ttyMIO04-1-com1`.

@@ -1,5 +1,5 @@
 import Glibc
-package import Logging
+import Logging
 
 /// Plain lines on standard error: time, level, port, message.
 package struct StderrLogHandler: LogHandler {

@@ -1,4 +1,4 @@
-package import Glibc
+import Glibc
 
 /// Where a TCP server is: `host:port`, `address:port` or `[v6 address]:port`.
 package struct Endpoint: Sendable, Hashable, CustomStringConvertible {

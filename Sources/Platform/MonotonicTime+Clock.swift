@@ -1,5 +1,5 @@
 import Glibc
-package import SerialLine
+import SerialLine
 
 extension MonotonicTime {
     /// The present.

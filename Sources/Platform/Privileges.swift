@@ -1,5 +1,5 @@
-package import Glibc
-package import SystemPackage
+import Glibc
+import SystemPackage
 
 /// Who this process is.
 package enum Privileges {

@@ -1,5 +1,5 @@
-package import Glibc
-package import SystemPackage
+import Glibc
+import SystemPackage
 
 /// Makes a system call: again after EINTR, -1 thrown as the Errno it left. EBADF and EFAULT are errors of this
 /// program, never of its surroundings, and stop it.

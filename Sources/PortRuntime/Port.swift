@@ -1,6 +1,6 @@
 import Platform
-package import SerialLine
-package import VirtualTTY
+import SerialLine
+import VirtualTTY
 
 /// What carries a port's answers to the kernel. Called under the port's lock; must not block.
 package protocol KernelSide: AnyObject, Sendable {

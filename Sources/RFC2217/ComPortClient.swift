@@ -1,4 +1,4 @@
-package import SerialLine
+import SerialLine
 
 /// The client's end of one RFC 2217 connection: negotiation, which requests wait for an answer, and what this server
 /// has been seen to answer. No I/O: bytes from the server go in, events come out; what is to be sent is appended to

@@ -1,4 +1,4 @@
-package import SerialLine
+import SerialLine
 
 /// Which end of a COM-PORT connection sends a command: a server's codes are the client's plus 100.
 package enum ComPortRole: UInt8, Sendable {

@@ -1,8 +1,8 @@
 import Glibc
-package import Platform
-package import PortRuntime
-package import SerialLine
-package import SystemPackage
+import Platform
+import PortRuntime
+import SerialLine
+import SystemPackage
 import VirtualTTY
 
 /// The TCP connection of one port, and its two threads: the receive thread blocks in recv(2) and hands on what comes;

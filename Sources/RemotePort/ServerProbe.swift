@@ -1,6 +1,6 @@
 import Glibc
-package import Platform
-package import RFC2217
+import Platform
+import RFC2217
 import SerialLine
 import SystemPackage
 

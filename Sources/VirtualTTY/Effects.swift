@@ -1,4 +1,4 @@
-package import SystemPackage
+import SystemPackage
 
 /// Names one request of the kernel's until it is answered.
 package struct RequestID: RawRepresentable, Hashable, Sendable {

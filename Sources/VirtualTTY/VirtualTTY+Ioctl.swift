@@ -1,5 +1,5 @@
 import LineDiscipline
-package import SerialLine
+import SerialLine
 import SystemPackage
 
 // ioctl(2): which number does what. An ioctl with an argument in memory arrives twice: first without, to be told how

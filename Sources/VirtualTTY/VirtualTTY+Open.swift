@@ -1,5 +1,5 @@
 import LineDiscipline
-package import SerialLine
+import SerialLine
 import SystemPackage
 
 // open(2), close(2) and hang-up (tty_io.c, tty_port.c).

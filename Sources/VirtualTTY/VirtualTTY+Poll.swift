@@ -1,5 +1,5 @@
 import LineDiscipline
-package import SerialLine
+import SerialLine
 import SystemPackage
 
 // poll(2), select(2), epoll (n_tty_poll).

@@ -1,5 +1,5 @@
 import LineDiscipline
-package import SerialLine
+import SerialLine
 import SystemPackage
 
 // read(2) (n_tty_read).

@@ -1,7 +1,7 @@
 import LineDiscipline
 import RFC2217
-package import SerialLine
-package import SystemPackage
+import SerialLine
+import SystemPackage
 
 // The connection to the remote port: made at the first open, negotiated and set up in one round trip, made again when
 // it is lost.

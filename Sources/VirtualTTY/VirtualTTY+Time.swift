@@ -1,5 +1,5 @@
 import RFC2217
-package import SerialLine
+import SerialLine
 import SystemPackage
 
 // Deadlines: everything that happens because time has passed.

@@ -1,6 +1,6 @@
 import LineDiscipline
 import RFC2217
-package import SerialLine
+import SerialLine
 import SystemPackage
 
 // write(2) (n_tty_write, uart_write) and the way to the wire.

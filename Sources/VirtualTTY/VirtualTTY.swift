@@ -1,6 +1,6 @@
 import LineDiscipline
-package import RFC2217
-package import SerialLine
+import RFC2217
+import SerialLine
 import SystemPackage
 
 /// One serial port: its open files, settings, queues and remote end, as a state machine. What the kernel asks and what
