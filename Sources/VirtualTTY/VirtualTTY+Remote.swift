@@ -124,7 +124,6 @@ extension VirtualTTY {
     }
 
     private mutating func receiveAnswer(_ command: ComPortCommand, _ ticket: ComPortClient.Ticket?) {
-        log(.debug, "answered: \(command)")
         if let ticket {
             settle(ticket, command)
         }
