@@ -2,30 +2,31 @@ import CCUSE
 import Glibc
 import Platform
 import PortRuntime
+import Synchronization
 import SystemPackage
 import VirtualTTY
 
 /// One character device of the kernel's, served by a `Port`.
 ///
 /// Concurrency model: the session's loop and all of libfuse's callbacks run in the one thread that calls `run`;
-/// answers and notifications come from any thread, under the port's lock, and libfuse makes them whole. `interrupted`
-/// and `pollHandles` say below who touches them.
+/// answers and notifications come from any of the port's threads, and libfuse makes them whole. What is shared says
+/// below who touches it.
 package final class CUSEDevice: KernelSide, @unchecked Sendable {
     let port: Port
     /// Valid from init to deinit; libfuse locks it itself.
     private var session: OpaquePointer?
     /// Requests whose interrupt came in while the current message was handled: only the loop's thread touches it.
     var interrupted: [RequestID] = []
-    /// The latest poll handle of each file: touched under the port's lock only.
-    private var pollHandles: [FileID: OpaquePointer] = [:]
+    /// The latest poll handle of each file that waits to be notified.
+    private let pollHandles = Monitor<[FileID: OpaquePointer]>([:])
     /// Called in the loop's thread once the kernel has taken the device, or has not.
     private var whenReady: (() -> Void)?
     /// Who made the request being handled: only the loop's thread touches it.
     var caller = Caller(uid: 0, thread: 0)
     private let isStopping = Monitor(false)
-    /// Requests received and answered: equal once nothing is parked. Touched under the port's lock only.
-    package private(set) var receivedCount = 0
-    package private(set) var answeredCount = 0
+    /// Requests received and answered: equal once nothing is parked.
+    private let received = Atomic(0)
+    private let answered = Atomic(0)
 
     /// Makes the session of a device; the kernel takes it when `run` begins.
     /// - Parameters:
@@ -50,7 +51,7 @@ package final class CUSEDevice: KernelSide, @unchecked Sendable {
     }
 
     deinit {
-        for handle in pollHandles.values { fuse_pollhandle_destroy(handle) }
+        for handle in pollHandles.withLock({ $0 }).values { fuse_pollhandle_destroy(handle) }
         if let session { fuse_session_destroy(session) }
     }
 
@@ -96,17 +97,19 @@ package final class CUSEDevice: KernelSide, @unchecked Sendable {
     /// one, and answering there would free the request under it.
     private func passInterrupts() {
         guard !interrupted.isEmpty else { return }
-        for id in interrupted { port.withTTY { $0.interrupt(id, now: .now) } }
+        for id in interrupted { port.withTTY { $0.interrupt(id) } }
         interrupted.removeAll(keepingCapacity: true)
     }
 
-    /// Counts a request in, before anything can answer it. Under the port's lock.
-    func countReceived() { receivedCount += 1 }
+    package var receivedCount: Int { received.load(ordering: .relaxed) }
+    package var answeredCount: Int { answered.load(ordering: .relaxed) }
 
-    // Answers, under the port's lock.
+    func countReceived() { received.add(1, ordering: .relaxed) }
+
+    // Answers.
 
     package func answer(_ id: RequestID, _ answer: Answer, bytes: borrowing Span<UInt8>) {
-        answeredCount += 1
+        answered.add(1, ordering: .relaxed)
         guard let request = OpaquePointer(bitPattern: UInt(id.rawValue)) else { return }
         // A reply fails only where the kernel has forgotten the request; there is nobody left to tell.
         switch answer {
@@ -131,20 +134,22 @@ package final class CUSEDevice: KernelSide, @unchecked Sendable {
     }
 
     /// Where the argument of the ioctl being handled lies in the caller: a retry is always answered in the call that
-    /// asked, so this is set and used in the loop's thread, under the port's lock.
+    /// asked, so this is the loop's thread's alone.
     var ioctlAddress: UInt64 = 0
 
     package func notifyPoll(_ file: FileID) {
-        if let handle = pollHandles[file] { fuse_lowlevel_notify_poll(handle) }
+        // One notification a handle: taken out first, so that no lock is held while pollers wake.
+        guard let handle = pollHandles.withLock({ $0.removeValue(forKey: file) }) else { return }
+        fuse_lowlevel_notify_poll(handle)
+        fuse_pollhandle_destroy(handle)
     }
 
-    /// Keeps the latest handle of a file's pollers. Under the port's lock.
-    func keep(_ handle: OpaquePointer, for file: FileID) {
-        if let old = pollHandles.updateValue(handle, forKey: file) { fuse_pollhandle_destroy(old) }
-    }
-
-    /// The file is gone. Under the port's lock.
-    func dropPollHandle(of file: FileID) {
-        if let handle = pollHandles.removeValue(forKey: file) { fuse_pollhandle_destroy(handle) }
+    /// Keeps the latest handle of a file's pollers; nil drops it.
+    func keep(_ handle: OpaquePointer?, for file: FileID) {
+        let old = pollHandles.withLock { handles -> OpaquePointer? in
+            defer { handles[file] = handle }
+            return handles[file]
+        }
+        if let old { fuse_pollhandle_destroy(old) }
     }
 }

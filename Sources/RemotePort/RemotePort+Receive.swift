@@ -41,7 +41,7 @@ extension RemotePort {
             let isFull = port.withTTY { tty -> Bool in
                 let bytes = UnsafeBufferPointer(
                     start: buffer.baseAddress?.assumingMemoryBound(to: UInt8.self), count: count)
-                tty.receive(bytes.span, now: .now)
+                tty.receive(bytes.span)
                 return !tty.wantsToReceive
             }
             if isFull { port.waitToReceive { !self.state.withLock { $0.isClosing } } }
@@ -49,7 +49,7 @@ extension RemotePort {
     }
 
     private func lost(_ reason: String) {
-        port.withTTY { $0.connectionLost(reason, now: .now) }
+        port.withTTY { $0.connectionLost(reason) }
     }
 
     /// Bytes sent and not acknowledged by the peer's kernel (SIOCOUTQ).

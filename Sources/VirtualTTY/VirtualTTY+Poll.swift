@@ -19,9 +19,9 @@ extension VirtualTTY {
     ///   - events: what the caller waits for.
     ///   - notifies: somebody waits: `notifyPoll` is wanted once one of the events is there.
     package mutating func poll(
-        _ id: RequestID, _ file: FileID, events: UInt32, notifies: Bool, now: MonotonicTime
+        _ id: RequestID, _ file: FileID, events: UInt32, notifies: Bool
     ) {
-        self.now = now
+        beginEvent()
         guard let open = files[file] else { return fail(id, .badFileDescriptor) }
         let ready = readiness(open)
         if notifies {

@@ -12,9 +12,9 @@ extension VirtualTTY {
 
     /// A program reads up to `count` bytes.
     package mutating func read(
-        _ id: RequestID, _ file: FileID, count: Int, nonBlocking: Bool, now: MonotonicTime
+        _ id: RequestID, _ file: FileID, count: Int, nonBlocking: Bool
     ) {
-        self.now = now
+        beginEvent()
         guard let open = files[file], !open.isDead else { return answer(id, .data(0..<0)) }
         if count == 0 { return answer(id, .data(0..<0)) }
         let minimum = discipline.minimum

@@ -5,12 +5,13 @@ import SystemPackage
 // Deadlines: everything that happens because time has passed.
 extension VirtualTTY {
     /// When `advance` is to be called next; nil for no time.
-    package var nextDeadline: MonotonicTime? {
+    package mutating func nextDeadline() -> MonotonicTime? {
         var earliest: MonotonicTime?
         func consider(_ time: MonotonicTime?) {
             guard let time else { return }
             earliest = earliest.map { min($0, time) } ?? time
         }
+        if closing != nil || !drains.isEmpty { reckonLineTime() }
         for open in opens { consider(open.deadline) }
         consider(reads.first?.deadline)
         for setting in settings { consider(setting.deadline) }
@@ -21,13 +22,13 @@ extension VirtualTTY {
             consider(closing.deadline)
             if untransmitted == 0 { consider(lineFreeAt) }
         }
-        if !drains.isEmpty && untransmitted == 0 && timedBreak == nil { consider(drainDeadline) }
+        if !drains.isEmpty && untransmitted == 0 && timedBreak == nil { consider(drainDeadline()) }
         considerLink(&earliest)
         return earliest
     }
 
     /// When the drains are to be looked at again; nil where an answer will tell.
-    private var drainDeadline: MonotonicTime? {
+    private mutating func drainDeadline() -> MonotonicTime? {
         if lineFreeAt > now { return lineFreeAt }
         return wantsUnacknowledged ? now + Self.socketPoll : nil
     }
@@ -47,8 +48,8 @@ extension VirtualTTY {
     /// Time has passed.
     /// - Parameter unacknowledged: bytes the peer's socket has not acknowledged yet; asked for by
     ///   `wantsUnacknowledged`.
-    package mutating func advance(unacknowledged: Int = 0, now: MonotonicTime) {
-        self.now = now
+    package mutating func advance(unacknowledged: Int = 0) {
+        beginEvent()
         self.unacknowledged = unacknowledged
         expireAnswers()
         expireOpens()
@@ -82,10 +83,12 @@ extension VirtualTTY {
     }
 
     private mutating func expireOpens() {
+        let now = now
         guard opens.contains(where: { $0.deadline <= now }) else { return }
         if case .opening = link { return openingTimedOut() }
-        for open in opens where open.deadline <= now { fail(open.id, .timedOut) }
+        let late = opens.filter { $0.deadline <= now }
         opens.removeAll { $0.deadline <= now }
+        for open in late { fail(open.id, .timedOut) }
         log(.error, "no connection within \(configuration.connectTimeout / .milliseconds(1)) ms")
         if opens.isEmpty && liveFiles == 0 && configuration.connect == .open { abandonConnection() }
     }
