@@ -13,7 +13,7 @@ func fuzzComPortCommand(_ bytes: UnsafePointer<UInt8>?, _ count: Int) -> CInt {
         let (elements, violation) = StreamReader.elements(of: [stream])
         if let violation { fatalError(violation) }
         let expected = [StreamElement.subnegotiation(.comPort, payload: command.payload(from: role))]
-        precondition(elements == expected, "\(command) read as \(elements)")
+        if elements != expected { fatalError("\(command) read as \(elements)") }
     }
     return 0
 }
