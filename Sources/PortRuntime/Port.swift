@@ -48,7 +48,8 @@ package final class Port: Sendable {
 
     /// - Parameter log: gets the port's log lines.
     package init(configuration: PortConfiguration, log: @escaping @Sendable (LogLevel, String) -> Void) {
-        state = Monitor(State(tty: VirtualTTY(configuration: configuration, clock: { .now })))
+        let clock = TickClock()
+        state = Monitor(State(tty: VirtualTTY(configuration: configuration, clock: { clock.now })))
         self.log = log
     }
 
@@ -86,7 +87,7 @@ package final class Port: Sendable {
     /// Sleeps while the programs are too far behind for more to be received, and `isWanted` is true.
     package func waitToReceive(while isWanted: () -> Bool) {
         state.wait { state in
-            let isReady = state.tty.wantsToReceive || !isWanted()
+            let isReady = state.tty.wantsToReceive(isPausing: true) || !isWanted()
             state.receiverSleeps = !isReady
             return isReady
         }
@@ -125,7 +126,7 @@ package final class Port: Sendable {
                 state.spareBuffer = buffer
             }
         }
-        work.wakesReceiver = state.receiverSleeps && state.tty.wantsToReceive
+        work.wakesReceiver = state.receiverSleeps && state.tty.wantsToReceive(isPausing: true)
         state.remote?.schedule(state.tty.nextDeadline())
     }
 

@@ -42,7 +42,7 @@ extension RemotePort {
                 let bytes = UnsafeBufferPointer(
                     start: buffer.baseAddress?.assumingMemoryBound(to: UInt8.self), count: count)
                 tty.receive(bytes.span)
-                return !tty.wantsToReceive
+                return !tty.wantsToReceive(isPausing: false)
             }
             if isFull { port.waitToReceive { !self.state.withLock { $0.isClosing } } }
         }

@@ -97,7 +97,9 @@ extension VirtualTTY {
 
     /// May more be received? Not while the programs are far behind; farther, while an answer is waited for that may
     /// stand behind the data.
-    package var wantsToReceive: Bool {
-        backlog.count < (unresolved.isEmpty ? Backlog.softLimit : Backlog.hardLimit)
+    /// - Parameter isPausing: receiving has paused, and is to go on only when it is worth it.
+    package func wantsToReceive(isPausing: Bool) -> Bool {
+        if !unresolved.isEmpty { return backlog.count < Backlog.hardLimit }
+        return backlog.count < (isPausing ? Backlog.resumeLimit : Backlog.softLimit)
     }
 }
