@@ -16,14 +16,15 @@ extension VirtualPort {
             if !client.outgoing.isEmpty { events |= POLLOUT }
             return polls.add(client.descriptor.raw, events)
         }
-        device?.addEvents(to: &polls, reads: receiveRoom > 0, writes: !transmit.isEmpty && !isHeld)
+        let hasBytes = configuration.isPaced && device?.isPacedBySimulator ?? true ? departed > 0 : !transmit.isEmpty
+        device?.addEvents(to: &polls, reads: deviceRoom > 0, writes: hasBytes && !isHeld)
     }
 
     /// Takes what the wait found.
     func handle(_ polls: PollSet, _ buffer: inout [UInt8], now: MonotonicTime) {
         if polls.events(clientPlace) != 0 { handleClient(polls.events(clientPlace), &buffer, now) }
         if polls.events(listenerPlace) != 0 { accept(now) }
-        device?.receive(polls, limit: receiveRoom, into: self)
+        device?.receive(polls, limit: deviceRoom, into: self)
     }
 
     /// How many bytes may be read from the client now.

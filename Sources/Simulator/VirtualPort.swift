@@ -23,6 +23,9 @@ final class VirtualPort {
     var transmit: ByteQueue
     /// From the line, not yet sent to the client.
     var received: ByteQueue
+    /// From a device that the simulator paces, not yet on the line.
+    var arriving = ByteQueue(capacity: 4096)
+    var arrivalPacer = Pacer()
     /// How many of the transmit buffer's bytes have left the line at the pace, and only await delivery.
     var departed = 0
     var pacer = Pacer()
@@ -57,9 +60,20 @@ final class VirtualPort {
         bytesToError = configuration.faults.lineErrors?.interval ?? 0
         if configuration.faults.holdsCTS { forcedMask = .cts }
         nextModemChange = configuration.faults.modemChangeInterval.map { .now + $0 }
+        try makeDevice()
+    }
+
+    private func makeDevice() throws(SimulatorError) {
+        let tell: (SimulatorEvent) -> Void = { [configuration, index] in configuration.observer?(index, $0) }
         switch wiring {
-        case .loopback, .nullModem: device = nil
-        case .command, .tty: break
+        case .loopback, .nullModem: break
+        case .command(let command): device = CommandDevice(command, observe: tell)
+        case .tty(let path):
+            do {
+                device = try TTYDevice(path, pretendsLines: configuration.profile.answersFailures, observe: tell)
+            } catch {
+                throw .cannotOpen(path, error)
+            }
         }
     }
 
@@ -81,7 +95,9 @@ final class VirtualPort {
         deadline = earlier(deadline, breakEnds)
         deadline = earlier(deadline, device?.deadline)
         deadline = earlier(deadline, listenAgain)
-        if !transmit.isEmpty { deadline = earlier(deadline, pacer.deadline(frame: state.settings.frameNanoseconds)) }
+        let frame = state.settings.frameNanoseconds
+        if receiveRoom > 0 { deadline = earlier(deadline, arrivalPacer.deadline(frame: frame)) }
+        if departed < transmit.count { deadline = earlier(deadline, pacer.deadline(frame: frame)) }
         return deadline
     }
 

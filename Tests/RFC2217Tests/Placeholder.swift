@@ -1,7 +1,0 @@
-import Testing
-
-@testable import RFC2217
-
-@Suite struct PlaceholderRFC2217 {
-    @Test func placeholder() {}
-}
