@@ -39,11 +39,11 @@ let package = Package(
 
         // I/O.
         .target(name: "Platform", dependencies: ["CLinux", "SerialLine", system], swiftSettings: common),
-        .target(name: "PortRuntime", dependencies: ["Platform", "VirtualTTY", system], swiftSettings: common),
+        .target(name: "PortRuntime", dependencies: ["Platform", "SerialLine", "VirtualTTY"], swiftSettings: common),
         .target(
-            name: "CUSEDevice", dependencies: ["CCUSE", "Platform", "PortRuntime", "VirtualTTY", system], swiftSettings: common),
+            name: "CUSEDevice", dependencies: ["CCUSE", "Platform", "PortRuntime", "RFC2217", "SerialLine", "VirtualTTY", system], swiftSettings: common),
         .target(
-            name: "RemotePort", dependencies: ["Platform", "PortRuntime", "RFC2217", "VirtualTTY", system],
+            name: "RemotePort", dependencies: ["CLinux", "Platform", "PortRuntime", "RFC2217", "SerialLine", "VirtualTTY", system],
             swiftSettings: common),
         .target(name: "Simulator", dependencies: ["CLinux", "Platform", "RFC2217", "SerialLine", system], swiftSettings: common),
         .target(
@@ -61,6 +61,7 @@ let package = Package(
 
         .testTarget(name: "PlatformTests", dependencies: ["CLinux", "Platform", "SerialLine", system], swiftSettings: common),
         .testTarget(name: "RFC2217Tests", dependencies: ["RFC2217", "SerialLine"], swiftSettings: common),
+        .testTarget(name: "SerialLineTests", dependencies: ["SerialLine"], swiftSettings: common),
         .testTarget(
             name: "SimulatorTests", dependencies: ["Platform", "RFC2217", "SerialLine", "Simulator", system],
             swiftSettings: common),

@@ -41,9 +41,10 @@ package struct Endpoint: Sendable, Hashable, CustomStringConvertible {
             throw .bareIPv6
         }
         guard !host.isEmpty else { throw .noHost }
-        guard host.utf8.allSatisfy({ $0 > 0x20 && $0 < 0x7F && $0 != 0x2F }), host.utf8.count <= 255 else {
-            throw .badHost
-        }
+        // No blank or control character, no slash, and no bracket within brackets.
+        guard host.utf8.allSatisfy({ $0 > 0x20 && $0 < 0x7F && $0 != 0x2F && $0 != 0x5B && $0 != 0x5D }),
+            host.utf8.count <= 255
+        else { throw .badHost }
         guard !portText.isEmpty, portText.utf8.allSatisfy({ $0 >= 0x30 && $0 <= 0x39 }), let port = UInt16(portText),
             port > 0
         else { throw .badPort(String(portText)) }
@@ -77,6 +78,11 @@ package struct Endpoint: Sendable, Hashable, CustomStringConvertible {
 package struct ResolveError: Error, CustomStringConvertible {
     package let host: String
     package let reason: String
+
+    package init(host: String, reason: String) {
+        self.host = host
+        self.reason = reason
+    }
 
     package var description: String { "cannot find the address of '\(host)': \(reason)" }
 }

@@ -1,6 +1,6 @@
 import CLinux
 import Glibc
-package import SystemPackage
+import SystemPackage
 
 /// An eventfd: any thread can end another's wait on it.
 package struct EventDescriptor: ~Copyable, Sendable {

@@ -1,5 +1,5 @@
 import Glibc
-package import SerialLine
+import SerialLine
 
 /// A lock around its state, on which threads can sleep: pthread_mutex_t and pthread_cond_t, which every sanitizer
 /// understands.

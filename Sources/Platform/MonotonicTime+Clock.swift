@@ -1,5 +1,5 @@
 import Glibc
-package import SerialLine
+import SerialLine
 
 extension MonotonicTime {
     /// The present.
@@ -12,4 +12,9 @@ extension MonotonicTime {
     var timespec: Glibc.timespec {
         Glibc.timespec(tv_sec: Int(nanoseconds / 1_000_000_000), tv_nsec: Int(nanoseconds % 1_000_000_000))
     }
+}
+
+extension MonotonicTime {
+    /// Nanoseconds from the present until then; 0 when past.
+    package var nanosecondsFromNow: UInt64 { since(.now) }
 }

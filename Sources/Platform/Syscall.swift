@@ -1,5 +1,5 @@
 import Glibc
-package import SystemPackage
+import SystemPackage
 
 /// Makes a system call: again after EINTR, -1 thrown as the Errno it left. EBADF and EFAULT are errors of this
 /// program, never of its surroundings, and stop it.
@@ -68,6 +68,6 @@ package struct Descriptor: ~Copyable, Sendable {
 @discardableResult
 package func waitForEvents(_ descriptors: inout [pollfd], nanoseconds: UInt64?) throws(Errno) -> Int32 {
     // Rounded up, so that a deadline has passed when the wait is over.
-    let milliseconds = nanoseconds.map { Int32(clamping: ($0 + 999_999) / 1_000_000) } ?? -1
+    let milliseconds = nanoseconds.map { Int32(clamping: $0 / 1_000_000 + ($0 % 1_000_000 == 0 ? 0 : 1)) } ?? -1
     return try syscall("poll") { poll(&descriptors, nfds_t(descriptors.count), milliseconds) }
 }

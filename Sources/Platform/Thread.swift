@@ -1,6 +1,6 @@
 import CLinux
 import Glibc
-package import SystemPackage
+import SystemPackage
 
 /// A POSIX thread that runs until its body returns.
 package struct Thread: Sendable {

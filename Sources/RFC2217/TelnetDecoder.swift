@@ -10,7 +10,7 @@ package enum TelnetElement: Equatable, Sendable {
     case negotiation(TelnetVerb, TelnetOption)
     /// A whole subnegotiation; its payload, unescaped, is `TelnetDecoder.payload`.
     case subnegotiation(TelnetOption)
-    /// A subnegotiation that was dropped: too long, empty, or broken off by another command.
+    /// A subnegotiation that was dropped: too long, without an option, or broken off by another command.
     case malformed
 }
 

@@ -4,7 +4,13 @@ import ArgumentParser
 struct TTYNVT: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "ttynvt-swift",
-        abstract: "Network serial ports as real character devices, over RFC 2217.",
+        abstract: "Serial ports somewhere on the network, as if plugged into this machine.",
+        discussion: """
+            ttynvt-swift -S 192.168.0.10:10000 -n ttyMIO04-1-com1
+
+            creates /dev/ttyMIO04-1-com1 and connects it to the RFC 2217 server there whenever a program opens it.
+            """,
         version: "0.1.0",
-        subcommands: [Simulate.self])
+        subcommands: [PortCommand.self, Simulate.self],
+        defaultSubcommand: PortCommand.self)
 }

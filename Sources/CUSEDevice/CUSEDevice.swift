@@ -1,0 +1,150 @@
+import CCUSE
+import Glibc
+import Platform
+import PortRuntime
+import SystemPackage
+import VirtualTTY
+
+/// One character device of the kernel's, served by a `Port`.
+///
+/// Concurrency model: the session's loop and all of libfuse's callbacks run in the one thread that calls `run`;
+/// answers and notifications come from any thread, under the port's lock, and libfuse makes them whole. `interrupted`
+/// and `pollHandles` say below who touches them.
+package final class CUSEDevice: KernelSide, @unchecked Sendable {
+    let port: Port
+    /// Valid from init to deinit; libfuse locks it itself.
+    private var session: OpaquePointer?
+    /// Requests whose interrupt came in while the current message was handled: only the loop's thread touches it.
+    var interrupted: [RequestID] = []
+    /// The latest poll handle of each file: touched under the port's lock only.
+    private var pollHandles: [FileID: OpaquePointer] = [:]
+    /// Called in the loop's thread once the kernel has taken the device, or has not.
+    private var whenReady: (() -> Void)?
+    /// Who made the request being handled: only the loop's thread touches it.
+    var caller = Caller(uid: 0, thread: 0)
+    private let isStopping = Monitor(false)
+    /// Requests received and answered: equal once nothing is parked. Touched under the port's lock only.
+    package private(set) var receivedCount = 0
+    package private(set) var answeredCount = 0
+
+    /// Makes the session of a device; the kernel takes it when `run` begins.
+    /// - Parameters:
+    ///   - channel: an open /dev/cuse, or a socket on which a test plays the kernel.
+    ///   - major: 0 lets the kernel choose.
+    package init(
+        name: DeviceName, major: UInt32, minor: UInt32, channel: consuming Descriptor, port: Port
+    ) throws(DeviceError) {
+        self.port = port
+        let descriptor = channel.release()
+        var operations = Self.operations
+        session = ccuse_session_new(
+            name.description, major, minor, &operations, Unmanaged.passUnretained(self).toOpaque())
+        guard let session else {
+            close(descriptor)
+            throw .library("cannot make a session for '\(name)'")
+        }
+        guard ccuse_session_attach(session, descriptor) == 0 else {
+            close(descriptor)
+            throw .library("cannot attach /dev/cuse")
+        }
+    }
+
+    deinit {
+        for handle in pollHandles.values { fuse_pollhandle_destroy(handle) }
+        if let session { fuse_session_destroy(session) }
+    }
+
+    /// Opens the kernel's end of a new device.
+    package static func openChannel() throws(DeviceError) -> Descriptor {
+        do {
+            return try Descriptor(opening: "/dev/cuse", O_RDWR)
+        } catch .noSuchFileOrDirectory, .noSuchAddressOrDevice, .operationNotSupportedByDevice {
+            throw .noCUSE
+        } catch .permissionDenied, .notPermitted {
+            throw .notPermitted
+        } catch {
+            throw .cannotOpen(error)
+        }
+    }
+
+    /// Serves requests until the kernel lets go of the device, or `stop` is called.
+    /// - Parameter whenReady: called once, when the kernel has been told of the device.
+    package func run(whenReady: @escaping () -> Void) {
+        guard let session else { return }
+        self.whenReady = whenReady
+        var buffer = fuse_buf()
+        defer { free(buffer.mem) }
+        while !isStopping.withLock({ $0 }) {
+            let count = fuse_session_receive_buf(session, &buffer)
+            if count == -EINTR || count == -EAGAIN { continue }
+            guard count > 0 else { return }
+            fuse_session_process_buf(session, &buffer)
+            passInterrupts()
+        }
+    }
+
+    /// Ends `run`: to be called from another thread, which then interrupts the loop's thread with a signal until it
+    /// has returned.
+    package func stop() { isStopping.withLock { $0 = true } }
+
+    func ready() {
+        whenReady?()
+        whenReady = nil
+    }
+
+    /// Interrupts are passed on after the message they came with: libfuse holds the request's lock while it reports
+    /// one, and answering there would free the request under it.
+    private func passInterrupts() {
+        guard !interrupted.isEmpty else { return }
+        for id in interrupted { port.withTTY { $0.interrupt(id, now: .now) } }
+        interrupted.removeAll(keepingCapacity: true)
+    }
+
+    /// Counts a request in, before anything can answer it. Under the port's lock.
+    func countReceived() { receivedCount += 1 }
+
+    // Answers, under the port's lock.
+
+    package func answer(_ id: RequestID, _ answer: Answer, bytes: borrowing Span<UInt8>) {
+        answeredCount += 1
+        guard let request = OpaquePointer(bitPattern: UInt(id.rawValue)) else { return }
+        // A reply fails only where the kernel has forgotten the request; there is nobody left to tell.
+        switch answer {
+        case .error(let error): fuse_reply_err(request, error.rawValue)
+        case .opened(let file): replyOpened(request, file)
+        case .done: fuse_reply_err(request, 0)
+        case .data(let range):
+            bytes.extracting(range).withUnsafeBytes { _ = fuse_reply_buf(request, $0.baseAddress, $0.count) }
+        case .written(let count): fuse_reply_write(request, count)
+        case .ioctl(let range):
+            bytes.extracting(range).withUnsafeBytes { _ = fuse_reply_ioctl(request, 0, $0.baseAddress, $0.count) }
+        case .ioctlRetry(let copyIn, let copyOut):
+            ccuse_reply_ioctl_retry(request, ioctlAddress, copyIn, copyOut)
+        case .poll(let events): fuse_reply_poll(request, events)
+        }
+    }
+
+    private func replyOpened(_ request: OpaquePointer, _ file: FileID) {
+        var info = fuse_file_info()
+        ccuse_file_set_handle(&info, file.rawValue)
+        fuse_reply_open(request, &info)
+    }
+
+    /// Where the argument of the ioctl being handled lies in the caller: a retry is always answered in the call that
+    /// asked, so this is set and used in the loop's thread, under the port's lock.
+    var ioctlAddress: UInt64 = 0
+
+    package func notifyPoll(_ file: FileID) {
+        if let handle = pollHandles[file] { fuse_lowlevel_notify_poll(handle) }
+    }
+
+    /// Keeps the latest handle of a file's pollers. Under the port's lock.
+    func keep(_ handle: OpaquePointer, for file: FileID) {
+        if let old = pollHandles.updateValue(handle, forKey: file) { fuse_pollhandle_destroy(old) }
+    }
+
+    /// The file is gone. Under the port's lock.
+    func dropPollHandle(of file: FileID) {
+        if let handle = pollHandles.removeValue(forKey: file) { fuse_pollhandle_destroy(handle) }
+    }
+}

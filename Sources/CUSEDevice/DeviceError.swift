@@ -1,0 +1,29 @@
+import SystemPackage
+
+/// Why there is no device. Each says what was tried, on what, and what to do.
+package enum DeviceError: Error, CustomStringConvertible, Equatable {
+    case noCUSE
+    case notPermitted
+    case cannotOpen(Errno)
+    case badName(String, String)
+    case nameTaken(String)
+    case numberTaken(major: UInt32, minor: UInt32, holder: String)
+    case refused(String)
+    case library(String)
+
+    package var description: String {
+        switch self {
+        case .noCUSE: "no /dev/cuse: the kernel's cuse module is not loaded (modprobe cuse)"
+        case .notPermitted:
+            "no permission to open /dev/cuse: run as root, or give this user's group access to /dev/cuse"
+        case .cannotOpen(let error): "cannot open /dev/cuse: \(error)"
+        case .badName(let name, let why): "illegal device name '\(name)': \(why)"
+        case .nameTaken(let name): "/dev/\(name) exists already: choose another name (-n)"
+        case .numberTaken(let major, let minor, let holder):
+            "device number \(major):\(minor) is in use by \(holder): choose another (-M, -m)"
+        case .refused(let name):
+            "the kernel refused to make /dev/\(name): its name or number is taken (see the kernel's log)"
+        case .library(let why): "libfuse: \(why)"
+        }
+    }
+}

@@ -1,0 +1,44 @@
+/// The name of a node under /dev, checked: `tty` and what follows, never a kernel driver's, never a path.
+package struct DeviceName: Sendable, Hashable, CustomStringConvertible {
+    /// Longest name, in bytes: what leaves room for unit names and paths made of it.
+    package static let longest = 64
+
+    package let description: String
+
+    /// Checks a name given by a user: `ttyX`, or `/dev/ttyX`.
+    package init(_ text: String) throws(DeviceError) {
+        let name = text.hasPrefix("/dev/") ? String(text.dropFirst(5)) : text
+        func bad(_ why: String) -> DeviceError { .badName(text, why) }
+        guard !name.isEmpty else { throw bad("it is empty") }
+        guard name.utf8.count <= Self.longest else { throw bad("it is longer than \(Self.longest) bytes") }
+        guard name.utf8.allSatisfy(Self.isAllowed) else { throw bad("only A-Z a-z 0-9 . _ - are allowed") }
+        guard !name.contains("..") else { throw bad("it has '..' in it") }
+        guard name.hasPrefix("tty"), name.utf8.count > 3 else { throw bad("it does not begin with 'tty'") }
+        guard !Self.isKernels(name) else { throw bad("it belongs to a driver of the kernel") }
+        description = name
+    }
+
+    private static func isAllowed(_ byte: UInt8) -> Bool {
+        switch byte {
+        case UInt8(ascii: "A")...UInt8(ascii: "Z"), UInt8(ascii: "a")...UInt8(ascii: "z"),
+            UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "."), UInt8(ascii: "_"), UInt8(ascii: "-"):
+            true
+        default: false
+        }
+    }
+
+    /// Prefixes that the kernel's drivers number.
+    private static let drivers = [
+        "", "S", "USB", "ACM", "AMA", "AP", "GS", "HS", "LP", "MXUSB", "O", "PS", "SC", "SAC", "THS", "UL", "XRUSB",
+        "mxc", "printk", "p", "q", "r",
+    ]
+
+    /// tty0, ttyS4, ttyUSB0 … : a driver's prefix and nothing but a number behind it.
+    private static func isKernels(_ name: String) -> Bool {
+        let rest = name.dropFirst(3)
+        if rest == "printk" { return true }
+        let number = rest.reversed().prefix { $0.isASCII && $0.isNumber }
+        guard !number.isEmpty else { return false }
+        return drivers.contains(String(rest.dropLast(number.count)))
+    }
+}

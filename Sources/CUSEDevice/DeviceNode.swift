@@ -1,0 +1,61 @@
+import Glibc
+import Platform
+import SystemPackage
+
+/// The node under /dev and what the kernel says about it in /sys.
+package struct DeviceNode: Sendable {
+    package let name: DeviceName
+    package let major: UInt32
+    package let minor: UInt32
+
+    package var path: String { "/dev/\(name)" }
+
+    /// Is the name free, and the number? To be asked before a device is made: the kernel itself would fail silently.
+    /// - Parameter major: 0 where the kernel is to choose.
+    package static func check(_ name: DeviceName, major: UInt32, minor: UInt32) throws(DeviceError) {
+        if exists("/dev/\(name)") || exists("/sys/class/cuse/\(name)") { throw .nameTaken(name.description) }
+        guard major != 0 else { return }
+        let entry = "/sys/dev/char/\(major):\(minor)"
+        guard exists(entry) else { return }
+        let holder = readLink(entry).flatMap { $0.split(separator: "/").last.map(String.init) }
+        throw .numberTaken(major: major, minor: minor, holder: holder ?? "another device")
+    }
+
+    /// The node the kernel has made for a device.
+    package init(made name: DeviceName) throws(DeviceError) {
+        let numbers = readFile("/sys/class/cuse/\(name)/dev")?.split { $0 == ":" || $0 == "\n" }.compactMap { UInt32($0) }
+        var status = stat()
+        guard let numbers, numbers.count == 2, stat("/dev/\(name)", &status) == 0,
+            status.st_mode & S_IFMT == S_IFCHR,
+            status.st_rdev == Self.deviceNumber(numbers[0], numbers[1])
+        else { throw .refused(name.description) }
+        self.name = name
+        major = numbers[0]
+        minor = numbers[1]
+    }
+
+    /// glibc's makedev().
+    private static func deviceNumber(_ major: UInt32, _ minor: UInt32) -> dev_t {
+        let (major, minor) = (dev_t(major), dev_t(minor))
+        return (major & 0xFFF) << 8 | (major & ~0xFFF) << 32 | (minor & 0xFF) | (minor & ~0xFF) << 12
+    }
+
+    /// Gives the node to a group, for reading and writing: what udev does where it runs.
+    /// - Returns: could it be done?
+    @discardableResult
+    package func give(to group: gid_t, mode: mode_t) -> Bool {
+        chown(path, 0, group) == 0 && chmod(path, mode) == 0
+    }
+
+    private static func exists(_ path: String) -> Bool {
+        var status = stat()
+        return lstat(path, &status) == 0
+    }
+
+    private static func readLink(_ path: String) -> String? {
+        var buffer = [CChar](repeating: 0, count: 512)
+        let count = readlink(path, &buffer, buffer.count)
+        guard count > 0 else { return nil }
+        return String(decoding: buffer.prefix(count).map(UInt8.init(bitPattern:)), as: UTF8.self)
+    }
+}

@@ -1,0 +1,59 @@
+import SerialLine
+
+/// A queue of bytes in one fixed piece of memory.
+package struct ByteRing: Sendable {
+    private var storage: [UInt8]
+    private var head = 0
+    package private(set) var count = 0
+
+    /// - Parameter capacity: in bytes; the memory is taken once.
+    package init(capacity: Int) { storage = [UInt8](repeating: 0, count: capacity) }
+
+    package var capacity: Int { storage.count }
+    package var room: Int { storage.count - count }
+    package var isEmpty: Bool { count == 0 }
+
+    /// Queues as many bytes of `bytes` as there is room for, from `start` on.
+    /// - Returns: how many.
+    package mutating func append(_ bytes: borrowing Span<UInt8>, from start: Int) -> Int {
+        let taken = min(room, bytes.count - start)
+        guard taken > 0 else { return 0 }
+        let tail = (head + count) % storage.count
+        let first = min(taken, storage.count - tail)
+        storage.replace(at: tail, with: bytes.extracting(start..<start + first))
+        storage.replace(at: 0, with: bytes.extracting(start + first..<start + taken))
+        count += taken
+        return taken
+    }
+
+    /// Moves up to `limit` bytes from the front to the end of `destination`.
+    /// - Returns: how many.
+    package mutating func move(_ limit: Int, to destination: inout [UInt8]) -> Int {
+        let taken = min(limit, count)
+        let first = min(taken, storage.count - head)
+        destination.append(contentsOf: storage.span, head..<head + first)
+        destination.append(contentsOf: storage.span, 0..<taken - first)
+        head = (head + taken) % storage.count
+        count -= taken
+        return taken
+    }
+
+    package mutating func removeAll() {
+        head = 0
+        count = 0
+    }
+}
+
+extension [UInt8] {
+    /// Overwrites bytes from `index` on; they must be inside.
+    fileprivate mutating func replace(at index: Int, with bytes: borrowing Span<UInt8>) {
+        guard bytes.count > 0 else { return }
+        precondition(index + bytes.count <= count)
+        // Safe: both ranges were checked, and the memory of an array and of a span borrowed at the same time differ.
+        unsafe withUnsafeMutableBytes { destination in
+            unsafe bytes.withUnsafeBytes { source in
+                unsafe UnsafeMutableRawBufferPointer(rebasing: destination[index...]).copyMemory(from: source)
+            }
+        }
+    }
+}

@@ -1,0 +1,33 @@
+import Glibc
+
+/// Signals that end the program, taken in a thread of their own.
+package enum Signals {
+    private static var ending: sigset_t {
+        var set = sigset_t()
+        sigemptyset(&set)
+        for signal in [SIGTERM, SIGINT, SIGHUP] { sigaddset(&set, signal) }
+        return set
+    }
+
+    /// Holds the ending signals back in this thread and every thread it starts. SIGPIPE is ignored: writes say EPIPE.
+    package static func block() {
+        var set = ending
+        pthread_sigmask(SIG_BLOCK, &set, nil)
+        signal(SIGPIPE, SIG_IGN)
+    }
+
+    /// Waits for one of the ending signals.
+    package static func wait() -> Int32 {
+        var set = ending
+        var signal: Int32 = 0
+        sigwait(&set, &signal)
+        return signal
+    }
+
+    /// Lets SIGUSR1 end a system call of the thread that gets it, and do nothing else.
+    package static func interruptOnUser1() {
+        var action = sigaction()
+        action.__sigaction_handler.sa_handler = { _ in }
+        sigaction(SIGUSR1, &action, nil)
+    }
+}

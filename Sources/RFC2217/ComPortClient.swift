@@ -1,0 +1,230 @@
+import SerialLine
+
+/// The client's end of one RFC 2217 connection: negotiation, which requests wait for an answer, and what this server
+/// has been seen to answer. No I/O: bytes from the server go in, events come out; what is to be sent is appended to
+/// `output` (ahead of any data still queued) or encoded by the caller through `encode`.
+package struct ComPortClient: Sendable {
+    /// Names one request, so that its answer can be waited for.
+    package typealias Ticket = UInt64
+
+    /// What the server did.
+    package enum Event: Equatable, Sendable {
+        /// Data for the port: this range of the input.
+        case data(Range<Int>)
+        /// The server refuses COM-PORT-OPTION.
+        case refused
+        /// A request was answered with this value; nil ticket where none was waiting.
+        case answered(ComPortCommand, Ticket?)
+        case modemState(ModemState)
+        case lineState(LineState)
+        /// The server asks us to stop sending data (true), or to go on.
+        case suspended(Bool)
+    }
+
+    /// How long an answer is waited for before the request is sent again, and then before it counts as unanswered.
+    package static let resendAfter: UInt64 = .milliseconds(400)
+    package static let answerWithin: UInt64 = .milliseconds(1000)
+    /// The same once a later request has been answered: this one was passed over.
+    static let passedOver: UInt64 = .milliseconds(100)
+    /// Bytes from the server kept to say what a server that is none said.
+    static let heardLimit = 64
+
+    private struct Outstanding: Sendable {
+        let ticket: Ticket
+        let command: ComPortCommand
+        let kind: AnswerKinds
+        var resendAt: MonotonicTime?
+        var expiresAt: MonotonicTime
+    }
+
+    private var decoder = TelnetDecoder()
+    private var options = OptionNegotiation(
+        offered: [.binary, .suppressGoAhead, .comPort], accepted: [.binary, .echo, .suppressGoAhead, .comPort])
+    private var outstanding: [Outstanding] = []
+    /// What is to be sent ahead of everything queued; the caller takes it.
+    package var output: [UInt8] = []
+    /// Decoded words of every command, for the caller to log and empty; filled only when `traces` is set.
+    package var trace: [String] = []
+    private let traces: Bool
+
+    /// The server has agreed to COM-PORT-OPTION, in words or by using it.
+    package private(set) var isActive = false
+    /// Requests this server has answered, and not answered, on this connection.
+    package private(set) var answered: AnswerKinds = []
+    package private(set) var unanswered: AnswerKinds = []
+    /// The first data bytes before the option was active, for a message about a server that does not speak RFC 2217.
+    package private(set) var heard: [UInt8] = []
+
+    /// Starts a connection: the first bytes are IAC WILL COM-PORT-OPTION. No DO is sent to a server that has not shown
+    /// that it negotiates: esp-link would write it to the UART.
+    package init(traces: Bool = false) {
+        self.traces = traces
+        offer(.comPort)
+        offer(.binary)
+    }
+
+    private mutating func offer(_ option: TelnetOption) {
+        options.offer(option, &output)
+        if traces { trace.append("> WILL \(option)") }
+    }
+}
+
+// Sending.
+extension ComPortClient {
+    /// Appends a request to `wire` and remembers that it is owed an answer.
+    /// - Parameter patience: after which it counts as unanswered, in nanoseconds.
+    package mutating func encode(
+        _ command: ComPortCommand, ticket: Ticket, now: MonotonicTime, patience: UInt64 = answerWithin,
+        to wire: inout [UInt8]
+    ) {
+        wire.appendComPort(command, from: .client)
+        if traces { trace.append("> \(command)") }
+        guard let kind = command.answerKind else { return }
+        outstanding.append(
+            Outstanding(
+                ticket: ticket, command: command, kind: kind,
+                resendAt: AnswerKinds.settings.contains(kind) && patience == Self.answerWithin
+                    ? now + Self.resendAfter : nil,
+                expiresAt: now + patience))
+    }
+
+    /// Is it worth waiting for this request's answer? Not where this server has left such requests unanswered.
+    package func isAnswerExpected(_ kind: AnswerKinds) -> Bool { !unanswered.contains(kind) }
+
+    /// Is a request of this kind, other than `ticket`, still waiting? Then an answer is not yet the last word.
+    package func isOutstanding(_ kind: AnswerKinds) -> Bool { outstanding.contains { $0.kind == kind } }
+
+    /// A request that changes nothing and that this server is known to answer: its answer shows that the server has
+    /// taken everything sent before it. nil where none is known.
+    package func barrier(mask: ModemState) -> ComPortCommand? {
+        if answered.contains(.modemStateMask) { return .setModemStateMask(mask) }
+        return answered.contains(.baudRate) ? .setBaudRate(0) : nil
+    }
+
+    /// When `expire` has something to do; nil for never.
+    package var nextDeadline: MonotonicTime? {
+        outstanding.lazy.map { min($0.resendAt ?? $0.expiresAt, $0.expiresAt) }.min()
+    }
+
+    /// Sends again what is due for it, and gives up on what has waited too long.
+    /// - Returns: the requests given up.
+    package mutating func expire(_ now: MonotonicTime) -> [Ticket] {
+        var given: [Ticket] = []
+        for index in outstanding.indices {
+            if let resendAt = outstanding[index].resendAt, resendAt <= now, outstanding[index].expiresAt > now {
+                outstanding[index].resendAt = nil
+                output.appendComPort(outstanding[index].command, from: .client)
+                if traces { trace.append("> \(outstanding[index].command) (again)") }
+            }
+            if outstanding[index].expiresAt <= now {
+                given.append(outstanding[index].ticket)
+                if !answered.contains(outstanding[index].kind) { unanswered.insert(outstanding[index].kind) }
+            }
+        }
+        if !given.isEmpty { outstanding.removeAll { $0.expiresAt <= now } }
+        return given
+    }
+}
+
+// Receiving.
+extension ComPortClient {
+    /// The next event in `input` at or after `offset`, which moves on; nil when the input is used up.
+    package mutating func next(_ input: borrowing Span<UInt8>, _ offset: inout Int, now: MonotonicTime) -> Event? {
+        while let element = decoder.next(input, &offset) {
+            switch element {
+            case .data(let range):
+                if !isActive { keepHeard(input, range) }
+                return .data(range)
+            case .negotiation(let verb, let option):
+                if let event = negotiate(verb, option) { return event }
+            case .subnegotiation(.comPort):
+                if let event = subnegotiation(now) { return event }
+            case .subnegotiation(let option):
+                if traces { trace.append("< subnegotiation of \(option), ignored") }
+            case .command(let command):
+                if traces { trace.append("< Telnet command \(command), ignored") }
+            case .malformed:
+                if traces { trace.append("< malformed subnegotiation, ignored") }
+            }
+        }
+        return nil
+    }
+
+    private mutating func keepHeard(_ input: borrowing Span<UInt8>, _ range: Range<Int>) {
+        let room = Self.heardLimit - heard.count
+        if room > 0 { heard.append(contentsOf: input, range.prefix(room)) }
+    }
+
+    private mutating func negotiate(_ verb: TelnetVerb, _ option: TelnetOption) -> Event? {
+        if traces { trace.append("< \(verb) \(option)") }
+        let before = output.count
+        options.receive(verb, option, &output)
+        // A server that negotiates more than COM-PORT is one that can be asked for BINARY.
+        if option != .comPort && (verb == .will || verb == .do) { options.ask(.binary, &output) }
+        traceReplies(from: before)
+        guard option == .comPort else { return nil }
+        if verb == .do { isActive = true }
+        // WONT is no refusal: ser2net says it of its own side. DONT is.
+        return verb == .dont && !isActive ? .refused : nil
+    }
+
+    private mutating func traceReplies(from start: Int) {
+        guard traces else { return }
+        for index in stride(from: start, to: output.count - 2, by: 3) {
+            if let verb = TelnetVerb(rawValue: output[index + 1]) {
+                trace.append("> \(verb) \(TelnetOption(rawValue: output[index + 2]))")
+            }
+        }
+    }
+
+    /// Reads the subnegotiation the decoder holds. Any valid one shows that the option is active.
+    private mutating func subnegotiation(_ now: MonotonicTime) -> Event? {
+        guard let command = ComPortCommand(payload: decoder.payload, from: .server) else { return nil }
+        if traces { trace.append("< \(command)") }
+        if case .unknown = command { return nil }
+        isActive = true
+        switch command {
+        case .notifyModemState(let state): return .modemState(state)
+        case .notifyLineState(let state): return .lineState(state)
+        case .flowControlSuspend: return .suspended(true)
+        case .flowControlResume: return .suspended(false)
+        case .signature([]):
+            // The server asks who we are.
+            output.appendComPort(.signature(Array("ttynvt-swift".utf8)), from: .client)
+            return nil
+        default: return .answered(command, settle(command, now))
+        }
+    }
+
+    /// Matches an answer to the oldest request of its kind.
+    private mutating func settle(_ command: ComPortCommand, _ now: MonotonicTime) -> Ticket? {
+        guard let kind = command.answerKind else { return nil }
+        var match = outstanding.firstIndex { $0.kind == kind }
+        if match == nil && AnswerKinds.controls.contains(kind) {
+            // sredird answers DTR and RTS requests with the flow control's value.
+            match = outstanding.firstIndex { AnswerKinds.controls.contains($0.kind) }
+        }
+        guard let match else {
+            answered.insert(kind)
+            unanswered.remove(kind)
+            return nil
+        }
+        let request = outstanding.remove(at: match)
+        answered.insert(request.kind)
+        unanswered.remove(request.kind)
+        passOver(before: match, now)
+        return request.ticket
+    }
+
+    /// Requests sent before one that has been answered will hardly be answered any more: hurry them.
+    private mutating func passOver(before index: Int, _ now: MonotonicTime) {
+        for earlier in outstanding.indices.prefix(index) {
+            if let resendAt = outstanding[earlier].resendAt {
+                outstanding[earlier].resendAt = min(resendAt, now + Self.passedOver)
+                outstanding[earlier].expiresAt = min(outstanding[earlier].expiresAt, now + 3 * Self.passedOver)
+            } else {
+                outstanding[earlier].expiresAt = min(outstanding[earlier].expiresAt, now + Self.passedOver)
+            }
+        }
+    }
+}

@@ -1,0 +1,60 @@
+import CLinux
+import Glibc
+import Platform
+import PortRuntime
+import SerialLine
+import SystemPackage
+import VirtualTTY
+
+// The receive thread.
+extension RemotePort {
+    /// Bytes taken from the socket at once.
+    private static let bufferSize = 65536
+
+    func receiveLoop() {
+        let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: Self.bufferSize, alignment: 16)
+        defer { buffer.deallocate() }
+        var served = 0
+        while true {
+            state.wait { ($0.connections > served && $0.socket != nil) || $0.isStopped }
+            let (socket, connections) = state.withLock { ($0.isStopped ? nil : $0.socket, $0.connections) }
+            guard let socket else { break }
+            served = connections
+            receiveAll(from: socket, buffer)
+            state.withLock { $0.isReceiving = false }
+            state.wakeAll()
+        }
+        state.withLock { $0.isReceiving = false }
+        state.wakeAll()
+    }
+
+    /// Hands on everything from one connection until it ends.
+    private func receiveAll(from socket: Int32, _ buffer: UnsafeMutableRawBufferPointer) {
+        while true {
+            let count: Int
+            do {
+                count = try syscall("recv") { recv(socket, buffer.baseAddress, buffer.count, 0) }
+            } catch {
+                return lost("\(error)")
+            }
+            if count == 0 { return lost("the server closed it") }
+            let isFull = port.withTTY { tty -> Bool in
+                let bytes = UnsafeBufferPointer(
+                    start: buffer.baseAddress?.assumingMemoryBound(to: UInt8.self), count: count)
+                tty.receive(bytes.span, now: .now)
+                return !tty.wantsToReceive
+            }
+            if isFull { port.waitToReceive { !self.state.withLock { $0.isClosing } } }
+        }
+    }
+
+    private func lost(_ reason: String) {
+        port.withTTY { $0.connectionLost(reason, now: .now) }
+    }
+
+    /// Bytes sent and not acknowledged by the peer's kernel (SIOCOUTQ).
+    static func unacknowledged(_ socket: Int32) -> Int {
+        var count: Int32 = 0
+        return clinux_ioctl_pointer(socket, UInt(SIOCOUTQ), &count) == 0 ? Int(count) : 0
+    }
+}

@@ -1,0 +1,106 @@
+import Glibc
+import Platform
+import PortRuntime
+import SerialLine
+import SystemPackage
+import VirtualTTY
+
+/// The TCP connection of one port, and its two threads: the receive thread blocks in recv(2) and hands on what comes;
+/// the transmit thread connects, sends what could not be sent at once, and watches the clock.
+///
+/// Concurrency model: everything shared is in `state`, behind its own lock, which is taken after the port's. The
+/// socket is opened and closed by the transmit thread alone, and closed only when the receive thread has left it.
+package final class RemotePort: RemoteSide {
+    struct State {
+        enum Request {
+            case connect
+            case disconnect(graceful: Bool)
+        }
+
+        /// What the port last asked for, until the transmit thread takes it up.
+        var request: Request?
+        /// The connected socket.
+        var socket: Int32?
+        /// Counts connections, so that the receive thread takes each up once.
+        var connections = 0
+        /// The receive thread is at work on the socket.
+        var isReceiving = false
+        /// The socket is to be left; nothing more is wanted from it.
+        var isClosing = false
+        /// Sending found the socket full.
+        var isBlocked = false
+        /// When the port's time is to be passed on; and until when the transmit thread sleeps (nil: for ever).
+        var deadline: MonotonicTime?
+        var sleepsUntil: MonotonicTime??
+        var isStopped = false
+    }
+
+    let endpoint: Endpoint
+    let port: Port
+    let state = Monitor(State())
+    let wake: EventDescriptor
+    /// Seconds after which a peer that acknowledges nothing counts as dead.
+    let deadAfter: Int32
+
+    /// - Parameter deadAfter: seconds without an acknowledgement after which the peer counts as dead.
+    /// - Throws: where the kernel gives no event descriptor.
+    package init(_ endpoint: Endpoint, port: Port, deadAfter: Int32) throws(Errno) {
+        self.endpoint = endpoint
+        self.port = port
+        self.deadAfter = deadAfter
+        wake = try EventDescriptor()
+    }
+
+    /// Starts both threads.
+    package func start() throws(Errno) -> [Thread] {
+        [
+            try Thread("transmit") { self.transmitLoop() },
+            try Thread("receive") { self.receiveLoop() },
+        ]
+    }
+
+    /// Ends the connection and both threads, after what is unsent.
+    package func stop() {
+        state.withLock { $0.isStopped = true }
+        state.wakeAll()
+        wake.signal()
+    }
+}
+
+// What the port asks for, under its lock.
+extension RemotePort {
+    package func connect() { request(.connect) }
+
+    package func disconnect(graceful: Bool) { request(.disconnect(graceful: graceful)) }
+
+    private func request(_ request: State.Request) {
+        state.withLock { $0.request = request }
+        wake.signal()
+    }
+
+    package func send(_ bytes: borrowing Span<UInt8>) -> Int {
+        let (sent, isNewlyBlocked) = state.withLock { state -> (Int, Bool) in
+            guard let socket = state.socket, !state.isBlocked else { return (0, false) }
+            let sent = bytes.withUnsafeBytes { raw in
+                Glibc.send(socket, raw.baseAddress, raw.count, Int32(MSG_DONTWAIT) | Int32(MSG_NOSIGNAL))
+            }
+            if sent > 0 { return (sent, false) }
+            // A broken connection is the receive thread's to report; a full socket is waited for.
+            state.isBlocked = true
+            SocketOptions.setUserTimeout(of: socket, seconds: 0)
+            return (0, true)
+        }
+        if isNewlyBlocked { wake.signal() }
+        return sent
+    }
+
+    package func schedule(_ deadline: MonotonicTime?) {
+        let isSooner = state.withLock { state -> Bool in
+            guard state.deadline != deadline else { return false }
+            state.deadline = deadline
+            guard let deadline, case .some(let sleepsUntil) = state.sleepsUntil else { return false }
+            return sleepsUntil.map { deadline < $0 } ?? true
+        }
+        if isSooner { wake.signal() }
+    }
+}

@@ -1,0 +1,94 @@
+import Glibc
+import Platform
+import RFC2217
+import SerialLine
+import SystemPackage
+
+/// Asks a server what it is, without changing anything there: every request is a query.
+package struct ServerProbe: ~Copyable {
+    /// What the server answered.
+    package struct Report: Sendable {
+        package let isRFC2217: Bool
+        package let answered: AnswerKinds
+        package let unanswered: AnswerKinds
+        /// What it said as data before it agreed to the option.
+        package let heard: [UInt8]
+    }
+
+    private let socket: Descriptor
+    private let deadline: MonotonicTime
+
+    /// Connects to the server.
+    /// - Parameter timeout: for everything, in nanoseconds.
+    package init(_ endpoint: Endpoint, timeout: UInt64) throws {
+        deadline = .now + timeout
+        var failure: (any Error)?
+        for address in try endpoint.resolve() {
+            do {
+                socket = try Self.connect(address, deadline)
+                return
+            } catch {
+                failure = ConnectFailure(endpoint: endpoint, address: address, error: error)
+            }
+        }
+        throw failure ?? ResolveError(host: endpoint.host, reason: "it has no address")
+    }
+
+    private static func connect(_ address: SocketAddress, _ deadline: MonotonicTime) throws(Errno) -> Descriptor {
+        let socket = try Connecting.begin(address)
+        var descriptors = [pollfd(fd: socket.raw, events: Int16(POLLOUT), revents: 0)]
+        if try waitForEvents(&descriptors, nanoseconds: deadline.nanosecondsFromNow) == 0 { throw .timedOut }
+        try Connecting.finish(socket)
+        return socket
+    }
+
+    /// Sends the queries and collects the answers, until the server has answered them all or time is over.
+    package func run() -> Report {
+        var client = ComPortClient()
+        var wire = client.output
+        client.output.removeAll()
+        let queries: [ComPortCommand] = [
+            .setDataSize(0), .setParity(0), .setStopSize(0), .setControl(.queryFlow), .setControl(.queryDTR),
+            .setControl(.queryRTS), .setBaudRate(0),
+        ]
+        for (index, query) in queries.enumerated() {
+            client.encode(query, ticket: UInt64(index), now: .now, to: &wire)
+        }
+        send(wire)
+        var open = Set(0..<UInt64(queries.count))
+        while !open.isEmpty, MonotonicTime.now < deadline, let bytes = receive() {
+            var offset = 0
+            while let event = client.next(bytes.span, &offset, now: .now) {
+                if case .answered(_, let ticket?) = event { open.remove(ticket) }
+                if event == .refused { return report(client) }
+            }
+            send(client.output)
+            client.output.removeAll()
+            for ticket in client.expire(.now) { open.remove(ticket) }
+        }
+        return report(client)
+    }
+
+    private func report(_ client: ComPortClient) -> Report {
+        Report(
+            isRFC2217: client.isActive, answered: client.answered, unanswered: client.unanswered, heard: client.heard)
+    }
+
+    private func send(_ bytes: [UInt8]) {
+        _ = bytes.withUnsafeBytes { Glibc.send(socket.raw, $0.baseAddress, $0.count, Int32(MSG_NOSIGNAL)) }
+    }
+
+    /// What the server says next: nothing yet is an empty array, the end of the connection nil.
+    private func receive() -> [UInt8]? {
+        var descriptors = [pollfd(fd: socket.raw, events: Int16(POLLIN), revents: 0)]
+        let wait = min(deadline.nanosecondsFromNow, .milliseconds(100))
+        guard let ready = try? waitForEvents(&descriptors, nanoseconds: wait) else { return nil }
+        if ready == 0 { return [] }
+        var buffer = [UInt8](repeating: 0, count: 4096)
+        guard let count = try? buffer.withUnsafeMutableBytes({ try socket.read(into: $0) }), count > 0 else {
+            return nil
+        }
+        buffer.removeLast(buffer.count - count)
+        return buffer
+    }
+}

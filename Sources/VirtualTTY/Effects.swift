@@ -1,0 +1,75 @@
+import SystemPackage
+
+/// Names one request of the kernel's until it is answered.
+package struct RequestID: RawRepresentable, Hashable, Sendable {
+    package let rawValue: UInt64
+
+    package init(rawValue: UInt64) { self.rawValue = rawValue }
+}
+
+/// Names one open file of the port.
+package struct FileID: RawRepresentable, Hashable, Sendable {
+    package let rawValue: UInt64
+
+    package init(rawValue: UInt64) { self.rawValue = rawValue }
+}
+
+/// The answer to one request. Bytes are a range of `Effects.bytes`.
+package enum Answer: Equatable, Sendable {
+    case error(Errno)
+    case opened(FileID)
+    /// Nothing more to say: release.
+    case done
+    case data(Range<Int>)
+    case written(Int)
+    case ioctl(Range<Int>)
+    /// The kernel is to call again with so many bytes of the argument copied in, and so many to be copied out.
+    case ioctlRetry(copyIn: Int, copyOut: Int)
+    /// What poll(2) sees: POLLIN and so on.
+    case poll(UInt32)
+}
+
+/// How loud a log line is.
+package enum LogLevel: Int, Sendable, Comparable {
+    case error
+    case warning
+    case notice
+    case info
+    case debug
+    case trace
+
+    package static func < (a: LogLevel, b: LogLevel) -> Bool { a.rawValue < b.rawValue }
+}
+
+/// What the world is to do about the port.
+package enum Effect: Equatable, Sendable {
+    case answer(RequestID, Answer)
+    /// Let the pollers of this file ask again.
+    case notifyPoll(FileID)
+    /// Connect to the remote port; `connected` or `connectFailed` is to follow.
+    case connect
+    /// End the connection, after what is unsent (graceful) or at once; `disconnected` is to follow.
+    case disconnect(graceful: Bool)
+    case log(LogLevel, String)
+}
+
+/// Effects in the order they happened, and the bytes they carry.
+package struct Effects: Sendable {
+    package var list: [Effect] = []
+    package var bytes: [UInt8] = []
+
+    package init() {}
+
+    package var isEmpty: Bool { list.isEmpty }
+
+    /// Forgets all, keeping the memory.
+    package mutating func removeAll() {
+        list.removeAll(keepingCapacity: true)
+        bytes.removeAll(keepingCapacity: bytes.count <= 65536)
+    }
+}
+
+extension Errno {
+    /// ENOTTY: this is no ioctl of ours.
+    static let notTTY = Errno.inappropriateIOCTLForDevice
+}

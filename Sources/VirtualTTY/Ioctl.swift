@@ -1,0 +1,79 @@
+import LineDiscipline
+
+/// The tty ioctls this port answers, by the kernel's names (<asm-generic/ioctls.h>).
+package enum Ioctl: UInt32, Sendable, CaseIterable {
+    case TCGETS = 0x5401
+    case TCSETS = 0x5402
+    case TCSETSW = 0x5403
+    case TCSETSF = 0x5404
+    case TCGETA = 0x5405
+    case TCSETA = 0x5406
+    case TCSETAW = 0x5407
+    case TCSETAF = 0x5408
+    case TCSBRK = 0x5409
+    case TCXONC = 0x540A
+    case TCFLSH = 0x540B
+    case TIOCEXCL = 0x540C
+    case TIOCNXCL = 0x540D
+    case TIOCOUTQ = 0x5411
+    case TIOCGWINSZ = 0x5413
+    case TIOCSWINSZ = 0x5414
+    case TIOCMGET = 0x5415
+    case TIOCMBIS = 0x5416
+    case TIOCMBIC = 0x5417
+    case TIOCMSET = 0x5418
+    case FIONREAD = 0x541B
+    case TIOCGSERIAL = 0x541E
+    case TIOCSSERIAL = 0x541F
+    case TIOCGETD = 0x5424
+    case TCSBRKP = 0x5425
+    case TIOCSBRK = 0x5427
+    case TIOCCBRK = 0x5428
+    case TIOCGRS485 = 0x542E
+    case TIOCSRS485 = 0x542F
+    case TIOCMIWAIT = 0x545C
+    case TIOCGICOUNT = 0x545D
+    case TCGETS2 = 0x802C_542A
+    case TCSETS2 = 0x402C_542B
+    case TCSETSW2 = 0x402C_542C
+    case TCSETSF2 = 0x402C_542D
+    case TIOCGEXCL = 0x8004_5440
+
+    /// Bytes of the argument to be copied in before, and out after. Both 0: the argument is the value itself, or
+    /// nothing.
+    package var copies: (in: Int, out: Int) {
+        switch self {
+        case .TCGETS: (0, Termios.size)
+        case .TCSETS, .TCSETSW, .TCSETSF: (Termios.size, 0)
+        case .TCGETS2: (0, Termios.size2)
+        case .TCSETS2, .TCSETSW2, .TCSETSF2: (Termios.size2, 0)
+        case .TCGETA: (0, Termios.termioSize)
+        case .TCSETA, .TCSETAW, .TCSETAF: (Termios.termioSize, 0)
+        case .TIOCGWINSZ: (0, 8)
+        case .TIOCSWINSZ: (8, 0)
+        case .TIOCOUTQ, .FIONREAD, .TIOCMGET, .TIOCGETD, .TIOCGEXCL: (0, 4)
+        case .TIOCMBIS, .TIOCMBIC, .TIOCMSET: (4, 0)
+        case .TIOCGSERIAL: (0, SerialStruct.size)
+        case .TIOCSSERIAL: (SerialStruct.size, 0)
+        case .TIOCGRS485: (0, SerialRS485.size)
+        case .TIOCSRS485: (SerialRS485.size, SerialRS485.size)
+        case .TIOCGICOUNT: (0, 80)
+        case .TCSBRK, .TCSBRKP, .TIOCSBRK, .TIOCCBRK, .TCXONC, .TCFLSH, .TIOCEXCL, .TIOCNXCL, .TIOCMIWAIT: (0, 0)
+        }
+    }
+}
+
+/// One ioctl request as the kernel sends it.
+package struct IoctlCall: Sendable {
+    package let command: UInt32
+    /// The argument as a number: a value, or the address it was copied from.
+    package let argument: UInt64
+    /// Bytes that may be copied out.
+    package let outSize: Int
+
+    package init(command: UInt32, argument: UInt64, outSize: Int) {
+        self.command = command
+        self.argument = argument
+        self.outSize = outSize
+    }
+}

@@ -1,0 +1,38 @@
+import SerialLine
+
+/// How one port behaves where users may choose.
+package struct PortConfiguration: Sendable {
+    /// When the connection to the remote port is held.
+    package enum ConnectPolicy: String, Sendable, CaseIterable {
+        /// From the first open to the last close.
+        case open
+        /// From start to end.
+        case always
+    }
+
+    /// What happens to DTR and RTS at the first open and the last close.
+    package enum LinePolicy: String, Sendable, CaseIterable {
+        case raise
+        case leave
+    }
+
+    package var connect = ConnectPolicy.open
+    /// How long the connection is kept after the last close, in nanoseconds.
+    package var linger: UInt64 = 0
+    /// How long open(2) waits for connection and negotiation, in nanoseconds.
+    package var connectTimeout: UInt64 = .seconds(5)
+    /// How long a lost connection is tried to be made again before open files are hung up; nil for ever, 0 not at all.
+    package var lossTimeout: UInt64? = .seconds(15)
+    package var lines = LinePolicy.raise
+    /// tcsetattr(3) waits for the server's answer, so that what reads back is the truth.
+    package var awaitsSettings = true
+    /// SET-CONTROL values of the vendor's RS485 half-duplex extension. The defaults are a guess.
+    package var rs485On: UInt8 = 20
+    package var rs485Off: UInt8 = 21
+    /// Log lines louder than this are not made.
+    package var logLevel = LogLevel.notice
+    /// Device numbers, for TIOCGSERIAL.
+    package var minor: UInt32 = 0
+
+    package init() {}
+}

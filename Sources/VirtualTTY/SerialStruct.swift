@@ -1,0 +1,109 @@
+
+import LineDiscipline
+import SerialLine
+
+/// struct serial_struct (<linux/serial.h>) as far as a port that is no UART has something to say in it.
+struct SerialStruct: Sendable {
+    static let size = 72
+    /// PORT_16550A: what programs that print a type expect of a working port.
+    static let type: UInt32 = 4
+    static let xmitFifoSize: UInt32 = 16
+    static let baudBase: UInt32 = 24_000_000
+    static let closingWaitNone: UInt16 = 65535
+
+    /// ASYNC_ flags (<linux/tty_flags.h>).
+    static let speedMask: UInt32 = 0x1030
+    static let speedHigh: UInt32 = 0x10
+    static let speedVeryHigh: UInt32 = 0x20
+    static let speedCustom: UInt32 = 0x30
+    static let speedSuperHigh: UInt32 = 0x1000
+    static let speedWarp: UInt32 = 0x1010
+    /// Flags anybody may change.
+    static let userMask: UInt32 = 0x3430
+
+    var line: Int32 = 0
+    var flags: UInt32 = 0
+    var customDivisor: UInt32 = 0
+    /// In 10 ms.
+    var closeDelay: UInt16 = 50
+    /// In 10 ms; 0 waits for ever, 65535 not at all.
+    var closingWait: UInt16 = 3000
+
+    /// How long the last close waits for output: nanoseconds, nil for ever.
+    var closingWaitNanoseconds: UInt64? {
+        switch closingWait {
+        case 0: nil
+        case Self.closingWaitNone: 0
+        default: UInt64(closingWait) * .milliseconds(10)
+        }
+    }
+
+    /// The rate that 38400 stands for (uart_get_baud_rate, uart_get_divisor); nil for itself.
+    var specialBaud: UInt32? {
+        switch flags & Self.speedMask {
+        case Self.speedHigh: 57600
+        case Self.speedVeryHigh: 115_200
+        case Self.speedSuperHigh: 230_400
+        case Self.speedWarp: 460_800
+        case Self.speedCustom: customDivisor == 0 ? nil : max(1, Self.baudBase / customDivisor)
+        default: nil
+        }
+    }
+
+    var bytes: [UInt8] {
+        var bytes: [UInt8] = []
+        bytes.reserveCapacity(Self.size)
+        for word in [
+            Self.type, UInt32(bitPattern: line), 0, 0, flags, Self.xmitFifoSize, customDivisor, Self.baudBase,
+        ] { bytes.appendLittleEndian(word) }
+        bytes.appendLittleEndian(UInt32(closeDelay))
+        bytes.appendLittleEndian(0)
+        bytes.appendLittleEndian(UInt32(closingWait))
+        bytes += [UInt8](repeating: 0, count: Self.size - bytes.count)
+        return bytes
+    }
+
+    /// What a caller wants changed; nil where it needs CAP_SYS_ADMIN and has it not (uart_set_info). What has no
+    /// meaning here, such as port and irq, is ignored as usb-serial does.
+    func applying(_ bytes: borrowing Span<UInt8>, isAdministrator: () -> Bool) -> SerialStruct? {
+        var new = self
+        new.flags = bytes.littleEndian32(at: 16)
+        new.customDivisor = bytes.littleEndian32(at: 24)
+        new.closeDelay = UInt16(truncatingIfNeeded: bytes.littleEndian32(at: 32))
+        new.closingWait = UInt16(truncatingIfNeeded: bytes.littleEndian32(at: 40))
+        let needsAdministrator =
+            new.closeDelay != closeDelay || new.closingWait != closingWait
+            || (new.flags ^ flags) & ~Self.userMask != 0
+        if needsAdministrator && !isAdministrator() { return nil }
+        return new
+    }
+}
+
+/// struct serial_rs485 (<linux/serial.h>).
+struct SerialRS485: Sendable, Equatable {
+    static let size = 32
+    static let enabled: UInt32 = 1
+    /// SER_RS485_ENABLED … SER_RS485_MODE_RS422: all that this kernel interface defines.
+    static let knownFlags: UInt32 = 0x1FF
+
+    var flags: UInt32 = 0
+    /// Milliseconds between RTS and data.
+    var delayBefore: UInt32 = 0
+    var delayAfter: UInt32 = 0
+
+    var isEnabled: Bool { flags & Self.enabled != 0 }
+
+    init() {}
+
+    init(_ bytes: borrowing Span<UInt8>) {
+        flags = bytes.littleEndian32(at: 0)
+        delayBefore = bytes.littleEndian32(at: 4)
+        delayAfter = bytes.littleEndian32(at: 8)
+    }
+
+    var bytes: [UInt8] {
+        var bytes: [UInt8] = []
+        for word in [flags, delayBefore, delayAfter] { bytes.appendLittleEndian(word) }
+        return bytes + [UInt8](repeating: 0, count: Self.size - bytes.count)
+    }
+}

@@ -1,0 +1,74 @@
+import LineDiscipline
+import RFC2217
+import SerialLine
+
+/// What waits to be sent, in order: data as the programs wrote it, and between them the commands that must not
+/// overtake it.
+struct TransmitQueue: Sendable {
+    /// As large as a uart driver's: one page (serial_core.c).
+    static let capacity = 4096
+
+    enum Item: Sendable {
+        case data(Int)
+        case command(ComPortCommand, ComPortClient.Ticket)
+    }
+
+    private var ring = ByteRing(capacity: capacity)
+    private var items: [Item] = []
+
+    /// Bytes of data queued.
+    var count: Int { ring.count }
+    var room: Int { ring.room }
+    var isEmpty: Bool { items.isEmpty }
+
+    /// Queues as much of `bytes` from `start` on as there is room for.
+    /// - Returns: how many bytes.
+    mutating func append(_ bytes: borrowing Span<UInt8>, from start: Int) -> Int {
+        let taken = ring.append(bytes, from: start)
+        guard taken > 0 else { return 0 }
+        if case .data(let count) = items.last {
+            items[items.count - 1] = .data(count + taken)
+        } else {
+            items.append(.data(taken))
+        }
+        return taken
+    }
+
+    mutating func append(_ command: ComPortCommand, _ ticket: ComPortClient.Ticket) {
+        items.append(.command(command, ticket))
+    }
+
+    /// Takes the next piece: a command, or up to `limit` bytes of data appended to `data`.
+    /// - Parameter holdsData: data stays, and commands overtake it.
+    /// - Returns: the piece, or nil where nothing may go.
+    mutating func next(limit: Int, holdsData: Bool, data: inout [UInt8]) -> Item? {
+        guard let index = holdsData ? items.firstIndex(where: \.isCommand) : items.indices.first else { return nil }
+        switch items[index] {
+        case .command:
+            return items.remove(at: index)
+        case .data(let count):
+            let taken = ring.move(min(count, limit), to: &data)
+            if taken == count { items.remove(at: index) } else { items[index] = .data(count - taken) }
+            return .data(taken)
+        }
+    }
+
+    /// Drops the data; the commands stay.
+    mutating func flushData() {
+        ring.removeAll()
+        items.removeAll { !$0.isCommand }
+    }
+
+    /// Drops the commands; the data stays. For a new connection, to which everything is said anew.
+    /// - Returns: the dropped commands' tickets.
+    mutating func flushCommands() -> [ComPortClient.Ticket] {
+        var tickets: [ComPortClient.Ticket] = []
+        for case .command(_, let ticket) in items { tickets.append(ticket) }
+        items = ring.isEmpty ? [] : [.data(ring.count)]
+        return tickets
+    }
+}
+
+extension TransmitQueue.Item {
+    var isCommand: Bool { if case .command = self { true } else { false } }
+}

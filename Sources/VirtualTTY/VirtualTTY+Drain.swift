@@ -1,0 +1,131 @@
+import LineDiscipline
+import RFC2217
+import SerialLine
+import SystemPackage
+
+// Waiting until output is out, and what waits for it: tcdrain, TCSETSW, breaks; flow and flush
+// (tty_ioctl.c tty_wait_until_sent, tty_perform_flush, n_tty_ioctl_helper).
+extension VirtualTTY {
+    /// How long a barrier's answer is waited for once the line should be free.
+    static let barrierPatience: UInt64 = .seconds(10)
+    /// How often the socket is asked whether the peer has taken everything, where no barrier is known.
+    static let socketPoll: UInt64 = .milliseconds(5)
+
+    /// Does something once everything written so far is on the line.
+    mutating func drain(_ id: RequestID, _ file: FileID, _ then: ParkedDrain.Then) {
+        var drain = ParkedDrain(id: id, file: file, then: then, target: acceptedBytes)
+        if drain.target != drainedBytes, isLinkUp, let barrier = client.barrier(mask: Self.modemStateMask) {
+            drain.barrier = send(barrier)
+        }
+        drains.append(drain)
+        progressDrains()
+    }
+
+    /// Goes on with the drains whose output is out.
+    mutating func progressDrains() {
+        // What is done next may itself wait or drain: one at a time, from the front.
+        while let index = drains.firstIndex(where: isDrained) {
+            let drain = drains.remove(at: index)
+            drainedBytes = max(drainedBytes, drain.target)
+            finish(drain)
+        }
+    }
+
+    private func isDrained(_ drain: ParkedDrain) -> Bool {
+        if timedBreak != nil { return false }
+        if drain.target <= drainedBytes { return true }
+        guard isLinkUp, untransmitted == 0, writes.isEmpty, now >= lineFreeAt else { return false }
+        return drain.barrier.map { !unresolved.contains($0) } ?? (unacknowledged == 0)
+    }
+
+    private mutating func finish(_ drain: ParkedDrain) {
+        switch drain.then {
+        case .answer: answerIoctl(drain.id)
+        case .setTermios(let termios, let flushInput):
+            if flushInput { flushReceived() }
+            apply(termios, drain.id, drain.file)
+        case .breakOn:
+            send(.setControl(.breakOn))
+            answerIoctl(drain.id)
+        case .timedBreak(let nanoseconds):
+            send(.setControl(.breakOn))
+            timedBreak = TimedBreak(id: drain.id, file: drain.file, until: now + nanoseconds)
+        }
+    }
+
+    /// The peer's socket has not yet acknowledged everything, as far as is known, and somebody waits for it to.
+    package var wantsUnacknowledged: Bool {
+        isLinkUp && untransmitted == 0 && drains.contains { $0.barrier == nil && $0.target > drainedBytes }
+    }
+
+    mutating func endTimedBreak() {
+        timedBreak = nil
+        send(.setControl(.breakOff))
+    }
+
+    /// TIOCCBRK: at once.
+    mutating func breakOff(_ id: RequestID) {
+        send(.setControl(.breakOff))
+        answerIoctl(id)
+    }
+
+    /// TCXONC.
+    mutating func flowAction(_ id: RequestID, _ action: UInt32) {
+        switch action {
+        case 0: outputStopped = true
+        case 1:
+            outputStopped = false
+            stage()
+            serveWrites()
+            notifyPollers()
+        case 2: sendFlowCharacter(.VSTOP)
+        case 3: sendFlowCharacter(.VSTART)
+        default: return fail(id, .invalidArgument)
+        }
+        answerIoctl(id)
+    }
+
+    /// Sends VSTOP or VSTART ahead of what is queued; a disabled one (0) sends nothing.
+    private mutating func sendFlowCharacter(_ character: ControlCharacter) {
+        let byte = discipline.termios[character]
+        guard byte != 0, isLinkUp else { return }
+        wire.appendData([byte].span)
+    }
+
+    /// TCFLSH.
+    mutating func flush(_ id: RequestID, _ which: UInt32) {
+        guard which <= 2 else { return fail(id, .invalidArgument) }
+        if which != 1 { flushReceived() }
+        if which != 0 { flushTransmit() }
+        answerIoctl(id)
+        notifyPollers()
+    }
+
+    /// Drops received bytes, those on the way too where the server is known to answer a purge: none sent before the
+    /// purge can come after its answer.
+    mutating func flushReceived() {
+        flushInput()
+        guard isLinkUp else { return }
+        let isAnswered = client.answered.contains(.purge)
+        let ticket = sendAtOnce(.purgeData(PurgeBuffers.receive.rawValue))
+        if isAnswered { purge = PendingPurge(ticket: ticket, deadline: now + ComPortClient.answerWithin) }
+    }
+
+    private mutating func flushTransmit() {
+        queue.flushData()
+        lineFreeAt = now
+        drainedBytes = acceptedBytes
+        if isLinkUp { sendAtOnce(.purgeData(PurgeBuffers.transmit.rawValue)) }
+        progressDrains()
+        serveWrites()
+    }
+
+    /// Sends a command ahead of what is queued.
+    @discardableResult
+    private mutating func sendAtOnce(_ command: ComPortCommand) -> ComPortClient.Ticket {
+        let ticket = makeTicket()
+        client.encode(command, ticket: ticket, now: now, to: &wire.bytes)
+        logTrace()
+        return ticket
+    }
+}

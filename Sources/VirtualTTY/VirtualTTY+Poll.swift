@@ -1,0 +1,58 @@
+import LineDiscipline
+import SerialLine
+import SystemPackage
+
+// poll(2), select(2), epoll (n_tty_poll).
+extension VirtualTTY {
+    /// <asm-generic/poll.h>.
+    static let POLLIN: UInt32 = 0x1
+    static let POLLOUT: UInt32 = 0x4
+    static let POLLERR: UInt32 = 0x8
+    static let POLLHUP: UInt32 = 0x10
+    static let POLLRDNORM: UInt32 = 0x40
+    static let POLLWRNORM: UInt32 = 0x100
+    /// Output counts as writable below this (WAKEUP_CHARS).
+    static let wakeupCount = 256
+
+    /// The kernel asks what a file is ready for.
+    /// - Parameters:
+    ///   - events: what the caller waits for.
+    ///   - notifies: somebody waits: `notifyPoll` is wanted once one of the events is there.
+    package mutating func poll(
+        _ id: RequestID, _ file: FileID, events: UInt32, notifies: Bool, now: MonotonicTime
+    ) {
+        self.now = now
+        guard let open = files[file] else { return fail(id, .badFileDescriptor) }
+        let ready = readiness(open)
+        if notifies {
+            files[file]?.pollEvents = events | Self.POLLERR | Self.POLLHUP
+            files[file]?.pollArmed = true
+        }
+        answer(id, .poll(ready))
+    }
+
+    private func readiness(_ file: OpenFile) -> UInt32 {
+        if file.isDead {
+            return Self.POLLIN | Self.POLLOUT | Self.POLLERR | Self.POLLHUP | Self.POLLRDNORM | Self.POLLWRNORM
+        }
+        var ready: UInt32 = 0
+        if discipline.isReadable(available: available) { ready |= Self.POLLIN | Self.POLLRDNORM }
+        if untransmitted < Self.wakeupCount && writes.isEmpty { ready |= Self.POLLOUT | Self.POLLWRNORM }
+        return ready
+    }
+
+    /// Notifies the files whose pollers wait for something that is there.
+    mutating func notifyPollers() {
+        for (id, file) in files where file.pollArmed && readiness(file) & file.pollEvents != 0 {
+            files[id]?.pollArmed = false
+            effects.list.append(.notifyPoll(id))
+        }
+    }
+
+    mutating func notifyAllPollers() {
+        for id in files.keys {
+            files[id]?.pollArmed = false
+            effects.list.append(.notifyPoll(id))
+        }
+    }
+}

@@ -1,0 +1,288 @@
+import LineDiscipline
+import RFC2217
+import SerialLine
+import SystemPackage
+
+// The connection to the remote port: made at the first open, negotiated and set up in one round trip, made again when
+// it is lost.
+extension VirtualTTY {
+    /// Every change of a modem line is wanted.
+    static let modemStateMask = ModemState(rawValue: 255)
+    /// Pauses between attempts to make a lost connection again: doubled from the first to the last.
+    static let firstRetry: UInt64 = .milliseconds(100)
+    static let lastRetry: UInt64 = .seconds(5)
+
+    /// The program has started: connects at once where the connection is to be held always.
+    package mutating func start(now: MonotonicTime) {
+        self.now = now
+        if configuration.connect == .always { startConnecting() }
+    }
+
+    mutating func startConnecting() {
+        link = .connecting
+        effects.list.append(.connect)
+    }
+
+    /// The TCP connection stands: everything that is to be said goes out in one segment.
+    package mutating func connected(to peer: String, now: MonotonicTime) {
+        self.now = now
+        guard link == .connecting else { return }
+        if opens.isEmpty && files.isEmpty && configuration.connect == .open { return disconnect(graceful: false) }
+        log(.info, "connected to \(peer)")
+        client = ComPortClient(traces: configuration.logLevel >= .trace)
+        wire.removeAll()
+        unresolved.removeAll()
+        purge = nil
+        remoteSuspended = false
+        let isFirst = liveFiles == 0
+        // Files come back with the lines they had; a first open raises them once it is complete.
+        if isFirst && configuration.lines == .raise && !opens.isEmpty && !discipline.termios.isB0 {
+            outputs = [.dtr, .rts]
+        }
+        wire.bytes += client.output
+        client.output.removeAll()
+        let required = sendOpening(isFirst: isFirst)
+        link = .opening(required: required, deadline: now + configuration.connectTimeout)
+        logTrace()
+    }
+
+    /// Masks, all settings, and the lines.
+    /// - Returns: the requests that must be answered, or given up, before the port counts as open.
+    private mutating func sendOpening(isFirst: Bool) -> Set<ComPortClient.Ticket> {
+        var commands: [ComPortCommand] = [.setModemStateMask(Self.modemStateMask)]
+        if wantedLineStateMask != [] { commands.append(.setLineStateMask(wantedLineStateMask)) }
+        commands += changes(from: nil, to: lineSettings)
+        // What was there before the first open is not this program's.
+        if isFirst { commands.append(.purgeData(PurgeBuffers.receive.rawValue)) }
+        if rs485.isEnabled { commands.append(.setControl(rs485Command(true))) }
+        if configuration.lines == .raise && !(isFirst && opens.isEmpty) {
+            commands.append(.setControl(outputs.contains(.dtr) ? .dtrOn : .dtrOff))
+            commands.append(.setControl(outputs.contains(.rts) ? .rtsOn : .rtsOff))
+        }
+        told = lineSettings
+        toldLineStateMask = wantedLineStateMask
+        var required: Set<ComPortClient.Ticket> = []
+        for command in commands {
+            let ticket = makeTicket()
+            client.encode(command, ticket: ticket, now: now, to: &wire.bytes)
+            if let kind = command.answerKind, Self.awaited.contains(kind) { required.insert(ticket) }
+        }
+        return required
+    }
+
+    /// No connection could be made.
+    package mutating func connectFailed(_ error: Errno, _ reason: String, now: MonotonicTime) {
+        self.now = now
+        guard link == .connecting else { return }
+        attempts += 1
+        if attempts == 1 { log(.error, reason) } else { log(.debug, reason) }
+        failLink(error)
+    }
+
+    /// What a failed attempt leads to: another one where files are open or the connection is to be held, else the end.
+    private mutating func failLink(_ error: Errno) {
+        if liveFiles > 0 || configuration.connect == .always {
+            failOpens(error)
+            retryLater()
+        } else {
+            link = .down
+            attempts = 0
+            failOpens(error)
+        }
+    }
+
+    private mutating func retryLater() {
+        let pause = min(Self.firstRetry << UInt64(min(max(attempts - 1, 0), 10)), Self.lastRetry)
+        link = .lost(retryAt: now + pause, until: lossDeadline)
+    }
+
+    /// Bytes from the remote port.
+    package mutating func receive(_ bytes: borrowing Span<UInt8>, now: MonotonicTime) {
+        self.now = now
+        switch link {
+        case .opening, .up: break
+        case .down, .connecting, .lost, .disconnecting: return
+        }
+        var offset = 0
+        while let event = client.next(bytes, &offset, now: now) {
+            switch event {
+            case .data(let range): receiveData(bytes, range)
+            case .answered(let command, let ticket): receiveAnswer(command, ticket)
+            case .modemState(let state): receive(state)
+            case .lineState(let state): counters.count(state)
+            case .suspended(let on): remoteSuspended = on
+            case .refused: return refused("it refuses COM-PORT-OPTION")
+            }
+        }
+        logTrace()
+        completeOpening()
+        stage()
+        serveWrites()
+        serveReads()
+        progressDrains()
+        notifyPollers()
+    }
+
+    private mutating func receiveAnswer(_ command: ComPortCommand, _ ticket: ComPortClient.Ticket?) {
+        log(.debug, "answered: \(command)")
+        if let ticket {
+            settle(ticket, command)
+        }
+        adopt(command)
+    }
+
+    /// A request needs to be waited for no longer: it was answered, or given up (nil).
+    private mutating func settle(_ ticket: ComPortClient.Ticket, _ command: ComPortCommand?) {
+        unresolved.remove(ticket)
+        if purge?.ticket == ticket { purge = nil }
+        for index in settings.indices.reversed() where settings[index].tickets.remove(ticket) != nil {
+            guard settings[index].tickets.isEmpty else { continue }
+            let setting = settings.remove(at: index)
+            switch setting.kind {
+            case .termios:
+                // The server's word first, then the answer: TCGETS right after shows it.
+                if let command { adopt(command) }
+                answerIoctl(setting.id)
+            case .rs485: settleRS485(setting, command)
+            }
+        }
+        if case .opening(var required, let deadline) = link, required.remove(ticket) != nil {
+            link = .opening(required: required, deadline: deadline)
+        }
+    }
+
+    /// The port is open once the server speaks RFC 2217 and every setting is answered or given up.
+    private mutating func completeOpening() {
+        guard case .opening(let required, _) = link, client.isActive, required.isEmpty else { return }
+        if attempts > 0 { log(.notice, "connected again after \(attempts) attempts") }
+        attempts = 0
+        lossDeadline = nil
+        link = .up
+        if client.unanswered != [] { log(.info, "the server does not answer: \(client.unanswered)") }
+        let waiting = opens
+        opens.removeAll()
+        for open in waiting { completeOpen(open.id, open.file) }
+        stage()
+    }
+
+    /// The server is none of RFC 2217.
+    private mutating func refused(_ why: String) {
+        let said = client.heard.isEmpty ? "it said nothing else" : "it said \"\(client.heard.printable(limit: 60))\""
+        attempts += 1
+        if attempts == 1 { log(.error, "the server does not speak RFC 2217: \(why); \(said)") }
+        opens.forEach { fail($0.id, .protocolError) }
+        opens.removeAll()
+        effects.list.append(.disconnect(graceful: false))
+        dropConnectionState()
+        link = .disconnecting
+    }
+
+    /// Time is over for the server to agree.
+    mutating func openingTimedOut() {
+        if client.isActive {
+            // It speaks the protocol and leaves settings unanswered: as good as it gets.
+            link = .opening(required: [], deadline: now)
+            completeOpening()
+        } else {
+            refused("no answer to COM-PORT-OPTION")
+        }
+    }
+
+    /// The connection ended without our doing.
+    package mutating func connectionLost(_ reason: String, now: MonotonicTime) {
+        self.now = now
+        switch link {
+        case .opening, .up: break
+        case .down, .connecting, .lost, .disconnecting: return
+        }
+        let wasOpening = link != .up
+        let said = client.isActive || client.heard.isEmpty ? "" : "; it said \"\(client.heard.printable(limit: 60))\""
+        let unsent = wire.dataCount
+        effects.list.append(.disconnect(graceful: false))
+        log(liveFiles > 0 || wasOpening ? .error : .notice, "connection lost: \(reason)\(said)")
+        if unsent > 0 { log(.warning, "\(unsent) bytes on the way when the connection was lost may be lost") }
+        let hadCarrier = inputs.contains(.dcd)
+        dropConnectionState()
+        link = .disconnecting
+        if wasOpening { failOpens(.connectionReset) }
+        if closing != nil { progressClosing() }
+        guard liveFiles > 0 else { return }
+        if hadCarrier && !discipline.termios.cflag.contains(.CLOCAL) {
+            hangUp("carrier lost with the connection")
+        } else if configuration.lossTimeout == 0 {
+            hangUp("connection lost")
+        } else if lossDeadline == nil {
+            lossDeadline = configuration.lossTimeout.map { now + $0 }
+        }
+    }
+
+    /// Requests without an answer in their time.
+    mutating func giveUp(_ tickets: [ComPortClient.Ticket]) {
+        for ticket in tickets { settle(ticket, nil) }
+        if !client.output.isEmpty {
+            wire.bytes += client.output
+            client.output.removeAll()
+        }
+        completeOpening()
+    }
+
+    /// What was said on a connection holds no longer.
+    private mutating func dropConnectionState() {
+        let tickets = unresolved.union(queue.flushCommands())
+        for ticket in tickets { settle(ticket, nil) }
+        unresolved.removeAll()
+        if timedBreak != nil, let timedBreak {
+            answerIoctl(timedBreak.id)
+            self.timedBreak = nil
+        }
+        wire.removeAll()
+        told = nil
+        purge = nil
+        lingerUntil = nil
+        remoteSuspended = false
+        dropInputs()
+    }
+
+    /// Ends the connection.
+    mutating func disconnect(graceful: Bool) {
+        effects.list.append(.disconnect(graceful: graceful))
+        lingerUntil = nil
+        if !graceful { wire.removeAll() }
+        let leftover = wire
+        dropConnectionState()
+        wire = leftover
+        link = .disconnecting
+    }
+
+    /// An open was given up while the connection was being made for it alone.
+    mutating func abandonConnection() {
+        switch link {
+        case .connecting: effects.list.append(.disconnect(graceful: false)); link = .disconnecting
+        case .opening: disconnect(graceful: false)
+        case .lost: link = .down
+        case .down, .up, .disconnecting: break
+        }
+    }
+
+    /// The connection, or the attempt to make one, has ended as asked for.
+    package mutating func disconnected(now: MonotonicTime) {
+        self.now = now
+        guard link == .disconnecting else { return }
+        wire.removeAll()
+        link = .down
+        if !opens.isEmpty {
+            startConnecting()
+        } else if liveFiles > 0 || configuration.connect == .always {
+            retryLater()
+        } else {
+            attempts = 0
+        }
+    }
+
+    /// Hands decoded words over to the log.
+    mutating func logTrace() {
+        guard !client.trace.isEmpty else { return }
+        for line in client.trace { log(.trace, line) }
+        client.trace.removeAll()
+    }
+}

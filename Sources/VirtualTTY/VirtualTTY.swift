@@ -1,0 +1,250 @@
+import LineDiscipline
+import RFC2217
+import SerialLine
+import SystemPackage
+
+/// One serial port: its open files, settings, queues and remote end, as a state machine. What the kernel asks and what
+/// the remote port sends go in with the time; what is to be done comes out as `effects`, and the bytes to send as
+/// `withUnsent`. It does no I/O and never blocks: a request that cannot be answered yet is parked.
+///
+/// By topic: `+Open` (open, close, hang-up), `+Read`, `+Write` (data and TransmitQueue), `+Ioctl` (which number does
+/// what), `+Termios`, `+ModemLines`, `+Drain` (waiting for output, breaks), `+Poll`, `+Remote` (the connection),
+/// `+Time` (deadlines).
+package struct VirtualTTY: Sendable {
+    package var configuration: PortConfiguration
+    /// What is to be done; whoever calls takes and empties it.
+    package var effects = Effects()
+
+    // The line.
+    var discipline = LineDiscipline()
+    /// Received bytes the line discipline has no room for yet: the kernel's flip buffer.
+    var backlog = Backlog()
+    package internal(set) var counters = LineCounters()
+    /// DTR and RTS as last commanded, and the far end's lines as last reported.
+    var outputs: ModemLines = []
+    var inputs: ModemLines = []
+    /// The far end has reported its lines on this connection.
+    var inputsKnown = false
+    var serial = SerialStruct()
+    var rs485 = SerialRS485()
+    /// The server refused RS485, or gave no answer.
+    var rs485Unsupported = false
+    var windowSize = [UInt8](repeating: 0, count: 8)
+    var exclusive = false
+    /// The rate last used, which stays the line's at B0.
+    var lastBaud: UInt32 = 9600
+
+    /// The time of the event being handled.
+    var now = MonotonicTime(nanoseconds: 0)
+
+    // Open files.
+    var files: [FileID: OpenFile] = [:]
+    var nextFile: UInt64 = 1
+
+    // Transmission.
+    var queue = TransmitQueue()
+    var wire = Wire()
+    /// TCXONC's TCOOFF, and the server's FLOWCONTROL-SUSPEND.
+    var outputStopped = false
+    var remoteSuspended = false
+    /// Bytes of data accepted from programs since the port was made, and how far they have been drained.
+    var acceptedBytes: UInt64 = 0
+    var drainedBytes: UInt64 = 0
+    /// When the line will have sent all that has gone to the socket, by the rate and frame in force.
+    var lineFreeAt = MonotonicTime(nanoseconds: 0)
+
+    // The remote end.
+    package internal(set) var link = Link.down
+    var client = ComPortClient()
+    /// What the server was last told, so that only changes are sent; nil where nothing was.
+    var told: LineSettings?
+    var toldLineStateMask: LineState = []
+    var nextTicket: ComPortClient.Ticket = 1
+    /// Requests, queued or sent, whose answers are still missing.
+    var unresolved: Set<ComPortClient.Ticket> = []
+    /// Received data is dropped until this purge is answered, or the time is over.
+    var purge: PendingPurge?
+    /// When patience with a lost connection ends; nil for never, or where none is lost.
+    var lossDeadline: MonotonicTime?
+    /// What the I/O layer last said of the socket: bytes sent and not yet acknowledged by the peer.
+    var unacknowledged = 0
+    /// Failed attempts since the link was up.
+    var attempts = 0
+
+    // Parked requests.
+    var opens: [ParkedOpen] = []
+    var reads: [ParkedRead] = []
+    var writes: [ParkedWrite] = []
+    var drains: [ParkedDrain] = []
+    var settings: [ParkedSetting] = []
+    var modemWaits: [ParkedModemWait] = []
+    var timedBreak: TimedBreak?
+    var closing: Closing?
+    /// The connection is kept until then although nothing is open.
+    var lingerUntil: MonotonicTime?
+
+    package init(configuration: PortConfiguration = PortConfiguration()) {
+        self.configuration = configuration
+        serial.line = Int32(bitPattern: configuration.minor)
+    }
+
+    /// Requests that have no answer yet.
+    package var parkedCount: Int {
+        opens.count + reads.count + writes.count + drains.count + settings.count + modemWaits.count
+            + (timedBreak == nil ? 0 : 1) + (closing?.id == nil ? 0 : 1)
+    }
+}
+
+extension VirtualTTY {
+    /// Is this request still to be answered?
+    package func isParked(_ id: RequestID) -> Bool {
+        reads.contains { $0.id == id } || writes.contains { $0.id == id } || opens.contains { $0.id == id }
+            || drains.contains { $0.id == id } || settings.contains { $0.id == id }
+            || modemWaits.contains { $0.id == id } || timedBreak?.id == id || closing?.id == id
+    }
+}
+
+/// The state of the connection to the remote port.
+package enum Link: Equatable, Sendable {
+    case down
+    /// Being connected; parked opens carry the deadlines.
+    case connecting
+    /// Connected; options and settings are out, answers to `required` are missing.
+    case opening(required: Set<ComPortClient.Ticket>, deadline: MonotonicTime)
+    case up
+    /// Lost while open: the next attempt, and the end of patience (nil: never).
+    case lost(retryAt: MonotonicTime, until: MonotonicTime?)
+    /// Being ended by us.
+    case disconnecting
+}
+
+/// One open of the node: what a file descriptor, with its duplicates, stands for.
+struct OpenFile: Sendable {
+    /// Hung up: reads end, all else is EIO, for as long as it stays open.
+    var isDead = false
+    /// The kernel waits for a notification.
+    var pollArmed = false
+    /// The events it waits for.
+    var pollEvents: UInt32 = 0
+}
+
+struct ParkedOpen: Sendable {
+    let id: RequestID
+    let file: FileID
+    let deadline: MonotonicTime
+}
+
+struct ParkedRead: Sendable {
+    let id: RequestID
+    let file: FileID
+    let limit: Int
+    /// MIN and TIME as they were when the read began (n_tty_read).
+    let minimum: Int
+    let time: UInt64
+    /// It is its turn: one reader runs at a time.
+    var started = false
+    var deadline: MonotonicTime?
+    /// Bytes there when the timer was last set.
+    var seen = 0
+}
+
+struct ParkedWrite: Sendable {
+    let id: RequestID
+    let file: FileID
+    var bytes: [UInt8]
+    var offset = 0
+    /// Accepted before it was parked.
+    let before: Int
+}
+
+struct ParkedDrain: Sendable {
+    enum Then: Sendable {
+        case answer
+        case setTermios(Termios, flushInput: Bool)
+        case breakOn
+        case timedBreak(nanoseconds: UInt64)
+    }
+
+    let id: RequestID
+    let file: FileID
+    let then: Then
+    /// All that was accepted when it began.
+    let target: UInt64
+    /// The request whose answer shows that the server has taken everything.
+    var barrier: ComPortClient.Ticket?
+}
+
+/// An ioctl that waits for the server's answer.
+struct ParkedSetting: Sendable {
+    enum Kind: Sendable {
+        case termios
+        case rs485(SerialRS485, previous: SerialRS485)
+    }
+
+    let id: RequestID
+    let file: FileID
+    let kind: Kind
+    var tickets: Set<ComPortClient.Ticket>
+    let deadline: MonotonicTime
+}
+
+struct ParkedModemWait: Sendable {
+    let id: RequestID
+    let file: FileID
+    let mask: ModemLines
+    let before: LineCounters
+}
+
+struct TimedBreak: Sendable {
+    let id: RequestID
+    let file: FileID
+    let until: MonotonicTime
+}
+
+struct PendingPurge: Sendable {
+    let ticket: ComPortClient.Ticket
+    let deadline: MonotonicTime
+}
+
+/// The last close, while output drains; and afterwards, while the connection lingers.
+struct Closing: Sendable {
+    /// The release to answer; nil once it is.
+    var id: RequestID?
+    let deadline: MonotonicTime?
+}
+
+// Small things every topic uses.
+extension VirtualTTY {
+    mutating func answer(_ id: RequestID, _ answer: Answer) { effects.list.append(.answer(id, answer)) }
+
+    mutating func fail(_ id: RequestID, _ error: Errno) { answer(id, .error(error)) }
+
+    /// Answers an ioctl with a result of 0 and these bytes.
+    mutating func answerIoctl(_ id: RequestID, _ bytes: [UInt8] = []) {
+        let start = effects.bytes.count
+        effects.bytes += bytes
+        answer(id, .ioctl(start..<effects.bytes.count))
+    }
+
+    mutating func log(_ level: LogLevel, _ text: String) {
+        if level <= configuration.logLevel { effects.list.append(.log(level, text)) }
+    }
+
+    mutating func makeTicket() -> ComPortClient.Ticket {
+        defer { nextTicket &+= 1 }
+        unresolved.insert(nextTicket)
+        return nextTicket
+    }
+
+    var isLinkUp: Bool { link == .up }
+
+    /// Files that work: not hung up.
+    var liveFiles: Int { files.values.lazy.filter { !$0.isDead }.count }
+
+    /// The line's settings that termios asks for.
+    package var lineSettings: LineSettings {
+        var settings = discipline.termios.lineSettings(baudAtB0: lastBaud)
+        if settings.baud == 38400, let baud = serial.specialBaud { settings.baud = baud }
+        return settings
+    }
+}

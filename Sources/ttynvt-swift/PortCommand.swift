@@ -1,0 +1,103 @@
+import ArgumentParser
+import CUSEDevice
+import Glibc
+import Logging
+import Logs
+import Platform
+import PortRuntime
+import RemotePort
+import VirtualTTY
+
+/// `ttynvt-swift -S host:port -n name`: one port, in the foreground, until it is ended by a signal.
+struct PortCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "port", abstract: "Make one remote serial port a device of this machine (the default command).")
+
+    @Option(name: [.customShort("S"), .long], help: ArgumentHelp("The RFC 2217 server.", valueName: "host:port"))
+    var server: String
+
+    @Option(name: [.customShort("n"), .long], help: ArgumentHelp("The device's name, ttyX or /dev/ttyX.", valueName: "name"))
+    var name: String
+
+    @Option(name: [.customShort("M"), .long], help: "Major number; 0 lets the kernel choose.")
+    var major: UInt32 = 0
+
+    @Option(name: [.customShort("m"), .long], help: "Minor number.")
+    var minor: UInt32 = 0
+
+    @Flag(name: .customShort("f"), help: "Stay in the foreground: always so, accepted for compatibility.")
+    var foreground = false
+
+    @Flag(name: .customShort("E"), help: "Log to standard error even where the journal would be used.")
+    var logToStandardError = false
+
+    @Option(
+        name: [.customShort("D"), .long],
+        help: ArgumentHelp("How much is logged: 0 errors … 5 every Telnet command in words.", valueName: "level"))
+    var debug = LogLevel.notice.rawValue
+
+    @Option(name: .long, help: "The group that may use the device, where no udev rule says so.")
+    var group = "dialout"
+
+    @Option(name: .long, help: "Whom to become once the device exists, when started as root.")
+    var user = "nobody"
+
+    @Flag(name: .long, help: "Connect once at the start, and end if the server is not there or does not speak RFC 2217.")
+    var check = false
+
+    @OptionGroup var options: PortOptions
+
+    func run() throws {
+        let name: DeviceName
+        let endpoint: Endpoint
+        do {
+            name = try DeviceName(self.name)
+            endpoint = try Endpoint(parsing: server)
+            try DeviceNode.check(name, major: major, minor: minor)
+        } catch let error as Endpoint.ParseError {
+            throw Failure("illegal server '\(server)' (-S): \(error)")
+        } catch {
+            throw Failure("\(error)")
+        }
+        guard major < 512, minor < 1 << 20 else {
+            throw Failure("illegal device number \(major):\(minor): major is below 512, minor below 1048576 (-M, -m)")
+        }
+        Signals.block()
+        try PortProcess(
+            name: name, endpoint: endpoint, command: self, log: makeLogger(name, endpoint)
+        ).run()
+    }
+
+    var logLevel: LogLevel { LogLevel(rawValue: min(max(debug, 0), LogLevel.trace.rawValue)) ?? .notice }
+
+    private func makeLogger(_ name: DeviceName, _ endpoint: Endpoint) -> Logger {
+        let usesJournal = JournalLogHandler.isOurs && !logToStandardError
+        var logger = Logger(label: "ttynvt-swift") { _ -> any LogHandler in
+            if usesJournal { JournalLogHandler(identifier: "ttynvt-swift") } else { StderrLogHandler() }
+        }
+        logger.logLevel = logLevel.swiftLogLevel
+        logger[metadataKey: "port"] = "\(name)"
+        logger[metadataKey: "server"] = "\(endpoint)"
+        return logger
+    }
+}
+
+extension LogLevel {
+    var swiftLogLevel: Logger.Level {
+        switch self {
+        case .error: .error
+        case .warning: .warning
+        case .notice: .notice
+        case .info: .info
+        case .debug: .debug
+        case .trace: .trace
+        }
+    }
+}
+
+/// An error whose description is all that is to be said: one line, and exit status 1.
+struct Failure: Error, CustomStringConvertible {
+    let description: String
+
+    init(_ description: String) { self.description = description }
+}

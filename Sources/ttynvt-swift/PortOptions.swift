@@ -1,0 +1,117 @@
+import ArgumentParser
+import CUSEDevice
+import Platform
+import SerialLine
+import VirtualTTY
+
+/// How one port behaves, as options.
+struct PortOptions: ParsableArguments {
+    @Option(name: .long, help: "When the connection is held: open (first open to last close) or always.")
+    var connect = PortConfiguration.ConnectPolicy.open
+
+    @Option(name: .long, help: ArgumentHelp("Keep the connection so long after the last close.", valueName: "seconds"))
+    var linger = 0.0
+
+    @Option(
+        name: .long, help: ArgumentHelp("How long open(2) waits for connection and negotiation.", valueName: "seconds"))
+    var connectTimeout = 5.0
+
+    @Option(
+        name: .long,
+        help: ArgumentHelp(
+            "Hang up when a lost connection is not back by then: seconds, 0 at once, or never.", valueName: "time"))
+    var lossTimeout = LossTimeout(nanoseconds: .seconds(15))
+
+    @Option(
+        name: .long, help: ArgumentHelp("A peer that acknowledges nothing so long is dead.", valueName: "seconds"))
+    var deadAfter: Int32 = 20
+
+    @Option(name: .long, help: "DTR and RTS at first open and last close: raise (and lower), or leave alone.")
+    var dtrRts = PortConfiguration.LinePolicy.raise
+
+    @Option(name: .long, help: "tcsetattr waits for the server's answer (sync) or not (async).")
+    var settings = SettingsPolicy.sync
+
+    @Option(
+        name: .customLong("rs485-codes"),
+        help: ArgumentHelp(
+            "SET-CONTROL values of the vendor's RS485 extension. The default is a guess: ask the vendor.",
+            valueName: "on,off"))
+    var rs485Codes = RS485Codes(on: 20, off: 21)
+
+    func configuration(logLevel: LogLevel, minor: UInt32) -> PortConfiguration {
+        var configuration = PortConfiguration()
+        configuration.connect = connect
+        configuration.linger = UInt64(linger * 1e9)
+        configuration.connectTimeout = UInt64(connectTimeout * 1e9)
+        configuration.lossTimeout = lossTimeout.nanoseconds
+        configuration.lines = dtrRts
+        configuration.awaitsSettings = settings == .sync
+        configuration.rs485On = rs485Codes.on
+        configuration.rs485Off = rs485Codes.off
+        configuration.logLevel = logLevel
+        configuration.minor = minor
+        return configuration
+    }
+
+    func validate() throws {
+        for (name, value) in [("--linger", linger), ("--connect-timeout", connectTimeout)]
+        where !(value >= 0 && value <= 86400) {
+            throw ValidationError("\(name) takes 0 to 86400 seconds, not \(value)")
+        }
+        guard (1...3600).contains(deadAfter) else {
+            throw ValidationError("--dead-after takes 1 to 3600 seconds, not \(deadAfter)")
+        }
+    }
+}
+
+extension PortConfiguration.ConnectPolicy: ExpressibleByArgument {}
+extension PortConfiguration.LinePolicy: ExpressibleByArgument {}
+
+enum SettingsPolicy: String, ExpressibleByArgument, CaseIterable {
+    case sync
+    case async
+}
+
+struct LossTimeout: ExpressibleByArgument, CustomStringConvertible {
+    /// nil for never.
+    let nanoseconds: UInt64?
+
+    init(nanoseconds: UInt64?) { self.nanoseconds = nanoseconds }
+
+    init?(argument: String) {
+        if argument == "never" {
+            self.init(nanoseconds: nil)
+        } else {
+            guard let seconds = Double(argument), seconds >= 0, seconds <= 86400 else { return nil }
+            self.init(nanoseconds: UInt64(seconds * 1e9))
+        }
+    }
+
+    var description: String { nanoseconds.map { "\($0 / .seconds(1))" } ?? "never" }
+    var defaultValueDescription: String { description }
+}
+
+struct RS485Codes: ExpressibleByArgument {
+    let on: UInt8
+    let off: UInt8
+
+    init(on: UInt8, off: UInt8) {
+        self.on = on
+        self.off = off
+    }
+
+    init?(argument: String) {
+        let parts = argument.split(separator: ",", omittingEmptySubsequences: false).map { UInt8($0) }
+        guard parts.count == 2, let on = parts[0], let off = parts[1], on != off else { return nil }
+        self.init(on: on, off: off)
+    }
+
+    var defaultValueDescription: String { "\(on),\(off)" }
+}
+
+extension Endpoint: ExpressibleByArgument {
+    public init?(argument: String) {
+        try? self.init(parsing: argument)
+    }
+}

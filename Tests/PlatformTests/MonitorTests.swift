@@ -1,0 +1,145 @@
+import Platform
+import SerialLine
+import Testing
+
+@Suite struct MonitorTests {
+    /// Long enough never to be reached by a monitor that works; a broken one fails its test rather than hang.
+    static var limit: MonotonicTime { .now + .seconds(30) }
+
+    @Test func withLock() {
+        let monitor = Monitor(1)
+        let old = monitor.withLock { state in
+            defer { state += 1 }
+            return state
+        }
+        #expect(old == 1)
+        #expect(monitor.withLock { $0 } == 2)
+    }
+
+    /// A body that throws leaves the monitor open to the next.
+    @Test func withLockThrowing() {
+        struct Failure: Error {}
+        let monitor = Monitor(0)
+        #expect(throws: Failure.self) {
+            try monitor.withLock { state throws(Failure) in
+                state = 7
+                throw Failure()
+            }
+        }
+        #expect(monitor.withLock { $0 } == 7)
+    }
+
+    @Test func readyAtOnce() {
+        let monitor = Monitor(0)
+        #expect(monitor.wait { $0 == 0 })
+        // Ready counts even where the deadline is long past.
+        #expect(monitor.wait(until: MonotonicTime(nanoseconds: 0)) { $0 == 0 })
+    }
+
+    /// `ready` may change the state it looks at, as a consumer takes what it waited for.
+    @Test func readyTakes() {
+        let monitor = Monitor([1, 2])
+        #expect(monitor.wait { $0.popLast() == 2 })
+        #expect(monitor.withLock { $0 } == [1])
+    }
+
+    @Test func deadlineInThePast() {
+        let monitor = Monitor(0)
+        var asked = 0
+        let ready = monitor.wait(until: MonotonicTime(nanoseconds: 0)) { _ in
+            asked += 1
+            return false
+        }
+        #expect(!ready && asked == 2)
+    }
+
+    /// What became true just as the time ran out is not missed.
+    @Test func readyAtTheDeadline() {
+        let monitor = Monitor(0)
+        var asked = 0
+        let ready = monitor.wait(until: .now) { _ in
+            asked += 1
+            return asked == 2
+        }
+        #expect(ready)
+    }
+
+    /// A wait in vain ends after its deadline, never before.
+    @Test func deadline() {
+        let monitor = Monitor(0)
+        let deadline = MonotonicTime.now + .milliseconds(20)
+        #expect(!monitor.wait(until: deadline) { _ in false })
+        #expect(MonotonicTime.now >= deadline)
+    }
+
+    @Test func farDeadline() throws {
+        let monitor = Monitor(false)
+        let thread = try Thread("waker") {
+            monitor.withLock { $0 = true }
+            monitor.wakeAll()
+        }
+        #expect(monitor.wait(until: MonotonicTime(nanoseconds: .max)) { $0 })
+        thread.join()
+    }
+
+    /// Two threads hand one number back and forth; a wake-up lost anywhere stops them.
+    @Test func handingOver() throws {
+        let monitor = Monitor(0)
+        let limit = Self.limit
+        let thread = try Thread("odd") {
+            for _ in 0..<2_000 {
+                guard monitor.wait(until: limit, { Self.advance(&$0, from: 1) }) else { return }
+                monitor.wakeAll()
+            }
+        }
+        var turns = 0
+        while turns < 2_000, monitor.wait(until: limit, { Self.advance(&$0, from: 0) }) {
+            monitor.wakeAll()
+            turns += 1
+        }
+        thread.join()
+        #expect(turns == 2_000)
+        #expect(monitor.withLock { $0 } == 4_000)
+    }
+
+    private static func advance(_ state: inout Int, from parity: Int) -> Bool {
+        guard state % 2 == parity else { return false }
+        state += 1
+        return true
+    }
+
+    /// One wake-up is for all that sleep.
+    @Test func wakeAll() throws {
+        struct State {
+            var sleeping = 0
+            var open = false
+            var through = 0
+        }
+        let monitor = Monitor(State())
+        let limit = Self.limit
+        let threads = try (0..<4).map { number in
+            try Thread("sleeper \(number)") {
+                monitor.withLock { $0.sleeping += 1 }
+                monitor.wakeAll()
+                if monitor.wait(until: limit, { $0.open }) { monitor.withLock { $0.through += 1 } }
+            }
+        }
+        #expect(monitor.wait(until: limit) { $0.sleeping == 4 })
+        monitor.withLock { $0.open = true }
+        monitor.wakeAll()
+        for thread in threads { thread.join() }
+        #expect(monitor.withLock { $0.through } == 4)
+    }
+
+    /// The state is one thread's at a time: no increment of four threads is lost.
+    @Test func exclusion() throws {
+        let monitor = Monitor(0)
+        let threads = try (0..<4).map { number in
+            try Thread("adder \(number)") {
+                for _ in 0..<20_000 { monitor.withLock { $0 += 1 } }
+            }
+        }
+        for thread in threads { thread.join() }
+        #expect(monitor.withLock { $0 } == 80_000)
+    }
+}

@@ -1,7 +1,0 @@
-import Testing
-
-@testable import Platform
-
-@Suite struct PlaceholderPlatform {
-    @Test func placeholder() {}
-}
