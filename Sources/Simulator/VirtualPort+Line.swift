@@ -126,6 +126,8 @@ extension VirtualPort {
     }
 
     func carryOut(_ request: SerialRequest, _ now: MonotonicTime) {
+        // What came before the request and can leave has left.
+        transmitToLine(now)
         guard let client else { return }
         let isDone = perform(request, now)
         client.server.port = state

@@ -2,25 +2,12 @@ import RFC2217
 import SerialLine
 import Testing
 
-/// A small generator whose sequence is the same on every run.
-struct SplitMix: RandomNumberGenerator {
-    var state: UInt64
-
-    mutating func next() -> UInt64 {
-        state &+= 0x9E37_79B9_7F4A_7C15
-        var z = state
-        z = (z ^ (z >> 30)) &* 0xBF58_476D_1CE4_E5B9
-        z = (z ^ (z >> 27)) &* 0x94D0_49BB_1331_11EB
-        return z ^ (z >> 31)
-    }
-}
-
 @Suite struct ComPortServerFuzzTests {
     /// Bytes that mean something, so that random sequences get somewhere.
     private static let words: [UInt8] = [255, 250, 240, 251, 252, 253, 254, 243, 44, 0, 1, 2, 3, 5, 8, 10, 11, 12, 20]
 
     @Test func randomBytesNeverTrap() {
-        var random = SplitMix(state: 2217)
+        var random = SplitMix64(seed: 2217)
         var profiles = ServerQuirk.allCases.map { ServerProfile([$0]) }
         profiles.append(ServerProfile())
         for round in 0..<200_000 {
