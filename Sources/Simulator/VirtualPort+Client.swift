@@ -13,7 +13,7 @@ extension VirtualPort {
         clientPlace = client.map { client in
             var events: Int32 = client.isLeaving ? 0 : clinux_pollrdhup
             if clientReadLimit > 0 { events |= POLLIN }
-            if !client.outgoing.isEmpty { events |= POLLOUT }
+            if !client.outgoing.isEmpty && client.nextSend == nil { events |= POLLOUT }
             return polls.add(client.descriptor.raw, events)
         }
         let hasBytes = configuration.isPaced && device?.isPacedBySimulator ?? true ? departed > 0 : !transmit.isEmpty
@@ -60,7 +60,7 @@ extension VirtualPort {
     /// The client has closed, and all it sent has been read: what can still be done for it is done.
     private func endOfClient(_ now: MonotonicTime) {
         transmitToLine(now)
-        _ = sendToClient()
+        _ = sendToClient(now)
         if client != nil { disconnect() }
     }
 
@@ -113,12 +113,12 @@ extension VirtualPort {
 
     /// Gives the client what came from the line, and all that waits for it.
     /// - Returns: whether anything moved.
-    func sendToClient() -> Bool {
+    func sendToClient(_ now: MonotonicTime) -> Bool {
         guard let client else { return false }
         if client.outgoing.room > 0 && !client.server.isSuspended { encodeReceived(client) }
         guard !client.outgoing.isEmpty else { return false }
         do {
-            return try client.send() > 0
+            return try client.send(now: now) > 0
         } catch {
             disconnect()
             return false
@@ -128,7 +128,7 @@ extension VirtualPort {
     /// Puts what came from the line into the connection's framing.
     func encodeReceived(_ client: ClientConnection) {
         guard !received.isEmpty else { return }
-        received.withFront(received.count) { client.server.appendData($0, &client.outgoing.storage) }
+        received.withFront(received.count) { client.encode($0) }
         received.removeAll()
     }
 

@@ -91,6 +91,7 @@ final class VirtualPort {
     /// When something is due without any event.
     func deadline(now: MonotonicTime) -> MonotonicTime? {
         var deadline = earlier(client?.server.deadline, client?.stalledUntil)
+        deadline = earlier(deadline, client?.nextSend)
         deadline = earlier(deadline, nextModemChange)
         deadline = earlier(deadline, breakEnds)
         deadline = earlier(deadline, device?.deadline)

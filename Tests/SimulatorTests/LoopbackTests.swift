@@ -104,8 +104,8 @@ import Testing
         try withSimulator { server, ports, _ in
             let client = try TestClient.negotiated(ports[0])
             try client.send(.setControl(.flow(.xonXoff)))
-            server.inject([0x13], port: 0)
             #expect(client.receives(.setControl(.flow(.xonXoff))))
+            server.inject([0x13], port: 0)
             try client.send([0x41])
             #expect(eventually { server.snapshot(of: 0)?.transmitCount == 1 })
             server.inject([0x11], port: 0)
