@@ -7,6 +7,9 @@ import SystemPackage
 
 /// The side of the network.
 extension VirtualPort {
+    /// Refused clients kept at a time; the oldest gives way.
+    private static let mostRefused = 8
+
     /// Asks for the events this port waits for.
     func addEvents(to polls: inout PollSet) {
         listenerPlace = listener.map { polls.add($0.descriptor.raw, POLLIN) }
@@ -16,6 +19,7 @@ extension VirtualPort {
             if !client.outgoing.isEmpty && client.nextSend == nil { events |= POLLOUT }
             return polls.add(client.descriptor.raw, events)
         }
+        for client in refused { client.addEvents(to: &polls) }
         let hasBytes = configuration.isPaced && device?.isPacedBySimulator ?? true ? departed > 0 : !transmit.isEmpty
         device?.addEvents(to: &polls, reads: deviceRoom > 0, writes: hasBytes && !isHeld)
     }
@@ -23,6 +27,7 @@ extension VirtualPort {
     /// Takes what the wait found.
     func handle(_ polls: PollSet, _ buffer: inout [UInt8], now: MonotonicTime) {
         if polls.events(clientPlace) != 0 { handleClient(polls.events(clientPlace), &buffer, now) }
+        refused.removeAll { $0.isDone(polls, &buffer, now: now) }
         if polls.events(listenerPlace) != 0 { accept(now) }
         device?.receive(polls, limit: deviceRoom, into: self)
     }
@@ -137,7 +142,7 @@ extension VirtualPort {
         do {
             guard let accepted = try listener.accept() else { return }
             if let client, !client.isLeaving {
-                refuse(accepted, client.address)
+                refuse(accepted, client.address, now)
             } else {
                 connect(accepted, now)
             }
@@ -167,14 +172,10 @@ extension VirtualPort {
     }
 
     /// Tells a further client why it is turned away.
-    private func refuse(_ accepted: consuming Accepted, _ owner: String) {
-        let text = Array("port is in use by \(owner)\r\n".utf8)
-        text.withUnsafeBytes { _ = send(accepted.descriptor.raw, $0.baseAddress, $0.count, Int32(MSG_NOSIGNAL)) }
-        shutdown(accepted.descriptor.raw, Int32(SHUT_WR))
-        // Bytes left unread would turn the close into a reset, which can overtake the text.
-        var unread = [UInt8](repeating: 0, count: 1024)
-        unread.withUnsafeMutableBytes { _ = recv(accepted.descriptor.raw, $0.baseAddress, $0.count, 0) }
+    private func refuse(_ accepted: consuming Accepted, _ owner: String, _ now: MonotonicTime) {
         observe(.refused(accepted.peer))
+        if refused.count == Self.mostRefused { refused.removeFirst() }
+        refused.append(RefusedClient(accepted, "port is in use by \(owner)\r\n", now: now))
     }
 
     /// The client goes: its lines fall, and the port is free.

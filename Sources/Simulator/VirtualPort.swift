@@ -13,6 +13,7 @@ final class VirtualPort {
     let address: SocketAddress
     var listener: Listener?
     var client: ClientConnection?
+    var refused: [RefusedClient] = []
     /// The other end of the line: itself (loopback), its neighbour, or none where there is a device.
     var peer: VirtualPort?
     var device: (any SerialDevice)?
@@ -83,6 +84,7 @@ final class VirtualPort {
     func stop() {
         if client != nil { disconnect() }
         listener = nil
+        refused.removeAll()
         device?.stop()
         device = nil
         peer = nil
@@ -92,6 +94,7 @@ final class VirtualPort {
     func deadline(now: MonotonicTime) -> MonotonicTime? {
         var deadline = earlier(client?.server.deadline, client?.stalledUntil)
         deadline = earlier(deadline, client?.nextSend)
+        deadline = earlier(deadline, refused.first?.deadline)
         deadline = earlier(deadline, nextModemChange)
         deadline = earlier(deadline, breakEnds)
         deadline = earlier(deadline, device?.deadline)

@@ -1,3 +1,4 @@
+import Glibc
 import Platform
 import RFC2217
 import SerialLine
@@ -12,7 +13,13 @@ import Testing
             let first = try TestClient.negotiated(ports[0])
             let owner = try #require(server.snapshot(of: 0)?.client)
             let second = try TestClient(ports[0])
+            // It may have much to say before it listens.
+            for _ in 0..<20 {
+                try second.send([255, 251, 44] + [UInt8](repeating: 0x41, count: 2000))
+                usleep(1000)
+            }
             #expect(second.wait { $0.isClosed })
+            #expect(!second.wasReset)
             #expect(String(decoding: second.wire, as: UTF8.self) == "port is in use by \(owner)\r\n")
             try first.send([0x41])
             #expect(first.receives([0x41]))
