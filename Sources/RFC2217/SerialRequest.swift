@@ -37,6 +37,26 @@ extension LineSettings {
     }
 }
 
+extension ComPortServer.PortState {
+    /// Takes over what a request sets.
+    package mutating func apply(_ request: SerialRequest) {
+        switch request {
+        case .setDTR(let on): outputs.set(.dtr, on)
+        case .setRTS(let on): outputs.set(.rts, on)
+        case .setRS485(let on): isRS485 = on
+        case .setBreak(let on): isBreaking = on
+        case .sendBreak, .purge: break
+        default: _ = settings.apply(request)
+        }
+    }
+}
+
+extension ModemLines {
+    fileprivate mutating func set(_ line: ModemLines, _ on: Bool) {
+        if on { formUnion(line) } else { subtract(line) }
+    }
+}
+
 /// What a COM-PORT server finds in the bytes of its client.
 package enum ComPortServerEvent: Equatable, Sendable {
     /// For the line: this range of the input.

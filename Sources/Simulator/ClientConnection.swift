@@ -20,6 +20,14 @@ final class ClientConnection {
     var isHeld = false
     /// It has closed its side; bytes it sent may still be unread. The port is free for the next client.
     var isLeaving = false
+    /// When the next segment may be sent; nil: at once.
+    private(set) var nextSend: MonotonicTime?
+    /// Between small segments, so that they are not joined on their way, in nanoseconds.
+    private static let segmentGap: UInt64 = .milliseconds(1)
+    // Places in the whole stream to the client: what has been sent, and where data and answers last ended.
+    private var sentCount = 0
+    private var dataEnd = 0
+    private var answersEnd = 0
     private let tracer: Tracer?
 
     init(_ accepted: consuming Accepted, _ server: ComPortServer, tracer: Tracer?) {
@@ -48,16 +56,32 @@ final class ClientConnection {
 
     /// Sends what the socket takes.
     /// - Returns: bytes sent.
-    func send() throws(Errno) -> Int {
+    func send(now: MonotonicTime) throws(Errno) -> Int {
         var total = 0
-        while !outgoing.isEmpty {
-            let limit = server.profile.segmentSize > 0 ? server.profile.segmentSize : outgoing.count
-            guard let sent = try sendSome(limit) else { break }
+        while !outgoing.isEmpty, (nextSend ?? now) <= now {
+            let splits = splitsAnswers()
+            guard let sent = try sendSome(splits ? server.profile.segmentSize : outgoing.count) else { break }
             outgoing.withFront(sent) { bytes in tracer?.trace(bytes, isFromClient: false) }
             outgoing.drop(sent)
+            sentCount += sent
             total += sent
+            nextSend = splits && !outgoing.isEmpty ? now + Self.segmentGap : nil
         }
         return total
+    }
+
+    /// Puts bytes from the line into the connection's framing.
+    func encode(_ bytes: borrowing Span<UInt8>) {
+        if sentCount + outgoing.count > dataEnd { answersEnd = sentCount + outgoing.count }
+        server.appendData(bytes, &outgoing.storage)
+        dataEnd = sentCount + outgoing.count
+    }
+
+    /// Is the next byte one to be sent in small segments: no later than the last answer there is?
+    private func splitsAnswers() -> Bool {
+        guard server.profile.segmentSize > 0 else { return false }
+        if sentCount + outgoing.count > dataEnd { answersEnd = sentCount + outgoing.count }
+        return sentCount < answersEnd
     }
 
     /// Sends up to `limit` bytes; nil when the socket takes none now.

@@ -83,7 +83,8 @@ final class PortGroup: @unchecked Sendable {
         while isMoving {
             isMoving = false
             for port in ports where port.transmitToLine(now) { isMoving = true }
-            for port in ports where port.sendToClient() { isMoving = true }
+            for port in ports where port.receiveArriving(now) { isMoving = true }
+            for port in ports where port.sendToClient(now) { isMoving = true }
         }
         for port in ports { port.updateListening(now: now) }
     }

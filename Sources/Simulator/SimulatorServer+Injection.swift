@@ -9,9 +9,11 @@ extension SimulatorServer {
         /// Its client's address; nil where there is none.
         package let client: String?
         package let state: ComPortServer.PortState
-        /// Bytes in the transmit buffer, and bytes received that the client has not been given.
+        /// Bytes in the transmit buffer.
         package let transmitCount: Int
+        /// Bytes received from the line, and encoded bytes, that the client has not been given.
         package let receivedCount: Int
+        package let outgoingCount: Int
         package let lineStateMask: LineState
         package let modemStateMask: ModemState
     }
@@ -80,6 +82,7 @@ extension VirtualPort {
     fileprivate var snapshot: SimulatorServer.Snapshot {
         SimulatorServer.Snapshot(
             client: client?.address, state: state, transmitCount: transmit.count, receivedCount: received.count,
+            outgoingCount: client?.outgoing.count ?? 0,
             lineStateMask: client?.server.lineStateMask ?? [], modemStateMask: client?.server.modemStateMask ?? [])
     }
 }

@@ -7,23 +7,29 @@ import SystemPackage
 
 /// The side of the network.
 extension VirtualPort {
+    /// Refused clients kept at a time; the oldest gives way.
+    private static let mostRefused = 8
+
     /// Asks for the events this port waits for.
     func addEvents(to polls: inout PollSet) {
         listenerPlace = listener.map { polls.add($0.descriptor.raw, POLLIN) }
         clientPlace = client.map { client in
             var events: Int32 = client.isLeaving ? 0 : clinux_pollrdhup
             if clientReadLimit > 0 { events |= POLLIN }
-            if !client.outgoing.isEmpty { events |= POLLOUT }
+            if !client.outgoing.isEmpty && client.nextSend == nil { events |= POLLOUT }
             return polls.add(client.descriptor.raw, events)
         }
-        device?.addEvents(to: &polls, reads: receiveRoom > 0, writes: !transmit.isEmpty && !isHeld)
+        for client in refused { client.addEvents(to: &polls) }
+        let hasBytes = configuration.isPaced && device?.isPacedBySimulator ?? true ? departed > 0 : !transmit.isEmpty
+        device?.addEvents(to: &polls, reads: deviceRoom > 0, writes: hasBytes && !isHeld)
     }
 
     /// Takes what the wait found.
     func handle(_ polls: PollSet, _ buffer: inout [UInt8], now: MonotonicTime) {
         if polls.events(clientPlace) != 0 { handleClient(polls.events(clientPlace), &buffer, now) }
+        refused.removeAll { $0.isDone(polls, &buffer, now: now) }
         if polls.events(listenerPlace) != 0 { accept(now) }
-        device?.receive(polls, limit: receiveRoom, into: self)
+        device?.receive(polls, limit: deviceRoom, into: self)
     }
 
     /// How many bytes may be read from the client now.
@@ -59,7 +65,7 @@ extension VirtualPort {
     /// The client has closed, and all it sent has been read: what can still be done for it is done.
     private func endOfClient(_ now: MonotonicTime) {
         transmitToLine(now)
-        _ = sendToClient()
+        _ = sendToClient(now)
         if client != nil { disconnect() }
     }
 
@@ -112,12 +118,12 @@ extension VirtualPort {
 
     /// Gives the client what came from the line, and all that waits for it.
     /// - Returns: whether anything moved.
-    func sendToClient() -> Bool {
+    func sendToClient(_ now: MonotonicTime) -> Bool {
         guard let client else { return false }
         if client.outgoing.room > 0 && !client.server.isSuspended { encodeReceived(client) }
         guard !client.outgoing.isEmpty else { return false }
         do {
-            return try client.send() > 0
+            return try client.send(now: now) > 0
         } catch {
             disconnect()
             return false
@@ -127,7 +133,7 @@ extension VirtualPort {
     /// Puts what came from the line into the connection's framing.
     func encodeReceived(_ client: ClientConnection) {
         guard !received.isEmpty else { return }
-        received.withFront(received.count) { client.server.appendData($0, &client.outgoing.storage) }
+        received.withFront(received.count) { client.encode($0) }
         received.removeAll()
     }
 
@@ -136,7 +142,7 @@ extension VirtualPort {
         do {
             guard let accepted = try listener.accept() else { return }
             if let client, !client.isLeaving {
-                refuse(accepted, client.address)
+                refuse(accepted, client.address, now)
             } else {
                 connect(accepted, now)
             }
@@ -166,14 +172,10 @@ extension VirtualPort {
     }
 
     /// Tells a further client why it is turned away.
-    private func refuse(_ accepted: consuming Accepted, _ owner: String) {
-        let text = Array("port is in use by \(owner)\r\n".utf8)
-        text.withUnsafeBytes { _ = send(accepted.descriptor.raw, $0.baseAddress, $0.count, Int32(MSG_NOSIGNAL)) }
-        shutdown(accepted.descriptor.raw, Int32(SHUT_WR))
-        // Bytes left unread would turn the close into a reset, which can overtake the text.
-        var unread = [UInt8](repeating: 0, count: 1024)
-        unread.withUnsafeMutableBytes { _ = recv(accepted.descriptor.raw, $0.baseAddress, $0.count, 0) }
+    private func refuse(_ accepted: consuming Accepted, _ owner: String, _ now: MonotonicTime) {
         observe(.refused(accepted.peer))
+        if refused.count == Self.mostRefused { refused.removeFirst() }
+        refused.append(RefusedClient(accepted, "port is in use by \(owner)\r\n", now: now))
     }
 
     /// The client goes: its lines fall, and the port is free.

@@ -18,6 +18,27 @@ extension VirtualPort {
     /// How many bytes of the line can be taken; where no client is, any number is, to be lost.
     var receiveRoom: Int { client == nil ? Int.max : received.room }
 
+    /// How many bytes of a device can be taken.
+    var deviceRoom: Int { pacesDevice ? arriving.room : receiveRoom }
+
+    /// The simulator lets the device's bytes take their time.
+    private var pacesDevice: Bool { configuration.isPaced && device?.isPacedBySimulator ?? false }
+
+    /// Bytes come from the device.
+    func arrive(_ bytes: borrowing Span<UInt8>) {
+        if pacesDevice { arriving.append(bytes, 0..<bytes.count) } else { receive(bytes) }
+    }
+
+    /// Lets the device's bytes arrive at the pace of the line.
+    func receiveArriving(_ now: MonotonicTime) -> Bool {
+        guard !arriving.isEmpty else { return false }
+        let limit = min(arriving.count, receiveRoom)
+        let count = arrivalPacer.leave(waiting: limit, frame: state.settings.frameNanoseconds, now: now)
+        arriving.withFront(count) { receive($0) }
+        arriving.drop(count)
+        return count > 0
+    }
+
     /// Moves bytes from the transmit buffer to the far end.
     /// - Returns: whether any moved.
     @discardableResult
@@ -105,6 +126,8 @@ extension VirtualPort {
     }
 
     func carryOut(_ request: SerialRequest, _ now: MonotonicTime) {
+        // What came before the request and can leave has left.
+        transmitToLine(now)
         guard let client else { return }
         let isDone = perform(request, now)
         client.server.port = state
@@ -174,25 +197,5 @@ extension VirtualPort {
         modemChanges += 1
         nextModemChange = configuration.faults.modemChangeInterval.map { now + $0 }
         updateInputs(now)
-    }
-}
-
-extension ComPortServer.PortState {
-    /// Takes over what a request sets.
-    mutating func apply(_ request: SerialRequest) {
-        switch request {
-        case .setDTR(let on): outputs.set(.dtr, on)
-        case .setRTS(let on): outputs.set(.rts, on)
-        case .setRS485(let on): isRS485 = on
-        case .setBreak(let on): isBreaking = on
-        case .sendBreak, .purge: break
-        default: _ = settings.apply(request)
-        }
-    }
-}
-
-extension ModemLines {
-    fileprivate mutating func set(_ line: ModemLines, _ on: Bool) {
-        if on { formUnion(line) } else { subtract(line) }
     }
 }

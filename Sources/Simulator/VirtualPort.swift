@@ -13,6 +13,7 @@ final class VirtualPort {
     let address: SocketAddress
     var listener: Listener?
     var client: ClientConnection?
+    var refused: [RefusedClient] = []
     /// The other end of the line: itself (loopback), its neighbour, or none where there is a device.
     var peer: VirtualPort?
     var device: (any SerialDevice)?
@@ -23,6 +24,9 @@ final class VirtualPort {
     var transmit: ByteQueue
     /// From the line, not yet sent to the client.
     var received: ByteQueue
+    /// From a device that the simulator paces, not yet on the line.
+    var arriving = ByteQueue(capacity: 4096)
+    var arrivalPacer = Pacer()
     /// How many of the transmit buffer's bytes have left the line at the pace, and only await delivery.
     var departed = 0
     var pacer = Pacer()
@@ -57,9 +61,20 @@ final class VirtualPort {
         bytesToError = configuration.faults.lineErrors?.interval ?? 0
         if configuration.faults.holdsCTS { forcedMask = .cts }
         nextModemChange = configuration.faults.modemChangeInterval.map { .now + $0 }
+        try makeDevice()
+    }
+
+    private func makeDevice() throws(SimulatorError) {
+        let tell: (SimulatorEvent) -> Void = { [configuration, index] in configuration.observer?(index, $0) }
         switch wiring {
-        case .loopback, .nullModem: device = nil
-        case .command, .tty: break
+        case .loopback, .nullModem: break
+        case .command(let command): device = CommandDevice(command, observe: tell)
+        case .tty(let path):
+            do {
+                device = try TTYDevice(path, pretendsLines: configuration.profile.answersFailures, observe: tell)
+            } catch {
+                throw .cannotOpen(path, error)
+            }
         }
     }
 
@@ -69,6 +84,7 @@ final class VirtualPort {
     func stop() {
         if client != nil { disconnect() }
         listener = nil
+        refused.removeAll()
         device?.stop()
         device = nil
         peer = nil
@@ -77,11 +93,15 @@ final class VirtualPort {
     /// When something is due without any event.
     func deadline(now: MonotonicTime) -> MonotonicTime? {
         var deadline = earlier(client?.server.deadline, client?.stalledUntil)
+        deadline = earlier(deadline, client?.nextSend)
+        deadline = earlier(deadline, refused.first?.deadline)
         deadline = earlier(deadline, nextModemChange)
         deadline = earlier(deadline, breakEnds)
         deadline = earlier(deadline, device?.deadline)
         deadline = earlier(deadline, listenAgain)
-        if !transmit.isEmpty { deadline = earlier(deadline, pacer.deadline(frame: state.settings.frameNanoseconds)) }
+        let frame = state.settings.frameNanoseconds
+        if receiveRoom > 0 { deadline = earlier(deadline, arrivalPacer.deadline(frame: frame)) }
+        if departed < transmit.count { deadline = earlier(deadline, pacer.deadline(frame: frame)) }
         return deadline
     }
 

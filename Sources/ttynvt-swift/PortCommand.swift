@@ -16,7 +16,9 @@ struct PortCommand: ParsableCommand {
     @Option(name: [.customShort("S"), .long], help: ArgumentHelp("The RFC 2217 server.", valueName: "host:port"))
     var server: String
 
-    @Option(name: [.customShort("n"), .long], help: ArgumentHelp("The device's name, ttyX or /dev/ttyX.", valueName: "name"))
+    @Option(
+        name: [.customShort("n"), .long], help: ArgumentHelp("The device's name, ttyX or /dev/ttyX.", valueName: "name")
+    )
     var name: String
 
     @Option(name: [.customShort("M"), .long], help: "Major number; 0 lets the kernel choose.")
@@ -42,7 +44,8 @@ struct PortCommand: ParsableCommand {
     @Option(name: .long, help: "Whom to become once the device exists, when started as root.")
     var user = "nobody"
 
-    @Flag(name: .long, help: "Connect once at the start, and end if the server is not there or does not speak RFC 2217.")
+    @Flag(
+        name: .long, help: "Connect once at the start, and end if the server is not there or does not speak RFC 2217.")
     var check = false
 
     @OptionGroup var options: PortOptions

@@ -50,8 +50,8 @@ struct Simulate: ParsableCommand {
     private static var quirkList: String {
         let width = ServerQuirk.allCases.map(\.rawValue.count).max() ?? 0
         return ServerQuirk.allCases.map { quirk in
-            let gap = String(repeating: " ", count: width - quirk.rawValue.count + 2)
-            return "  " + quirk.rawValue + gap + quirk.summary
+            let gap = String(repeating: " ", count: width - quirk.rawValue.count + 1)
+            return quirk.rawValue + gap + quirk.summary
         }.joined(separator: "\n")
     }
 

@@ -2,7 +2,7 @@
 #ifndef CLINUX_H
 #define CLINUX_H
 
-#include "clinux_socket.h"
+#include "clinux_gnu.h"
 
 #include <linux/serial.h>
 #include <linux/sockios.h>

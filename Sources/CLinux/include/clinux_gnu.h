@@ -1,6 +1,6 @@
 // Declarations that need _GNU_SOURCE, which Swift's Glibc module does not define.
-#ifndef CLINUX_SOCKET_H
-#define CLINUX_SOCKET_H
+#ifndef CLINUX_GNU_H
+#define CLINUX_GNU_H
 
 #include <sys/types.h>
 
@@ -12,5 +12,11 @@ int clinux_accept(int listener);
 
 // pidfd_open(2) has no declaration that all glibc versions share.
 int clinux_pidfd_open(pid_t pid);
+
+// pipe2(2), close-on-exec.
+int clinux_pipe(int descriptors[_Nonnull 2]);
+
+// Swift sees `environ` as shared mutable state. To be handed to posix_spawn(3) at once.
+char *_Nullable *_Nonnull clinux_environment(void);
 
 #endif

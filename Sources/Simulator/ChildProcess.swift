@@ -1,0 +1,102 @@
+import CLinux
+import Glibc
+import Platform
+import SerialLine
+import SystemPackage
+
+/// A shell command in a process group of its own, with pipes for its standard input and output.
+final class ChildProcess {
+    let id: pid_t
+    /// Readable once the process has ended.
+    let exit: Descriptor
+    /// Its standard input, non-blocking.
+    let input: Descriptor
+    /// Its standard output, non-blocking.
+    let output: Descriptor
+    private var isReaped = false
+
+    /// How long it has to end by itself after SIGTERM, in nanoseconds.
+    private static let grace: UInt64 = .milliseconds(500)
+
+    /// Starts `sh -c command`.
+    init(shell command: String) throws(Errno) {
+        let toChild = try Pipe()
+        let fromChild = try Pipe()
+        let id = try spawn(["sh", "-c", command], input: toChild.reads, output: fromChild.writes)
+        self.id = id
+        input = toChild.takeWrites()
+        output = fromChild.takeReads()
+        do {
+            exit = Descriptor(owning: try syscall("pidfd_open") { clinux_pidfd_open(id) })
+            try input.setNonBlocking(true)
+            try output.setNonBlocking(true)
+        } catch {
+            kill(-id, SIGKILL)
+            waitpid(id, nil, 0)
+            throw error
+        }
+    }
+
+    deinit { stop() }
+
+    /// Ends what is left of its process group, and takes its exit status. It must not be used afterwards.
+    func stop() {
+        guard !isReaped else { return }
+        isReaped = true
+        kill(-id, SIGTERM)
+        var wait = [pollfd(fd: exit.raw, events: Int16(POLLIN), revents: 0)]
+        _ = try? waitForEvents(&wait, nanoseconds: Self.grace)
+        // The group's id is its leader's, and is not given away before the leader is reaped.
+        kill(-id, SIGKILL)
+        waitpid(id, nil, 0)
+    }
+}
+
+/// Both ends of a pipe.
+private struct Pipe: ~Copyable {
+    private let readEnd: Descriptor
+    private let writeEnd: Descriptor
+
+    init() throws(Errno) {
+        var ends: [Int32] = [-1, -1]
+        try syscall("pipe2") { ends.withUnsafeMutableBufferPointer { $0.baseAddress.map { clinux_pipe($0) } ?? -1 } }
+        readEnd = Descriptor(owning: ends[0])
+        writeEnd = Descriptor(owning: ends[1])
+    }
+
+    var reads: Int32 { readEnd.raw }
+    var writes: Int32 { writeEnd.raw }
+
+    /// Keeps one end, closes the other.
+    consuming func takeReads() -> Descriptor { readEnd }
+    consuming func takeWrites() -> Descriptor { writeEnd }
+}
+
+/// Starts a program by its name in a process group of its own, with no signal blocked or ignored.
+private func spawn(_ words: [String], input: Int32, output: Int32) throws(Errno) -> pid_t {
+    var actions = posix_spawn_file_actions_t()
+    posix_spawn_file_actions_init(&actions)
+    defer { posix_spawn_file_actions_destroy(&actions) }
+    posix_spawn_file_actions_adddup2(&actions, input, STDIN_FILENO)
+    posix_spawn_file_actions_adddup2(&actions, output, STDOUT_FILENO)
+
+    var attributes = posix_spawnattr_t()
+    posix_spawnattr_init(&attributes)
+    defer { posix_spawnattr_destroy(&attributes) }
+    var none = sigset_t()
+    var all = sigset_t()
+    sigemptyset(&none)
+    sigfillset(&all)
+    posix_spawnattr_setsigmask(&attributes, &none)
+    posix_spawnattr_setsigdefault(&attributes, &all)
+    posix_spawnattr_setpgroup(&attributes, 0)
+    posix_spawnattr_setflags(
+        &attributes, Int16(POSIX_SPAWN_SETPGROUP | POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF))
+
+    var arguments: [UnsafeMutablePointer<CChar>?] = words.map { strdup($0) } + [nil]
+    defer { for argument in arguments { free(argument) } }
+    var id = pid_t()
+    let error = posix_spawn(&id, "/bin/sh", &actions, &attributes, &arguments, clinux_environment())
+    guard error == 0 else { throw Errno(rawValue: error) }
+    return id
+}

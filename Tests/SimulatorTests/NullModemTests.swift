@@ -1,0 +1,60 @@
+import RFC2217
+import SerialLine
+import Simulator
+import Testing
+
+@Suite struct NullModemTests {
+    @Test func dataAndLinesCross() throws {
+        try withSimulator([.nullModem], ports: 4) { _, ports, _ in
+            for pair in [0, 2] {
+                let a = try TestClient.negotiated(ports[pair])
+                let b = try TestClient.negotiated(ports[pair + 1])
+                try a.send([0x41])
+                #expect(b.receives([0x41]))
+                try b.send([0x42])
+                #expect(a.receives([0x42]))
+                try a.send(.setControl(.rtsOn))
+                #expect(b.receives(.notifyModemState([.cts, .deltaCTS])))
+                try a.send(.setControl(.dtrOn))
+                #expect(b.receives(.notifyModemState([.cts, .dsr, .dcd, .deltaDSR, .deltaDCD])))
+                // Lines fall with the client that held them.
+                a.hangUp()
+                #expect(b.wait { $0.commands.last == .notifyModemState([.deltaCTS, .deltaDSR, .deltaDCD]) })
+            }
+        }
+    }
+
+    @Test func aBreakIsALineStateAtTheOtherEnd() throws {
+        try withSimulator([.nullModem], ports: 2) { _, ports, _ in
+            let a = try TestClient.negotiated(ports[0])
+            let b = try TestClient.negotiated(ports[1])
+            try b.send(.setLineStateMask(.breakDetected))
+            #expect(b.receives(.setLineStateMask(.breakDetected)))
+            try a.send(.setControl(.breakOn))
+            #expect(b.receives(.notifyLineState(.breakDetected)))
+            #expect(b.data.isEmpty && a.data.isEmpty)
+        }
+    }
+
+    @Test func bytesForNobodyAreLost() throws {
+        try withSimulator([.nullModem], ports: 2) { server, ports, log in
+            let a = try TestClient.negotiated(ports[0])
+            try a.send([UInt8](repeating: 0x41, count: 200_000))
+            #expect(
+                log.wait(port: 0) {
+                    $0.reduce(0) { if case .data(let bytes) = $1 { $0 + bytes.count } else { $0 } } == 200_000
+                })
+            #expect(eventually { server.snapshot(of: 0)?.transmitCount == 0 })
+            let b = try TestClient.negotiated(ports[1])
+            try a.send([0x42])
+            #expect(b.receives([0x42]))
+        }
+    }
+
+    @Test func aPortWithoutNeighbourIsRefused() {
+        #expect(throws: SimulatorError.self) { try withSimulator([.nullModem], ports: 3) { _, _, _ in } }
+        #expect(throws: SimulatorError.self) {
+            try withSimulator([.nullModem, .loopback], ports: 2) { _, _, _ in }
+        }
+    }
+}

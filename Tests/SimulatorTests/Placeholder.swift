@@ -1,7 +1,0 @@
-import Testing
-
-@testable import Simulator
-
-@Suite struct PlaceholderSimulator {
-    @Test func placeholder() {}
-}
