@@ -111,6 +111,7 @@ struct RS485Codes: ExpressibleByArgument {
 }
 
 extension Endpoint: ExpressibleByArgument {
+    /// An endpoint as an option's value.
     public init?(argument: String) {
         try? self.init(parsing: argument)
     }
