@@ -1,6 +1,5 @@
 import ArgumentParser
 import CUSEDevice
-import Platform
 import SerialLine
 import VirtualTTY
 
@@ -108,11 +107,4 @@ struct RS485Codes: ExpressibleByArgument {
     }
 
     var defaultValueDescription: String { "\(on),\(off)" }
-}
-
-extension Endpoint: ExpressibleByArgument {
-    /// An endpoint as an option's value.
-    public init?(argument: String) {
-        try? self.init(parsing: argument)
-    }
 }
