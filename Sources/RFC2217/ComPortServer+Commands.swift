@@ -8,7 +8,8 @@ extension ComPortServer {
         if (1...5).contains(command.code) && now < deafUntil { return nil }
         switch command {
         case .signature(let text):
-            if text.isEmpty && !profile.signature.isEmpty { send(.signature(profile.signature), &output) }
+            if !text.isEmpty { return .signature(text) }
+            if !profile.signature.isEmpty { send(.signature(profile.signature), &output) }
         case .setBaudRate, .setDataSize, .setParity, .setStopSize: return setting(command, &output)
         case .setControl(let value): return control(value, &output)
         case .notifyLineState: reportLineState(&output)

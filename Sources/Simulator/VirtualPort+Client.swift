@@ -81,6 +81,7 @@ extension VirtualPort {
             case .suspended(let on): observe(.suspended(on))
             case .lineStateMask(let mask): observe(.lineStateMask(mask))
             case .modemStateMask(let mask): observe(.modemStateMask(mask))
+            case .signature(let text): observe(.signature(text))
             case .negotiated: observe(.negotiated)
             case .died: disconnect()
             }

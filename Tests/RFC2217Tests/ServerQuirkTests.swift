@@ -62,8 +62,9 @@ import Testing
     @Test func ser2netCutsLongSuboptionsAndAnswers() {
         var bench = ServerBench(.ser2net)
         bench.negotiate()
-        // 31 bytes of payload are left of a signature that asks nothing.
+        // A code and 30 bytes of text are left of a payload of 41.
         #expect(bench.send(comPort([0] + [UInt8](repeating: 0x41, count: 40))).isEmpty)
+        #expect(bench.events == [.signature([UInt8](repeating: 0x41, count: 30))])
         // 40 answers of 10 bytes do not fit into 256.
         let many = (0..<40).flatMap { _ in comPort(1, 0, 0, 0x25, 0x80) }
         #expect(bench.send(many).count == 250)
@@ -186,10 +187,11 @@ import Testing
         #expect(bench.server.profile.waitsForDrain && bench.server.profile.isDeafInHalfDuplex)
     }
 
-    @Test(arguments: [
-        ServerQuirk.noBaudAck: [1], .noPurgeAck: [12], .noMaskAck: [10, 11], .noControlAck: [5],
-        .noAcks: [1, 2, 3, 4, 5, 10, 11, 12],
-    ] as [ServerQuirk: Set<UInt8>])
+    @Test(
+        arguments: [
+            ServerQuirk.noBaudAck: [1], .noPurgeAck: [12], .noMaskAck: [10, 11], .noControlAck: [5],
+            .noAcks: [1, 2, 3, 4, 5, 10, 11, 12],
+        ] as [ServerQuirk: Set<UInt8>])
     func missingAnswers(_ quirk: ServerQuirk, _ silent: Set<UInt8>) {
         var bench = ServerBench(quirk)
         bench.negotiate()
