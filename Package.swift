@@ -35,7 +35,7 @@ let package = Package(
         // C: what Swift cannot import.
         .target(name: "CCUSE", cSettings: strictC, linkerSettings: [.linkedLibrary("fuse3")]),
         .target(name: "CLinux", cSettings: strictC),
-        .target(name: "CSystemd", cSettings: strictC, linkerSettings: [.linkedLibrary("systemd")]),
+        .target(name: "CSystemd", cSettings: strictC),
 
         // I/O.
         .target(name: "Platform", dependencies: ["CLinux", "SerialLine", system], swiftSettings: common),

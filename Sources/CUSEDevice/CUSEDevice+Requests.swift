@@ -14,15 +14,15 @@ extension CUSEDevice {
         operations.open = { request, _ in
             handle(request) { device, id, tty in
                 let caller = device.caller
-                tty.open(id, now: .now) { caller.isAdministrator }
+                tty.open(id) { caller.isAdministrator }
             }
         }
         operations.release = { request, info in
             guard let info else { return }
             let file = FileID(rawValue: ccuse_file_handle(info))
             handle(request) { device, id, tty in
-                device.dropPollHandle(of: file)
-                tty.release(id, file, now: .now)
+                device.keep(nil, for: file)
+                tty.release(id, file)
             }
         }
         operations.read = { request, size, _, info in
@@ -30,7 +30,7 @@ extension CUSEDevice {
             let file = FileID(rawValue: ccuse_file_handle(info))
             let nonBlocking = ccuse_file_flags(info) & O_NONBLOCK != 0
             handle(request) { _, id, tty in
-                tty.read(id, file, count: size, nonBlocking: nonBlocking, now: .now)
+                tty.read(id, file, count: size, nonBlocking: nonBlocking)
             }
         }
         operations.write = { request, data, size, _, info in
@@ -38,7 +38,7 @@ extension CUSEDevice {
             let file = FileID(rawValue: ccuse_file_handle(info))
             let nonBlocking = ccuse_file_flags(info) & O_NONBLOCK != 0
             handle(request) { _, id, tty in
-                tty.write(id, file, CUSEDevice.bytes(data, size).span, nonBlocking: nonBlocking, now: .now)
+                tty.write(id, file, CUSEDevice.bytes(data, size).span, nonBlocking: nonBlocking)
             }
         }
         operations.ioctl = { request, command, argument, info, _, data, size, outSize in
@@ -49,7 +49,7 @@ extension CUSEDevice {
             handle(request) { device, id, tty in
                 let caller = device.caller
                 device.ioctlAddress = call.argument
-                tty.ioctl(id, file, call, argument: CUSEDevice.bytes(data, size).span, now: .now) {
+                tty.ioctl(id, file, call, argument: CUSEDevice.bytes(data, size).span) {
                     caller.isAdministrator
                 }
             }
@@ -60,7 +60,7 @@ extension CUSEDevice {
             let events = ccuse_file_poll_events(info)
             handle(request) { device, id, tty in
                 if let pollHandle { device.keep(pollHandle, for: file) }
-                tty.poll(id, file, events: events, notifies: pollHandle != nil, now: .now)
+                tty.poll(id, file, events: events, notifies: pollHandle != nil)
             }
         }
         return operations
@@ -85,7 +85,7 @@ private func handle(
     let device = Unmanaged<CUSEDevice>.fromOpaque(userdata).takeUnretainedValue()
     let id = RequestID(rawValue: UInt64(UInt(bitPattern: request)))
     device.caller = Caller(uid: ccuse_caller_uid(request), thread: ccuse_caller_pid(request))
-    device.port.withTTY { tty in
+    device.port.withTTY(device.scratch) { tty in
         device.countReceived()
         body(device, id, &tty)
         // Under the lock nobody else can have answered it: it is alive, and may be tied to its interrupt.

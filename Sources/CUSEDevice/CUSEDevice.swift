@@ -2,30 +2,33 @@ import CCUSE
 import Glibc
 import Platform
 import PortRuntime
+import Synchronization
 import SystemPackage
 import VirtualTTY
 
 /// One character device of the kernel's, served by a `Port`.
 ///
 /// Concurrency model: the session's loop and all of libfuse's callbacks run in the one thread that calls `run`;
-/// answers and notifications come from any thread, under the port's lock, and libfuse makes them whole. `interrupted`
-/// and `pollHandles` say below who touches them.
+/// answers and notifications come from any of the port's threads, and libfuse makes them whole. What is shared says
+/// below who touches it.
 package final class CUSEDevice: KernelSide, @unchecked Sendable {
     let port: Port
     /// Valid from init to deinit; libfuse locks it itself.
     private var session: OpaquePointer?
     /// Requests whose interrupt came in while the current message was handled: only the loop's thread touches it.
     var interrupted: [RequestID] = []
-    /// The latest poll handle of each file: touched under the port's lock only.
-    private var pollHandles: [FileID: OpaquePointer] = [:]
+    /// The latest poll handle of each file that waits to be notified.
+    private let pollHandles = Monitor<[FileID: OpaquePointer]>([:])
     /// Called in the loop's thread once the kernel has taken the device, or has not.
     private var whenReady: (() -> Void)?
     /// Who made the request being handled: only the loop's thread touches it.
     var caller = Caller(uid: 0, thread: 0)
-    private let isStopping = Monitor(false)
-    /// Requests received and answered: equal once nothing is parked. Touched under the port's lock only.
-    package private(set) var receivedCount = 0
-    package private(set) var answeredCount = 0
+    private let isStopping = Atomic(false)
+    /// The loop's thread's.
+    let scratch = Port.Scratch()
+    /// Requests received and answered: equal once nothing is parked.
+    private let received = Atomic(0)
+    private let answered = Atomic(0)
 
     /// Makes the session of a device; the kernel takes it when `run` begins.
     /// - Parameters:
@@ -50,7 +53,7 @@ package final class CUSEDevice: KernelSide, @unchecked Sendable {
     }
 
     deinit {
-        for handle in pollHandles.values { fuse_pollhandle_destroy(handle) }
+        for handle in pollHandles.withLock({ $0 }).values { fuse_pollhandle_destroy(handle) }
         if let session { fuse_session_destroy(session) }
     }
 
@@ -74,7 +77,7 @@ package final class CUSEDevice: KernelSide, @unchecked Sendable {
         self.whenReady = whenReady
         var buffer = fuse_buf()
         defer { free(buffer.mem) }
-        while !isStopping.withLock({ $0 }) {
+        while !isStopping.load(ordering: .relaxed) {
             let count = fuse_session_receive_buf(session, &buffer)
             if count == -EINTR || count == -EAGAIN { continue }
             guard count > 0 else { return }
@@ -85,7 +88,7 @@ package final class CUSEDevice: KernelSide, @unchecked Sendable {
 
     /// Ends `run`: to be called from another thread, which then interrupts the loop's thread with a signal until it
     /// has returned.
-    package func stop() { isStopping.withLock { $0 = true } }
+    package func stop() { isStopping.store(true, ordering: .relaxed) }
 
     func ready() {
         whenReady?()
@@ -96,17 +99,19 @@ package final class CUSEDevice: KernelSide, @unchecked Sendable {
     /// one, and answering there would free the request under it.
     private func passInterrupts() {
         guard !interrupted.isEmpty else { return }
-        for id in interrupted { port.withTTY { $0.interrupt(id, now: .now) } }
+        for id in interrupted { port.withTTY(scratch) { $0.interrupt(id) } }
         interrupted.removeAll(keepingCapacity: true)
     }
 
-    /// Counts a request in, before anything can answer it. Under the port's lock.
-    func countReceived() { receivedCount += 1 }
+    package var receivedCount: Int { received.load(ordering: .relaxed) }
+    package var answeredCount: Int { answered.load(ordering: .relaxed) }
 
-    // Answers, under the port's lock.
+    func countReceived() { received.add(1, ordering: .relaxed) }
+
+    // Answers.
 
     package func answer(_ id: RequestID, _ answer: Answer, bytes: borrowing Span<UInt8>) {
-        answeredCount += 1
+        answered.add(1, ordering: .relaxed)
         guard let request = OpaquePointer(bitPattern: UInt(id.rawValue)) else { return }
         // A reply fails only where the kernel has forgotten the request; there is nobody left to tell.
         switch answer {
@@ -131,20 +136,22 @@ package final class CUSEDevice: KernelSide, @unchecked Sendable {
     }
 
     /// Where the argument of the ioctl being handled lies in the caller: a retry is always answered in the call that
-    /// asked, so this is set and used in the loop's thread, under the port's lock.
+    /// asked, so this is the loop's thread's alone.
     var ioctlAddress: UInt64 = 0
 
     package func notifyPoll(_ file: FileID) {
-        if let handle = pollHandles[file] { fuse_lowlevel_notify_poll(handle) }
+        // One notification a handle: taken out first, so that no lock is held while pollers wake.
+        guard let handle = pollHandles.withLock({ $0.removeValue(forKey: file) }) else { return }
+        fuse_lowlevel_notify_poll(handle)
+        fuse_pollhandle_destroy(handle)
     }
 
-    /// Keeps the latest handle of a file's pollers. Under the port's lock.
-    func keep(_ handle: OpaquePointer, for file: FileID) {
-        if let old = pollHandles.updateValue(handle, forKey: file) { fuse_pollhandle_destroy(old) }
-    }
-
-    /// The file is gone. Under the port's lock.
-    func dropPollHandle(of file: FileID) {
-        if let handle = pollHandles.removeValue(forKey: file) { fuse_pollhandle_destroy(handle) }
+    /// Keeps the latest handle of a file's pollers; nil drops it.
+    func keep(_ handle: OpaquePointer?, for file: FileID) {
+        let old = pollHandles.withLock { handles -> OpaquePointer? in
+            defer { handles[file] = handle }
+            return handles[file]
+        }
+        if let old { fuse_pollhandle_destroy(old) }
     }
 }

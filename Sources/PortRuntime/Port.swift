@@ -2,63 +2,95 @@ import Platform
 import SerialLine
 import VirtualTTY
 
-/// What carries a port's answers to the kernel. Called under the port's lock; must not block.
+/// What carries a port's answers to the kernel. Called by any of the port's threads, without its lock.
 package protocol KernelSide: AnyObject, Sendable {
-    /// Answers a request; `bytes` are the port's effects' bytes, in which an answer's range lies.
+    /// Answers a request; `bytes` are the effects' bytes, in which an answer's range lies.
     func answer(_ id: RequestID, _ answer: Answer, bytes: borrowing Span<UInt8>)
     /// Lets a file's pollers ask again.
     func notifyPoll(_ file: FileID)
 }
 
-/// What carries a port's bytes to the remote port. Called under the port's lock; must not block.
+/// What carries a port's bytes to the remote port. Called by any of the port's threads; must not block.
 package protocol RemoteSide: AnyObject, Sendable {
     func connect()
     func disconnect(graceful: Bool)
-    /// Sends what the socket takes now.
-    /// - Returns: bytes sent; where it took none, the remote side sees to it that sending is tried again.
+    /// Sends what the socket takes now; one caller at a time.
+    /// - Returns: bytes sent; where that is not all, the remote side calls `resumeSending` once there is room.
     func send(_ bytes: borrowing Span<UInt8>) -> Int
-    /// `Port.passTime` is to be called then; nil for no time.
+    /// The port's `advance` is to be called then; nil for no time. Called under the port's lock.
     func schedule(_ deadline: MonotonicTime?)
 }
 
 /// One port at work: the state machine behind one lock, between the kernel's side and the remote side.
 ///
 /// Concurrency model: the CUSE thread, the receive thread and the transmit thread call `withTTY`; whoever does carries
-/// out what comes of it, still under the lock, so that answers and bytes keep their order. Lock order: the port's lock,
-/// then the remote side's, then libfuse's.
+/// out what comes of it, after the lock is released: answering wakes a program that may run at once and ask the next
+/// thing, which must not find the lock held. Bytes for the socket keep their order because one thread at a time sends;
+/// the others leave theirs with it. Lock order: the port's lock, then the remote side's.
 package final class Port: Sendable {
     private struct State {
         var tty: VirtualTTY
-        var kernel: (any KernelSide)?
-        var remote: (any RemoteSide)?
+        /// Somebody is sending, and will send what is added meanwhile.
+        var isSending = false
+        /// The socket takes no more; `resumeSending` tells when it does again.
+        var isBlocked = false
+        /// Counts `resumeSending`, which may come before the sender has said that it is blocked.
+        var resumes = 0
         /// The receive thread sleeps until more may be received.
         var receiverSleeps = false
+        /// The deadline the remote side was last told.
+        var scheduled: MonotonicTime?
+    }
+
+    /// One thread's memory for what it carries out, used again and again.
+    package final class Scratch {
+        fileprivate var effects = Effects()
+        fileprivate var unsent: [UInt8] = []
+        /// The port's `resumes` when `unsent` was taken.
+        fileprivate var resumes = 0
+
+        package init() {}
     }
 
     private let state: Monitor<State>
     private let log: @Sendable (LogLevel, String) -> Void
+    // Written once, by `attach`, before any thread but the first knows the port; only read afterwards.
+    nonisolated(unsafe) private var kernel: (any KernelSide)?
+    nonisolated(unsafe) private var remote: (any RemoteSide)?
 
-    /// - Parameter log: gets the port's log lines, under its lock.
+    /// - Parameter log: gets the port's log lines.
     package init(configuration: PortConfiguration, log: @escaping @Sendable (LogLevel, String) -> Void) {
-        state = Monitor(State(tty: VirtualTTY(configuration: configuration)))
+        let clock = TickClock()
+        state = Monitor(State(tty: VirtualTTY(configuration: configuration, clock: { clock.now })))
         self.log = log
     }
 
-    /// Connects the two sides; to be done before any request or connection.
+    /// Connects the two sides; to be done once, before any request or connection.
     package func attach(kernel: any KernelSide, remote: any RemoteSide) {
-        state.withLock {
-            $0.kernel = kernel
-            $0.remote = remote
-        }
+        self.kernel = kernel
+        self.remote = remote
     }
 
     /// Tells the port something, and carries out what follows from it.
-    package func withTTY<Result>(_ body: (inout VirtualTTY) -> Result) -> Result {
-        state.withLock { state in
+    /// - Parameter scratch: the calling thread's own; a thread that calls seldom needs none.
+    package func withTTY<Result>(_ scratch: Scratch = Scratch(), _ body: (inout VirtualTTY) -> Result) -> Result {
+        var work = Work()
+        let result = state.withLock { state in
             let result = body(&state.tty)
-            carryOut(&state)
+            work = handOut(&state, scratch)
             return result
         }
+        carryOut(&work, scratch)
+        return result
+    }
+
+    /// The socket takes bytes again, or is another one: what is unsent goes out.
+    package func resumeSending() {
+        state.withLock {
+            $0.isBlocked = false
+            $0.resumes += 1
+        }
+        withTTY { _ in }
     }
 
     /// Looks at the port; nothing may follow from it.
@@ -69,7 +101,7 @@ package final class Port: Sendable {
     /// Sleeps while the programs are too far behind for more to be received, and `isWanted` is true.
     package func waitToReceive(while isWanted: () -> Bool) {
         state.wait { state in
-            let isReady = state.tty.wantsToReceive || !isWanted()
+            let isReady = state.tty.wantsToReceive(isPausing: true) || !isWanted()
             state.receiverSleeps = !isReady
             return isReady
         }
@@ -78,34 +110,62 @@ package final class Port: Sendable {
     /// Wakes a receive thread that sleeps in `waitToReceive`, to look at `isWanted` again.
     package func wakeReceiver() { state.wakeAll() }
 
-    private func carryOut(_ state: inout State) {
-        repeat {
-            perform(&state)
-            sendUnsent(&state)
-        } while !state.tty.effects.isEmpty
-        state.remote?.schedule(state.tty.nextDeadline)
-        if state.receiverSleeps && state.tty.wantsToReceive { self.state.wakeAll() }
+    /// What the calling thread is to carry out of its scratch.
+    private struct Work {
+        var hasEffects = false
+        var hasUnsent = false
+        var wakesReceiver = false
     }
 
-    private func perform(_ state: inout State) {
-        guard !state.tty.effects.isEmpty else { return }
-        for effect in state.tty.effects.list {
-            switch effect {
-            case .answer(let id, let answer):
-                state.kernel?.answer(id, answer, bytes: state.tty.effects.bytes.span)
-            case .notifyPoll(let file): state.kernel?.notifyPoll(file)
-            case .connect: state.remote?.connect()
-            case .disconnect(let graceful): state.remote?.disconnect(graceful: graceful)
-            case .log(let level, let text): log(level, text)
+    /// Moves what is to be done from the port to the calling thread. Under the lock.
+    private func handOut(_ state: inout State, _ scratch: Scratch) -> Work {
+        var work = Work()
+        if !state.tty.effects.isEmpty {
+            swap(&scratch.effects, &state.tty.effects)
+            work.hasEffects = true
+        }
+        if !state.isSending && !state.isBlocked && state.tty.takeUnsent(into: &scratch.unsent) {
+            state.isSending = true
+            scratch.resumes = state.resumes
+            work.hasUnsent = true
+        }
+        work.wakesReceiver = state.receiverSleeps && state.tty.wantsToReceive(isPausing: true)
+        let deadline = state.tty.nextDeadline()
+        if deadline != state.scheduled {
+            state.scheduled = deadline
+            remote?.schedule(deadline)
+        }
+        return work
+    }
+
+    /// Does it, and what follows from that, until nothing is left.
+    private func carryOut(_ work: inout Work, _ scratch: Scratch) {
+        while true {
+            let sent = work.hasUnsent ? remote?.send(scratch.unsent.span) ?? 0 : 0
+            if work.hasEffects {
+                perform(scratch.effects)
+                scratch.effects.removeAll()
+            }
+            if work.wakesReceiver { state.wakeAll() }
+            guard work.hasUnsent else { return }
+            work = state.withLock { state in
+                state.isBlocked = sent < scratch.unsent.count && scratch.resumes == state.resumes
+                state.isSending = false
+                state.tty.giveBack(&scratch.unsent, sent: sent)
+                return handOut(&state, scratch)
             }
         }
-        state.tty.effects.removeAll()
     }
 
-    private func sendUnsent(_ state: inout State) {
-        guard let remote = state.remote else { return }
-        while let sent = state.tty.withUnsent({ remote.send($0) }), sent > 0 {
-            state.tty.sent(sent, now: .now)
+    private func perform(_ effects: borrowing Effects) {
+        for effect in effects.list {
+            switch effect {
+            case .answer(let id, let answer): kernel?.answer(id, answer, bytes: effects.bytes.span)
+            case .notifyPoll(let file): kernel?.notifyPoll(file)
+            case .connect: remote?.connect()
+            case .disconnect(let graceful): remote?.disconnect(graceful: graceful)
+            case .log(let level, let text): log(level, text)
+            }
         }
     }
 }

@@ -129,7 +129,10 @@ extension ComPortClient {
 // Receiving.
 extension ComPortClient {
     /// The next event in `input` at or after `offset`, which moves on; nil when the input is used up.
-    package mutating func next(_ input: borrowing Span<UInt8>, _ offset: inout Int, now: MonotonicTime) -> Event? {
+    /// - Parameter now: the time, asked for only where an answer came.
+    package mutating func next(
+        _ input: borrowing Span<UInt8>, _ offset: inout Int, now: () -> MonotonicTime
+    ) -> Event? {
         while let element = decoder.next(input, &offset) {
             switch element {
             case .data(let range):
@@ -138,7 +141,7 @@ extension ComPortClient {
             case .negotiation(let verb, let option):
                 if let event = negotiate(verb, option) { return event }
             case .subnegotiation(.comPort):
-                if let event = subnegotiation(now) { return event }
+                if let event = subnegotiation(now()) { return event }
             case .subnegotiation(let option):
                 if traces { trace.append("< subnegotiation of \(option), ignored") }
             case .command(let command):

@@ -49,7 +49,7 @@ extension RemotePort {
         let socket = state.withLock { $0.socket }
         port.withTTY { tty in
             let unacknowledged = tty.wantsUnacknowledged ? socket.map(Self.unacknowledged) ?? 0 : 0
-            tty.advance(unacknowledged: unacknowledged, now: .now)
+            tty.advance(unacknowledged: unacknowledged)
         }
     }
 
@@ -59,8 +59,7 @@ extension RemotePort {
             state.isBlocked = false
             if let socket = state.socket { SocketOptions.setUserTimeout(of: socket, seconds: deadAfter) }
         }
-        // Whatever is unsent goes out now.
-        port.withTTY { _ in }
+        port.resumeSending()
     }
 
     private var isCancelled: Bool {
@@ -77,7 +76,7 @@ extension RemotePort {
         do {
             addresses = try endpoint.resolve()
         } catch {
-            return port.withTTY { $0.connectFailed(.noRouteToHost, "\(error)", now: .now) }
+            return port.withTTY { $0.connectFailed(.noRouteToHost, "\(error)") }
         }
         var failure = (Errno.noRouteToHost, "\(endpoint) has no address")
         for address in addresses {
@@ -90,7 +89,7 @@ extension RemotePort {
             // What cancelled it is the next request.
             if isCancelled { return }
         }
-        port.withTTY { $0.connectFailed(failure.0, failure.1, now: .now) }
+        port.withTTY { $0.connectFailed(failure.0, failure.1) }
     }
 
     private func connect(to address: SocketAddress) throws(Errno) -> Descriptor {
@@ -109,7 +108,8 @@ extension RemotePort {
             state.connections += 1
             state.isReceiving = true
         }
-        port.withTTY { $0.connected(to: "\(address)", now: .now) }
+        port.resumeSending()
+        port.withTTY { $0.connected(to: "\(address)") }
         state.wakeAll()
     }
 
@@ -117,7 +117,7 @@ extension RemotePort {
 
     private func endConnection(graceful: Bool) {
         guard let socket = state.withLock({ $0.socket }) else {
-            return port.withTTY { $0.disconnected(now: .now) }
+            return port.withTTY { $0.disconnected() }
         }
         if graceful { sendRest(socket) }
         state.withLock { $0.isClosing = true }
@@ -129,10 +129,10 @@ extension RemotePort {
         }
         shutdown(socket, Int32(SHUT_RDWR))
         port.wakeReceiver()
-        state.wait { !$0.isReceiving }
+        state.wait { $0.isIdle }
         state.withLock { $0.socket = nil }
         close(socket)
-        port.withTTY { $0.disconnected(now: .now) }
+        port.withTTY { $0.disconnected() }
     }
 
     private func sendRest(_ socket: Int32) {

@@ -9,7 +9,7 @@ import VirtualTTY
 /// the transmit thread connects, sends what could not be sent at once, and watches the clock.
 ///
 /// Concurrency model: everything shared is in `state`, behind its own lock, which is taken after the port's. The
-/// socket is opened and closed by the transmit thread alone, and closed only when the receive thread has left it.
+/// socket is opened and closed by the transmit thread alone, and closed only when nobody receives or sends on it.
 package final class RemotePort: RemoteSide {
     struct State {
         enum Request {
@@ -25,6 +25,8 @@ package final class RemotePort: RemoteSide {
         var connections = 0
         /// The receive thread is at work on the socket.
         var isReceiving = false
+        /// Somebody is sending on the socket.
+        var isSending = false
         /// The socket is to be left; nothing more is wanted from it.
         var isClosing = false
         /// Sending found the socket full.
@@ -33,6 +35,15 @@ package final class RemotePort: RemoteSide {
         var deadline: MonotonicTime?
         var sleepsUntil: MonotonicTime??
         var isStopped = false
+
+        /// Nobody is at work on the socket: it may be closed.
+        var isIdle: Bool { !isReceiving && !isSending }
+
+        mutating func beginSending() -> Int32? {
+            guard let socket, !isBlocked, !isClosing else { return nil }
+            isSending = true
+            return socket
+        }
     }
 
     let endpoint: Endpoint
@@ -79,19 +90,22 @@ extension RemotePort {
     }
 
     package func send(_ bytes: borrowing Span<UInt8>) -> Int {
-        let (sent, isNewlyBlocked) = state.withLock { state -> (Int, Bool) in
-            guard let socket = state.socket, !state.isBlocked else { return (0, false) }
-            let sent = bytes.withUnsafeBytes { raw in
-                Glibc.send(socket, raw.baseAddress, raw.count, Int32(MSG_DONTWAIT) | Int32(MSG_NOSIGNAL))
-            }
-            if sent > 0 { return (sent, false) }
-            // A broken connection is the receive thread's to report; a full socket is waited for.
-            state.isBlocked = true
-            SocketOptions.setUserTimeout(of: socket, seconds: 0)
-            return (0, true)
+        // Without a lock: who sends keeps the socket open by being part of the connection (see `endConnection`).
+        guard let socket = state.withLock({ $0.beginSending() }) else { return 0 }
+        let sent = bytes.withUnsafeBytes { raw in
+            Glibc.send(socket, raw.baseAddress, raw.count, Int32(MSG_DONTWAIT) | Int32(MSG_NOSIGNAL))
         }
-        if isNewlyBlocked { wake.signal() }
-        return sent
+        let isBlocked = sent < bytes.count
+        if isBlocked { SocketOptions.setUserTimeout(of: socket, seconds: 0) }
+        let isAwaited = state.withLock { state -> Bool in
+            state.isSending = false
+            // A broken connection is the receive thread's to report; a full socket is waited for.
+            if isBlocked { state.isBlocked = true }
+            return state.isClosing
+        }
+        if isAwaited { state.wakeAll() }
+        if isBlocked { wake.signal() }
+        return max(sent, 0)
     }
 
     package func schedule(_ deadline: MonotonicTime?) {

@@ -58,7 +58,7 @@ package struct ServerProbe: ~Copyable {
         var open = Set(0..<UInt64(queries.count))
         while !open.isEmpty, MonotonicTime.now < deadline, let bytes = receive() {
             var offset = 0
-            while let event = client.next(bytes.span, &offset, now: .now) {
+            while let event = client.next(bytes.span, &offset, now: { .now }) {
                 if case .answered(_, let ticket?) = event { open.remove(ticket) }
                 if event == .refused { return report(client) }
             }

@@ -4,8 +4,9 @@ import SerialLine
 /// Received bytes that wait for room in the line discipline (tty_buffer.c's flip buffer). It holds what it is given;
 /// who fills it looks at `isFull` first.
 struct Backlog: Sendable {
-    /// Above this nothing more is received, unless an answer is waited for.
-    static let softLimit = 65536
+    /// Above this nothing more is received, unless an answer is waited for, until it has gone down to `resumeLimit`.
+    static let softLimit = 262_144
+    static let resumeLimit = 65536
     /// Above this nothing more is received whatever is waited for (the kernel's own limit, TTYB_DEFAULT_MEM_LIMIT).
     static let hardLimit = 655_360
 
@@ -26,8 +27,8 @@ struct Backlog: Sendable {
 
     private mutating func consumed(_ taken: Int) {
         head += taken
-        guard isEmpty || head > Self.softLimit else { return }
-        let keep = bytes.capacity <= 2 * Self.softLimit
+        guard isEmpty || head > Self.resumeLimit else { return }
+        let keep = bytes.capacity <= 2 * Self.resumeLimit
         if isEmpty {
             bytes.removeAll(keepingCapacity: keep)
         } else {

@@ -24,17 +24,19 @@ extension VirtualTTY {
     /// Goes on with the drains whose output is out.
     mutating func progressDrains() {
         // What is done next may itself wait or drain: one at a time, from the front.
-        while let index = drains.firstIndex(where: isDrained) {
+        guard !drains.isEmpty else { return }
+        let isLineFree = isLineFree
+        while let index = drains.firstIndex(where: { isDrained($0, isLineFree) }) {
             let drain = drains.remove(at: index)
             drainedBytes = max(drainedBytes, drain.target)
             finish(drain)
         }
     }
 
-    private func isDrained(_ drain: ParkedDrain) -> Bool {
+    private func isDrained(_ drain: ParkedDrain, _ isLineFree: Bool) -> Bool {
         if timedBreak != nil { return false }
         if drain.target <= drainedBytes { return true }
-        guard isLinkUp, untransmitted == 0, writes.isEmpty, now >= lineFreeAt else { return false }
+        guard isLinkUp, untransmitted == 0, writes.isEmpty, isLineFree else { return false }
         return drain.barrier.map { !unresolved.contains($0) } ?? (unacknowledged == 0)
     }
 
@@ -113,6 +115,7 @@ extension VirtualTTY {
 
     private mutating func flushTransmit() {
         queue.flushData()
+        untimedBytes = 0
         lineFreeAt = now
         drainedBytes = acceptedBytes
         if isLinkUp { sendAtOnce(.purgeData(PurgeBuffers.transmit.rawValue)) }

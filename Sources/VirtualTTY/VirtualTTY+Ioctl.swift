@@ -8,10 +8,10 @@ extension VirtualTTY {
     /// A program calls ioctl(2); `argument` holds what was copied in.
     /// - Parameter isAdministrator: has the caller CAP_SYS_ADMIN? Asked only where it matters.
     package mutating func ioctl(
-        _ id: RequestID, _ file: FileID, _ call: IoctlCall, argument: borrowing Span<UInt8>, now: MonotonicTime,
+        _ id: RequestID, _ file: FileID, _ call: IoctlCall, argument: borrowing Span<UInt8>,
         isAdministrator: () -> Bool
     ) {
-        self.now = now
+        beginEvent()
         guard let open = files[file], !open.isDead else { return fail(id, .ioError) }
         guard let ioctl = Ioctl(rawValue: call.command) else { return fail(id, .notTTY) }
         let copies = ioctl.copies
@@ -35,7 +35,7 @@ extension VirtualTTY {
         case .TIOCCBRK: breakOff(id)
         case .TCXONC: flowAction(id, value)
         case .TCFLSH: flush(id, value)
-        case .TIOCOUTQ: answerNumber(id, UInt32(clamping: outputCount))
+        case .TIOCOUTQ: answerNumber(id, UInt32(clamping: outputCount()))
         case .FIONREAD: answerNumber(id, UInt32(clamping: min(available, LineDiscipline.capacity)))
         case .TIOCEXCL: setExclusive(id, true)
         case .TIOCNXCL: setExclusive(id, false)
@@ -82,10 +82,10 @@ extension VirtualTTY {
     }
 
     /// Bytes not yet on the line: queued, on the way, and what the line still has to send at its rate.
-    private var outputCount: Int {
-        let lineTime = lineFreeAt.since(now)
+    private mutating func outputCount() -> Int {
+        reckonLineTime()
         let frame = max(lineSettings.frameNanoseconds, 1)
-        return untransmitted + Int(clamping: (lineTime + frame - 1) / frame)
+        return untransmitted + Int(clamping: (lineFreeAt.since(now) + frame - 1) / frame)
     }
 }
 

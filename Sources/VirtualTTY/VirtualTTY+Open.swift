@@ -6,8 +6,8 @@ import SystemPackage
 extension VirtualTTY {
     /// A program opens the node. Answered once the remote port is there, or is not.
     /// - Parameter isAdministrator: has the caller CAP_SYS_ADMIN? Asked only where it matters.
-    package mutating func open(_ id: RequestID, now: MonotonicTime, isAdministrator: () -> Bool) {
-        self.now = now
+    package mutating func open(_ id: RequestID, isAdministrator: () -> Bool) {
+        beginEvent()
         if exclusive && liveFiles > 0 && !isAdministrator() { return fail(id, .resourceBusy) }
         let file = FileID(rawValue: nextFile)
         nextFile &+= 1
@@ -23,7 +23,7 @@ extension VirtualTTY {
 
     /// The open has succeeded. Every open raises DTR and RTS again (tty_port_block_til_ready).
     mutating func completeOpen(_ id: RequestID, _ file: FileID) {
-        files[file] = OpenFile()
+        files.insert(OpenFile(id: file))
         answer(id, .opened(file))
         if configuration.lines == .raise && !discipline.termios.isB0 { setOutputs(outputs.union([.dtr, .rts])) }
     }
@@ -36,9 +36,9 @@ extension VirtualTTY {
 
     /// The last descriptor of a file is closed. The last close of all waits for output, lowers the lines and ends the
     /// connection (tty_port_close).
-    package mutating func release(_ id: RequestID, _ file: FileID, now: MonotonicTime) {
-        self.now = now
-        let released = files.removeValue(forKey: file)
+    package mutating func release(_ id: RequestID, _ file: FileID) {
+        beginEvent()
+        let released = files.remove(file)
         abandon(file)
         guard let released, !released.isDead, liveFiles == 0, opens.isEmpty else {
             if files.isEmpty && opens.isEmpty { exclusive = false }
@@ -47,8 +47,7 @@ extension VirtualTTY {
         exclusive = exclusive && !files.isEmpty
         if outputStopped { queue.flushData() }
         outputStopped = false
-        let wait = serial.closingWaitNanoseconds
-        closing = Closing(id: id, deadline: wait.map { now + $0 })
+        closing = Closing(id: id, deadline: serial.closingWaitNanoseconds.map { now + $0 })
         flushInput()
         progressClosing()
     }
@@ -56,7 +55,7 @@ extension VirtualTTY {
     /// Requests of a file that is gone. The kernel sends release after all others, so there are none; a kernel that
     /// does otherwise is answered all the same.
     private mutating func abandon(_ file: FileID) {
-        for id in parkedRequests(of: file) { interrupt(id, now: now) }
+        for id in parkedRequests(of: file) { interrupt(id) }
     }
 
     private func parkedRequests(of file: FileID) -> [RequestID] {
@@ -69,9 +68,8 @@ extension VirtualTTY {
     /// Ends the last close once its output is out, or its time is over.
     mutating func progressClosing() {
         guard let closing else { return }
-        let isDrained = queue.count == 0 && wire.dataCount == 0 && now >= lineFreeAt
-        let isOver = closing.deadline.map { now >= $0 } ?? false
-        guard isDrained || isOver || !isLinkUp else { return }
+        let isDrained = queue.count == 0 && wire.dataCount == 0 && isLineFree
+        guard isDrained || !isLinkUp || closing.deadline.map({ $0 <= now }) ?? false else { return }
         finishClosing()
     }
 
@@ -104,7 +102,7 @@ extension VirtualTTY {
     /// Hangs up every open file for good (__tty_hangup): reads end, writes and ioctls fail, pollers wake.
     mutating func hangUp(_ why: String) {
         if liveFiles > 0 { log(.notice, "hung up: \(why)") }
-        for file in files.keys { files[file]?.isDead = true }
+        files.updateAll { $0.isDead = true }
         for read in reads { answer(read.id, .data(0..<0)) }
         for write in writes {
             let count = write.before + write.offset
@@ -128,8 +126,8 @@ extension VirtualTTY {
     }
 
     /// The program ends: everything is hung up, and nothing more is promised.
-    package mutating func shutDown(now: MonotonicTime) {
-        self.now = now
+    package mutating func shutDown() {
+        beginEvent()
         hangUp("this program ends")
         failOpens(.ioError)
         if let id = closing?.id { answer(id, .done) }
@@ -139,8 +137,8 @@ extension VirtualTTY {
     }
 
     /// The kernel asks to end a request early: a signal came (FUSE_INTERRUPT). What has been done so far counts.
-    package mutating func interrupt(_ id: RequestID, now: MonotonicTime) {
-        self.now = now
+    package mutating func interrupt(_ id: RequestID) {
+        beginEvent()
         if let index = opens.firstIndex(where: { $0.id == id }) {
             opens.remove(at: index)
             fail(id, .interrupted)

@@ -19,14 +19,16 @@ extension VirtualTTY {
     ///   - events: what the caller waits for.
     ///   - notifies: somebody waits: `notifyPoll` is wanted once one of the events is there.
     package mutating func poll(
-        _ id: RequestID, _ file: FileID, events: UInt32, notifies: Bool, now: MonotonicTime
+        _ id: RequestID, _ file: FileID, events: UInt32, notifies: Bool
     ) {
-        self.now = now
+        beginEvent()
         guard let open = files[file] else { return fail(id, .badFileDescriptor) }
         let ready = readiness(open)
         if notifies {
-            files[file]?.pollEvents = events | Self.POLLERR | Self.POLLHUP
-            files[file]?.pollArmed = true
+            files.update(file) {
+                $0.pollEvents = events | Self.POLLERR | Self.POLLHUP
+                $0.pollArmed = true
+            }
         }
         answer(id, .poll(ready))
     }
@@ -43,16 +45,14 @@ extension VirtualTTY {
 
     /// Notifies the files whose pollers wait for something that is there.
     mutating func notifyPollers() {
-        for (id, file) in files where file.pollArmed && readiness(file) & file.pollEvents != 0 {
-            files[id]?.pollArmed = false
-            effects.list.append(.notifyPoll(id))
+        for file in files.list where file.pollArmed && readiness(file) & file.pollEvents != 0 {
+            files.update(file.id) { $0.pollArmed = false }
+            effects.list.append(.notifyPoll(file.id))
         }
     }
 
     mutating func notifyAllPollers() {
-        for id in files.keys {
-            files[id]?.pollArmed = false
-            effects.list.append(.notifyPoll(id))
-        }
+        for file in files.list { effects.list.append(.notifyPoll(file.id)) }
+        files.updateAll { $0.pollArmed = false }
     }
 }

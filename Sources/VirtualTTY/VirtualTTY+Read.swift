@@ -12,9 +12,9 @@ extension VirtualTTY {
 
     /// A program reads up to `count` bytes.
     package mutating func read(
-        _ id: RequestID, _ file: FileID, count: Int, nonBlocking: Bool, now: MonotonicTime
+        _ id: RequestID, _ file: FileID, count: Int, nonBlocking: Bool
     ) {
-        self.now = now
+        beginEvent()
         guard let open = files[file], !open.isDead else { return answer(id, .data(0..<0)) }
         if count == 0 { return answer(id, .data(0..<0)) }
         let minimum = discipline.minimum
@@ -97,7 +97,9 @@ extension VirtualTTY {
 
     /// May more be received? Not while the programs are far behind; farther, while an answer is waited for that may
     /// stand behind the data.
-    package var wantsToReceive: Bool {
-        backlog.count < (unresolved.isEmpty ? Backlog.softLimit : Backlog.hardLimit)
+    /// - Parameter isPausing: receiving has paused, and is to go on only when it is worth it.
+    package func wantsToReceive(isPausing: Bool) -> Bool {
+        if !unresolved.isEmpty { return backlog.count < Backlog.hardLimit }
+        return backlog.count < (isPausing ? Backlog.resumeLimit : Backlog.softLimit)
     }
 }

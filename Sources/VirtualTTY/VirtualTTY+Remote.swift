@@ -13,8 +13,8 @@ extension VirtualTTY {
     static let lastRetry: UInt64 = .seconds(5)
 
     /// The program has started: connects at once where the connection is to be held always.
-    package mutating func start(now: MonotonicTime) {
-        self.now = now
+    package mutating func start() {
+        beginEvent()
         if configuration.connect == .always { startConnecting() }
     }
 
@@ -24,8 +24,8 @@ extension VirtualTTY {
     }
 
     /// The TCP connection stands: everything that is to be said goes out in one segment.
-    package mutating func connected(to peer: String, now: MonotonicTime) {
-        self.now = now
+    package mutating func connected(to peer: String) {
+        beginEvent()
         guard link == .connecting else { return }
         if opens.isEmpty && files.isEmpty && configuration.connect == .open { return disconnect(graceful: false) }
         log(.info, "connected to \(peer)")
@@ -71,8 +71,8 @@ extension VirtualTTY {
     }
 
     /// No connection could be made.
-    package mutating func connectFailed(_ error: Errno, _ reason: String, now: MonotonicTime) {
-        self.now = now
+    package mutating func connectFailed(_ error: Errno, _ reason: String) {
+        beginEvent()
         guard link == .connecting else { return }
         attempts += 1
         if attempts == 1 { log(.error, reason) } else { log(.debug, reason) }
@@ -97,14 +97,14 @@ extension VirtualTTY {
     }
 
     /// Bytes from the remote port.
-    package mutating func receive(_ bytes: borrowing Span<UInt8>, now: MonotonicTime) {
-        self.now = now
+    package mutating func receive(_ bytes: borrowing Span<UInt8>) {
+        beginEvent()
         switch link {
         case .opening, .up: break
         case .down, .connecting, .lost, .disconnecting: return
         }
         var offset = 0
-        while let event = client.next(bytes, &offset, now: now) {
+        while let event = client.next(bytes, &offset, now: clock) {
             switch event {
             case .data(let range): receiveData(bytes, range)
             case .answered(let command, let ticket): receiveAnswer(command, ticket)
@@ -124,7 +124,6 @@ extension VirtualTTY {
     }
 
     private mutating func receiveAnswer(_ command: ComPortCommand, _ ticket: ComPortClient.Ticket?) {
-        log(.debug, "answered: \(command)")
         if let ticket {
             settle(ticket, command)
         }
@@ -189,8 +188,8 @@ extension VirtualTTY {
     }
 
     /// The connection ended without our doing.
-    package mutating func connectionLost(_ reason: String, now: MonotonicTime) {
-        self.now = now
+    package mutating func connectionLost(_ reason: String) {
+        beginEvent()
         switch link {
         case .opening, .up: break
         case .down, .connecting, .lost, .disconnecting: return
@@ -265,8 +264,8 @@ extension VirtualTTY {
     }
 
     /// The connection, or the attempt to make one, has ended as asked for.
-    package mutating func disconnected(now: MonotonicTime) {
-        self.now = now
+    package mutating func disconnected() {
+        beginEvent()
         guard link == .disconnecting else { return }
         wire.removeAll()
         link = .down

@@ -5,50 +5,51 @@ import SystemPackage
 // Deadlines: everything that happens because time has passed.
 extension VirtualTTY {
     /// When `advance` is to be called next; nil for no time.
-    package var nextDeadline: MonotonicTime? {
-        var earliest: MonotonicTime?
+    package mutating func nextDeadline() -> MonotonicTime? {
+        var earliest = linkDeadline
         func consider(_ time: MonotonicTime?) {
             guard let time else { return }
             earliest = earliest.map { min($0, time) } ?? time
         }
         for open in opens { consider(open.deadline) }
-        consider(reads.first?.deadline)
         for setting in settings { consider(setting.deadline) }
+        if let read = reads.first { consider(read.deadline) }
         consider(timedBreak?.until)
         consider(purge?.deadline)
         consider(lingerUntil)
-        if let closing {
-            consider(closing.deadline)
-            if untransmitted == 0 { consider(lineFreeAt) }
-        }
-        if !drains.isEmpty && untransmitted == 0 && timedBreak == nil { consider(drainDeadline) }
-        considerLink(&earliest)
+        if closing == nil && drains.isEmpty { return earliest }
+        reckonLineTime()
+        consider(closing?.deadline)
+        if closing != nil && untransmitted == 0 { consider(lineFreeAt) }
+        if !drains.isEmpty && untransmitted == 0 && timedBreak == nil { consider(drainDeadline()) }
         return earliest
     }
 
     /// When the drains are to be looked at again; nil where an answer will tell.
-    private var drainDeadline: MonotonicTime? {
+    private mutating func drainDeadline() -> MonotonicTime? {
         if lineFreeAt > now { return lineFreeAt }
         return wantsUnacknowledged ? now + Self.socketPoll : nil
     }
 
-    private func considerLink(_ earliest: inout MonotonicTime?) {
-        var times: [MonotonicTime?] = []
-        switch link {
-        case .opening(_, let deadline): times = [deadline, client.nextDeadline]
-        case .up: times = [client.nextDeadline]
-        case .lost(let retryAt, let until): times = [retryAt, until]
-        case .disconnecting, .connecting: times = [liveFiles > 0 ? lossDeadline : nil]
-        case .down: return
+    private var linkDeadline: MonotonicTime? {
+        func earlier(_ a: MonotonicTime?, _ b: MonotonicTime?) -> MonotonicTime? {
+            guard let a, let b else { return a ?? b }
+            return min(a, b)
         }
-        for time in times.compactMap(\.self) { earliest = earliest.map { min($0, time) } ?? time }
+        switch link {
+        case .opening(_, let deadline): return earlier(deadline, client.nextDeadline)
+        case .up: return client.nextDeadline
+        case .lost(let retryAt, let until): return earlier(retryAt, until)
+        case .disconnecting, .connecting: return liveFiles > 0 ? lossDeadline : nil
+        case .down: return nil
+        }
     }
 
     /// Time has passed.
     /// - Parameter unacknowledged: bytes the peer's socket has not acknowledged yet; asked for by
     ///   `wantsUnacknowledged`.
-    package mutating func advance(unacknowledged: Int = 0, now: MonotonicTime) {
-        self.now = now
+    package mutating func advance(unacknowledged: Int = 0) {
+        beginEvent()
         self.unacknowledged = unacknowledged
         expireAnswers()
         expireOpens()
@@ -82,10 +83,12 @@ extension VirtualTTY {
     }
 
     private mutating func expireOpens() {
+        let now = now
         guard opens.contains(where: { $0.deadline <= now }) else { return }
         if case .opening = link { return openingTimedOut() }
-        for open in opens where open.deadline <= now { fail(open.id, .timedOut) }
+        let late = opens.filter { $0.deadline <= now }
         opens.removeAll { $0.deadline <= now }
+        for open in late { fail(open.id, .timedOut) }
         log(.error, "no connection within \(configuration.connectTimeout / .milliseconds(1)) ms")
         if opens.isEmpty && liveFiles == 0 && configuration.connect == .open { abandonConnection() }
     }

@@ -7,9 +7,9 @@ import SystemPackage
 extension VirtualTTY {
     /// A program writes `bytes`.
     package mutating func write(
-        _ id: RequestID, _ file: FileID, _ bytes: borrowing Span<UInt8>, nonBlocking: Bool, now: MonotonicTime
+        _ id: RequestID, _ file: FileID, _ bytes: borrowing Span<UInt8>, nonBlocking: Bool
     ) {
-        self.now = now
+        beginEvent()
         guard let open = files[file], !open.isDead else { return fail(id, .ioError) }
         if bytes.count == 0 { return answer(id, .written(0)) }
         // One write(2) at a time has the port (tty_write_lock).
@@ -67,39 +67,40 @@ extension VirtualTTY {
                 wire.appendData(data.span)
                 data.removeAll(keepingCapacity: true)
             case .command(let command, let ticket):
-                client.encode(command, ticket: ticket, now: now, patience: patience(for: command), to: &wire.bytes)
+                let patience = patience(for: command)
+                client.encode(command, ticket: ticket, now: now, patience: patience, to: &wire.bytes)
             }
         }
         logTrace()
     }
 
     /// A barrier's answer may take as long as the line has to send; any other answer has the usual time.
-    private func patience(for command: ComPortCommand) -> UInt64 {
+    private mutating func patience(for command: ComPortCommand) -> UInt64 {
         switch command {
         case .setBaudRate(0), .setModemStateMask:
-            lineFreeAt.since(now) + UInt64(wire.dataCount) &* lineSettings.frameNanoseconds + Self.barrierPatience
-        default: ComPortClient.answerWithin
+            reckonLineTime()
+            return lineFreeAt.since(now) + UInt64(wire.dataCount) &* lineSettings.frameNanoseconds + Self.barrierPatience
+        default: return ComPortClient.answerWithin
         }
     }
 
-    /// The bytes to send now, if any; `sent` is to be told how many went.
-    package func withUnsent<Result>(_ body: (borrowing Span<UInt8>) -> Result) -> Result? {
-        wire.isEmpty ? nil : body(wire.bytes.span.extracting(wire.unsentRange))
-    }
+    /// Takes the bytes to send now into `buffer`, which must be empty. Only one taker at a time, who then calls
+    /// `giveBack`.
+    /// - Returns: are there any?
+    package mutating func takeUnsent(into buffer: inout [UInt8]) -> Bool { wire.take(into: &buffer) }
 
     /// Is there anything to send?
     package var hasUnsent: Bool { !wire.isEmpty }
 
-    /// So many bytes of `withUnsent` went to the socket.
-    package mutating func sent(_ count: Int, now: MonotonicTime) {
-        self.now = now
-        let data = wire.sent(count)
-        if data > 0 {
-            let start = max(lineFreeAt, now)
-            lineFreeAt = start + UInt64(data) &* lineSettings.frameNanoseconds
-        }
+    /// The bytes of `takeUnsent` have been sent, `count` of them; the others are to be taken again.
+    package mutating func giveBack(_ buffer: inout [UInt8], sent count: Int) {
+        beginEvent()
+        untimedBytes += wire.giveBack(&buffer, sent: count)
+        if untimedBytes >= Self.untimedLimit { reckonLineTime() }
         stage()
         serveWrites()
+        progressDrains()
+        progressClosing()
         notifyPollers()
     }
 
@@ -111,6 +112,25 @@ extension VirtualTTY {
             guard writes[0].offset == bytes.count else { return }
             let write = writes.removeFirst()
             answer(write.id, .written(write.before + write.offset))
+        }
+    }
+
+    /// So many bytes at most go to the line without a look at the clock: their time on the line is reckoned from a
+    /// little too late, by no more than they take themselves.
+    static let untimedLimit = 64
+
+    /// Adds the time that what has gone to the socket takes on the line.
+    mutating func reckonLineTime() {
+        guard untimedBytes > 0 else { return }
+        lineFreeAt = max(lineFreeAt, now) + UInt64(untimedBytes) &* lineSettings.frameNanoseconds
+        untimedBytes = 0
+    }
+
+    /// Has the line, by its rate, sent all that has gone to the socket?
+    var isLineFree: Bool {
+        mutating get {
+            reckonLineTime()
+            return lineFreeAt <= now
         }
     }
 

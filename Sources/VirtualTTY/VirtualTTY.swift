@@ -34,11 +34,13 @@ package struct VirtualTTY: Sendable {
     /// The rate last used, which stays the line's at B0.
     var lastBaud: UInt32 = 9600
 
-    /// The time of the event being handled.
-    var now = MonotonicTime(nanoseconds: 0)
+    /// Reads the clock.
+    let clock: Clock
+    /// The time of the event being handled, once it has been asked for.
+    private var eventTime: MonotonicTime?
 
     // Open files.
-    var files: [FileID: OpenFile] = [:]
+    var files = FileTable()
     var nextFile: UInt64 = 1
 
     // Transmission.
@@ -50,8 +52,10 @@ package struct VirtualTTY: Sendable {
     /// Bytes of data accepted from programs since the port was made, and how far they have been drained.
     var acceptedBytes: UInt64 = 0
     var drainedBytes: UInt64 = 0
-    /// When the line will have sent all that has gone to the socket, by the rate and frame in force.
+    /// When the line will have sent all that has gone to the socket, but for `untimedBytes`.
     var lineFreeAt = MonotonicTime(nanoseconds: 0)
+    /// Bytes gone to the socket whose time on the line is not reckoned yet.
+    var untimedBytes = 0
 
     // The remote end.
     package internal(set) var link = Link.down
@@ -83,8 +87,13 @@ package struct VirtualTTY: Sendable {
     /// The connection is kept until then although nothing is open.
     var lingerUntil: MonotonicTime?
 
-    package init(configuration: PortConfiguration = PortConfiguration()) {
+    /// Tells the time. It is asked at most once in one event, and not at all where no deadline is concerned: in a
+    /// virtual machine it may be a system call.
+    package typealias Clock = @Sendable () -> MonotonicTime
+
+    package init(configuration: PortConfiguration = PortConfiguration(), clock: @escaping Clock) {
         self.configuration = configuration
+        self.clock = clock
         serial.line = Int32(bitPattern: configuration.minor)
     }
 
@@ -120,6 +129,7 @@ package enum Link: Equatable, Sendable {
 
 /// One open of the node: what a file descriptor, with its duplicates, stands for.
 struct OpenFile: Sendable {
+    let id: FileID
     /// Hung up: reads end, all else is EIO, for as long as it stays open.
     var isDead = false
     /// The kernel waits for a notification.
@@ -215,6 +225,19 @@ struct Closing: Sendable {
 
 // Small things every topic uses.
 extension VirtualTTY {
+    /// Something happens: what time it is, is open again.
+    mutating func beginEvent() { eventTime = nil }
+
+    /// The time of the event being handled.
+    var now: MonotonicTime {
+        mutating get {
+            if let eventTime { return eventTime }
+            let time = clock()
+            eventTime = time
+            return time
+        }
+    }
+
     mutating func answer(_ id: RequestID, _ answer: Answer) { effects.list.append(.answer(id, answer)) }
 
     mutating func fail(_ id: RequestID, _ error: Errno) { answer(id, .error(error)) }
@@ -236,10 +259,10 @@ extension VirtualTTY {
         return nextTicket
     }
 
-    var isLinkUp: Bool { link == .up }
+    var isLinkUp: Bool { if case .up = link { true } else { false } }
 
     /// Files that work: not hung up.
-    var liveFiles: Int { files.values.lazy.filter { !$0.isDead }.count }
+    var liveFiles: Int { files.list.lazy.filter { !$0.isDead }.count }
 
     /// The line's settings that termios asks for.
     package var lineSettings: LineSettings {

@@ -6,43 +6,67 @@ struct Wire: Sendable {
     /// No more data is encoded ahead than this: what is not yet here can still be flushed.
     static let stage = 16384
 
+    /// Waits to be sent.
     var bytes: [UInt8] = []
-    private var head = 0
-    /// Data bytes, before escaping, among those not yet sent.
+    /// How many bytes are being sent by who took them.
+    private var takenCount = 0
+    /// Data bytes, before escaping, among those waiting and those taken.
     private var data = 0
+    private var takenData = 0
 
     init() { bytes.reserveCapacity(Self.stage * 2) }
 
-    var unsentCount: Int { bytes.count - head }
-    var isEmpty: Bool { bytes.count == head }
+    var isEmpty: Bool { bytes.isEmpty && takenCount == 0 }
     /// Bytes of data that may be added now.
-    var room: Int { max(0, Self.stage - unsentCount) }
-    var unsentRange: Range<Int> { head..<bytes.count }
+    var room: Int { max(0, Self.stage - bytes.count - takenCount) }
     /// Data bytes not yet sent.
-    var dataCount: Int { data }
+    var dataCount: Int { data + takenData }
 
     mutating func appendData(_ span: borrowing Span<UInt8>) {
         bytes.appendTelnetData(span)
         data += span.count
     }
 
-    /// So many bytes have been sent.
-    /// - Returns: how many bytes of data they carried.
-    mutating func sent(_ count: Int) -> Int {
-        head += min(count, unsentCount)
-        if isEmpty {
-            bytes.removeAll(keepingCapacity: true)
-            head = 0
+    /// Hands all waiting bytes over, in exchange for an empty buffer.
+    /// - Returns: were there any?
+    mutating func take(into buffer: inout [UInt8]) -> Bool {
+        guard !bytes.isEmpty else { return false }
+        swap(&bytes, &buffer)
+        takenCount = buffer.count
+        takenData = data
+        data = 0
+        return true
+    }
+
+    /// Takes back what was handed over: the first `count` bytes of it were sent.
+    /// - Returns: how many bytes of data those carried.
+    mutating func giveBack(_ buffer: inout [UInt8], sent count: Int) -> Int {
+        // Dropped in the meantime: the connection is another one.
+        guard takenCount > 0 else {
+            buffer.removeAll(keepingCapacity: true)
+            return 0
         }
-        let carried = isEmpty ? data : min(data, count)
-        data -= carried
+        let isWhole = count >= buffer.count
+        let carried = isWhole ? takenData : min(takenData, count)
+        if isWhole {
+            buffer.removeAll(keepingCapacity: true)
+        } else {
+            buffer.removeFirst(count)
+            buffer += bytes
+            swap(&bytes, &buffer)
+            buffer.removeAll(keepingCapacity: true)
+            data += takenData - carried
+        }
+        takenCount = 0
+        takenData = 0
         return carried
     }
 
     /// Drops everything.
     mutating func removeAll() {
         bytes.removeAll(keepingCapacity: true)
-        head = 0
+        takenCount = 0
         data = 0
+        takenData = 0
     }
 }

@@ -60,7 +60,7 @@ final class PortProcess: Sendable {
             try Privileges.drop(to: command.user)
             log.notice("\(node.path) (\(node.major):\(node.minor)) is there, for \(endpoint)")
             if command.check { try ServerCheck(endpoint, timeout: command.options.connectTimeout).run(log) }
-            port.withTTY { $0.start(now: .now) }
+            port.withTTY { $0.start() }
         } catch {
             failure.withLock { $0 = Failure("\(error)") }
             device.stop()
@@ -81,7 +81,7 @@ final class PortProcess: Sendable {
 
     /// Hangs up, says goodbye to the server, and lets the threads end.
     private func end(_ port: Port, _ remote: RemotePort) {
-        port.withTTY { $0.shutDown(now: .now) }
+        port.withTTY { $0.shutDown() }
         remote.stop()
     }
 }

@@ -39,3 +39,13 @@ contained_wait() {
     contained=
     return "$status"
 }
+
+# one_cpu: the number of one of the CPUs we may run on, another one in another run.
+one_cpu() {
+    local list range cpus=()
+    list=$(sed -n 's/^Cpus_allowed_list:[[:space:]]*//p' /proc/self/status)
+    for range in ${list//,/ }; do
+        mapfile -t -O "${#cpus[@]}" cpus < <(seq "${range%-*}" "${range#*-}")
+    done
+    echo "${cpus[$$ % ${#cpus[@]}]}"
+}

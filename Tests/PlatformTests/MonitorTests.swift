@@ -1,3 +1,4 @@
+import Glibc
 import Platform
 import SerialLine
 import Testing
@@ -111,35 +112,46 @@ import Testing
     /// One wake-up is for all that sleep.
     @Test func wakeAll() throws {
         struct State {
-            var sleeping = 0
+            var sleeping: Set<Int> = []
             var open = false
-            var through = 0
+            var woken = 0
         }
         let monitor = Monitor(State())
         let limit = Self.limit
         let threads = try (0..<4).map { number in
             try Thread("sleeper \(number)") {
-                monitor.withLock { $0.sleeping += 1 }
-                monitor.wakeAll()
-                if monitor.wait(until: limit, { $0.open }) { monitor.withLock { $0.through += 1 } }
+                // Noted under the lock that sleeping lets go of: who is noted sleeps when others see it.
+                monitor.wait(until: limit) { state in
+                    state.sleeping.insert(number)
+                    return state.open
+                }
+                // One that was passed over finds the state open too, but only at its deadline.
+                if MonotonicTime.now < limit { monitor.withLock { $0.woken += 1 } }
             }
         }
-        #expect(monitor.wait(until: limit) { $0.sleeping == 4 })
+        while monitor.withLock({ $0.sleeping.count }) < 4 && MonotonicTime.now < limit { sched_yield() }
         monitor.withLock { $0.open = true }
         monitor.wakeAll()
         for thread in threads { thread.join() }
-        #expect(monitor.withLock { $0.through } == 4)
+        #expect(monitor.withLock { $0.woken } == 4)
     }
 
-    /// The state is one thread's at a time: no increment of four threads is lost.
+    /// The state is one thread's at a time: no increment of four threads is lost, though each gives the others every
+    /// chance to come between its reading and its writing.
     @Test func exclusion() throws {
         let monitor = Monitor(0)
         let threads = try (0..<4).map { number in
             try Thread("adder \(number)") {
-                for _ in 0..<20_000 { monitor.withLock { $0 += 1 } }
+                for _ in 0..<50 {
+                    monitor.withLock { state in
+                        let old = state
+                        sched_yield()
+                        state = old + 1
+                    }
+                }
             }
         }
         for thread in threads { thread.join() }
-        #expect(monitor.withLock { $0 } == 80_000)
+        #expect(monitor.withLock { $0 } == 200)
     }
 }

@@ -94,22 +94,22 @@ private struct OptionModel {
         #expect(settled > 20 && seen.count > 1_000, "\(settled) settled of \(seen.count)")
     }
 
-    /// At rest and both willing, the last request made decides.
-    @Test(arguments: [0, 1], [true, false]) func theLastRequestDecides(_ end: Int, _ on: Bool) {
+    /// One end asks, again and again and without waiting for answers; a willing peer has the option as asked last.
+    @Test(arguments: [0, 1], [true, false]) func theLastRequestDecides(_ end: Int, _ last: Bool) {
         var random = SplitMix64(seed: 1143)
-        for _ in 0..<500 {
-            var model = OptionModel(willing: [true, true], requestsLeft: 8)
-            func settle() {
-                while let end = model.inboxes.firstIndex(where: { !$0.isEmpty }) { model.deliver(to: end) }
+        for turn in 0..<500 {
+            var model = OptionModel(willing: [true, true], requestsLeft: 9)
+            for request in 0..<9 {
+                model.request(end, request == 8 ? last : random.below(2) == 0)
+                for other in 0...1 where !model.inboxes[other].isEmpty && random.below(2) == 0 {
+                    model.deliver(to: other)
+                }
             }
-            for _ in 0..<7 {
-                model.request(random.below(2), random.below(2) == 0)
-                for end in 0...1 where !model.inboxes[end].isEmpty && random.below(2) == 0 { model.deliver(to: end) }
+            for _ in 0..<100 {
+                guard let other = model.inboxes.firstIndex(where: { !$0.isEmpty }) else { break }
+                model.deliver(to: other)
             }
-            settle()
-            model.request(end, on)
-            settle()
-            #expect(model.sides.map(\.isOn) == [on, on])
+            #expect(model.inboxes == [[], []] && model.sides.map(\.isOn) == [last, last], "turn \(turn): \(model)")
         }
     }
 }

@@ -38,6 +38,19 @@ struct clinux_termios2 {
 int clinux_ioctl_value(int fd, unsigned long request, unsigned long value);
 int clinux_ioctl_pointer(int fd, unsigned long request, void *_Nonnull argument);
 
+// The processor's own counter, which runs at one rate on all of them; 0 where there is none that programs may read.
+static inline uint64_t clinux_ticks(void) {
+#if defined(__x86_64__)
+    return __builtin_ia32_rdtsc();
+#elif defined(__aarch64__)
+    uint64_t ticks;
+    __asm__ volatile("mrs %0, cntvct_el0" : "=r"(ticks));
+    return ticks;
+#else
+    return 0;
+#endif
+}
+
 // prctl(2) is variadic too. Names the calling thread.
 void clinux_name_thread(const char *_Nonnull name);
 
