@@ -107,6 +107,8 @@ extension Termios {
         default:
             return nil
         }
+        // ADDRB is the driver's own: never changed from outside (tty_set_termios).
+        new.cflag = new.cflag.subtracting(.ADDRB).union(cflag.intersection(.ADDRB))
         new.resolveSpeeds()
         return new
     }
@@ -115,7 +117,6 @@ extension Termios {
     /// writes them back the way serial drivers do (tty_termios_encode_baud_rate): BOTHER with a rate that has a
     /// constant reads back as that constant.
     private mutating func resolveSpeeds() {
-        // ADDRB is the driver's own: never changed from outside.
         if let baud = BaudCode.baud(of: cflag.rawValue & ControlFlags.CBAUD.rawValue) { ospeed = baud }
         let inputCode = cflag.intersection(.CIBAUD).rawValue >> 16
         if inputCode == 0 {
