@@ -51,7 +51,10 @@ extension Termios {
     package var bytes: [UInt8] {
         var bytes: [UInt8] = []
         bytes.reserveCapacity(Self.size2)
-        for flags in [iflag.rawValue, oflag.rawValue, cflag.rawValue, lflag.rawValue] { bytes.appendLittleEndian(flags) }
+        bytes.appendLittleEndian(iflag.rawValue)
+        bytes.appendLittleEndian(oflag.rawValue)
+        bytes.appendLittleEndian(cflag.rawValue)
+        bytes.appendLittleEndian(lflag.rawValue)
         bytes.append(line)
         bytes += cc
         return bytes
@@ -149,7 +152,10 @@ extension Termios {
 extension [UInt8] {
     /// Appends a 32-bit number, low byte first.
     package mutating func appendLittleEndian(_ value: UInt32) {
-        for shift in [0, 8, 16, 24] as [UInt32] { append(UInt8(truncatingIfNeeded: value >> shift)) }
+        append(UInt8(truncatingIfNeeded: value))
+        append(UInt8(truncatingIfNeeded: value >> 8))
+        append(UInt8(truncatingIfNeeded: value >> 16))
+        append(UInt8(truncatingIfNeeded: value >> 24))
     }
 }
 

@@ -14,13 +14,14 @@ extension RemotePort {
     func receiveLoop() {
         let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: Self.bufferSize, alignment: 16)
         defer { buffer.deallocate() }
+        let scratch = Port.Scratch()
         var served = 0
         while true {
             state.wait { ($0.connections > served && $0.socket != nil) || $0.isStopped }
             let (socket, connections) = state.withLock { ($0.isStopped ? nil : $0.socket, $0.connections) }
             guard let socket else { break }
             served = connections
-            receiveAll(from: socket, buffer)
+            receiveAll(from: socket, buffer, scratch)
             state.withLock { $0.isReceiving = false }
             state.wakeAll()
         }
@@ -29,7 +30,7 @@ extension RemotePort {
     }
 
     /// Hands on everything from one connection until it ends.
-    private func receiveAll(from socket: Int32, _ buffer: UnsafeMutableRawBufferPointer) {
+    private func receiveAll(from socket: Int32, _ buffer: UnsafeMutableRawBufferPointer, _ scratch: Port.Scratch) {
         while true {
             let count: Int
             do {
@@ -38,7 +39,7 @@ extension RemotePort {
                 return lost("\(error)")
             }
             if count == 0 { return lost("the server closed it") }
-            let isFull = port.withTTY { tty -> Bool in
+            let isFull = port.withTTY(scratch) { tty -> Bool in
                 let bytes = UnsafeBufferPointer(
                     start: buffer.baseAddress?.assumingMemoryBound(to: UInt8.self), count: count)
                 tty.receive(bytes.span)

@@ -6,24 +6,22 @@ import SystemPackage
 extension VirtualTTY {
     /// When `advance` is to be called next; nil for no time.
     package mutating func nextDeadline() -> MonotonicTime? {
-        var earliest: MonotonicTime?
+        var earliest = linkDeadline
         func consider(_ time: MonotonicTime?) {
             guard let time else { return }
             earliest = earliest.map { min($0, time) } ?? time
         }
-        if closing != nil || !drains.isEmpty { reckonLineTime() }
         for open in opens { consider(open.deadline) }
-        consider(reads.first?.deadline)
         for setting in settings { consider(setting.deadline) }
+        if let read = reads.first { consider(read.deadline) }
         consider(timedBreak?.until)
         consider(purge?.deadline)
         consider(lingerUntil)
-        if let closing {
-            consider(closing.deadline)
-            if untransmitted == 0 { consider(lineFreeAt) }
-        }
+        if closing == nil && drains.isEmpty { return earliest }
+        reckonLineTime()
+        consider(closing?.deadline)
+        if closing != nil && untransmitted == 0 { consider(lineFreeAt) }
         if !drains.isEmpty && untransmitted == 0 && timedBreak == nil { consider(drainDeadline()) }
-        considerLink(&earliest)
         return earliest
     }
 
@@ -33,16 +31,18 @@ extension VirtualTTY {
         return wantsUnacknowledged ? now + Self.socketPoll : nil
     }
 
-    private func considerLink(_ earliest: inout MonotonicTime?) {
-        var times: [MonotonicTime?] = []
-        switch link {
-        case .opening(_, let deadline): times = [deadline, client.nextDeadline]
-        case .up: times = [client.nextDeadline]
-        case .lost(let retryAt, let until): times = [retryAt, until]
-        case .disconnecting, .connecting: times = [liveFiles > 0 ? lossDeadline : nil]
-        case .down: return
+    private var linkDeadline: MonotonicTime? {
+        func earlier(_ a: MonotonicTime?, _ b: MonotonicTime?) -> MonotonicTime? {
+            guard let a, let b else { return a ?? b }
+            return min(a, b)
         }
-        for time in times.compactMap(\.self) { earliest = earliest.map { min($0, time) } ?? time }
+        switch link {
+        case .opening(_, let deadline): return earlier(deadline, client.nextDeadline)
+        case .up: return client.nextDeadline
+        case .lost(let retryAt, let until): return earlier(retryAt, until)
+        case .disconnecting, .connecting: return liveFiles > 0 ? lossDeadline : nil
+        case .down: return nil
+        }
     }
 
     /// Time has passed.

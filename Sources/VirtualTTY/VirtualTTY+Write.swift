@@ -79,7 +79,8 @@ extension VirtualTTY {
         switch command {
         case .setBaudRate(0), .setModemStateMask:
             reckonLineTime()
-            return lineFreeAt.since(now) + UInt64(wire.dataCount) &* lineSettings.frameNanoseconds + Self.barrierPatience
+            return lineFreeAt.since(now) + UInt64(wire.dataCount) &* lineSettings.frameNanoseconds
+                + Self.barrierPatience
         default: return ComPortClient.answerWithin
         }
     }

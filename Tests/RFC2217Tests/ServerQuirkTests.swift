@@ -186,10 +186,11 @@ import Testing
         #expect(bench.server.profile.waitsForDrain && bench.server.profile.isDeafInHalfDuplex)
     }
 
-    @Test(arguments: [
-        ServerQuirk.noBaudAck: [1], .noPurgeAck: [12], .noMaskAck: [10, 11], .noControlAck: [5],
-        .noAcks: [1, 2, 3, 4, 5, 10, 11, 12],
-    ] as [ServerQuirk: Set<UInt8>])
+    @Test(
+        arguments: [
+            ServerQuirk.noBaudAck: [1], .noPurgeAck: [12], .noMaskAck: [10, 11], .noControlAck: [5],
+            .noAcks: [1, 2, 3, 4, 5, 10, 11, 12],
+        ] as [ServerQuirk: Set<UInt8>])
     func missingAnswers(_ quirk: ServerQuirk, _ silent: Set<UInt8>) {
         var bench = ServerBench(quirk)
         bench.negotiate()
