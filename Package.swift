@@ -30,7 +30,8 @@ let package = Package(
         .target(name: "SerialLine", swiftSettings: pure),
         .target(name: "RFC2217", dependencies: ["SerialLine"], swiftSettings: pure),
         .target(name: "LineDiscipline", dependencies: ["SerialLine"], swiftSettings: pure),
-        .target(name: "VirtualTTY", dependencies: ["SerialLine", "RFC2217", "LineDiscipline", system], swiftSettings: pure),
+        .target(
+            name: "VirtualTTY", dependencies: ["SerialLine", "RFC2217", "LineDiscipline", system], swiftSettings: pure),
 
         // C: what Swift cannot import.
         .target(name: "CCUSE", cSettings: strictC, linkerSettings: [.linkedLibrary("fuse3")]),
@@ -41,11 +42,16 @@ let package = Package(
         .target(name: "Platform", dependencies: ["CLinux", "SerialLine", system], swiftSettings: common),
         .target(name: "PortRuntime", dependencies: ["Platform", "SerialLine", "VirtualTTY"], swiftSettings: common),
         .target(
-            name: "CUSEDevice", dependencies: ["CCUSE", "Platform", "PortRuntime", "RFC2217", "SerialLine", "VirtualTTY", system], swiftSettings: common),
-        .target(
-            name: "RemotePort", dependencies: ["CLinux", "Platform", "PortRuntime", "RFC2217", "SerialLine", "VirtualTTY", system],
+            name: "CUSEDevice",
+            dependencies: ["CCUSE", "Platform", "PortRuntime", "RFC2217", "SerialLine", "VirtualTTY", system],
             swiftSettings: common),
-        .target(name: "Simulator", dependencies: ["CLinux", "Platform", "RFC2217", "SerialLine", system], swiftSettings: common),
+        .target(
+            name: "RemotePort",
+            dependencies: ["CLinux", "Platform", "PortRuntime", "RFC2217", "SerialLine", "VirtualTTY", system],
+            swiftSettings: common),
+        .target(
+            name: "Simulator", dependencies: ["CLinux", "Platform", "RFC2217", "SerialLine", system],
+            swiftSettings: common),
         .target(
             name: "Logs", dependencies: ["CSystemd", "Platform", .product(name: "Logging", package: "swift-log")],
             swiftSettings: common),
@@ -59,7 +65,8 @@ let package = Package(
             ],
             swiftSettings: common),
 
-        .testTarget(name: "PlatformTests", dependencies: ["CLinux", "Platform", "SerialLine", system], swiftSettings: common),
+        .testTarget(
+            name: "PlatformTests", dependencies: ["CLinux", "Platform", "SerialLine", system], swiftSettings: common),
         .testTarget(name: "RFC2217Tests", dependencies: ["RFC2217", "SerialLine"], swiftSettings: common),
         .testTarget(name: "SerialLineTests", dependencies: ["SerialLine"], swiftSettings: common),
         .testTarget(

@@ -85,7 +85,7 @@ private func handle(
     let device = Unmanaged<CUSEDevice>.fromOpaque(userdata).takeUnretainedValue()
     let id = RequestID(rawValue: UInt64(UInt(bitPattern: request)))
     device.caller = Caller(uid: ccuse_caller_uid(request), thread: ccuse_caller_pid(request))
-    device.port.withTTY { tty in
+    device.port.withTTY(device.scratch) { tty in
         device.countReceived()
         body(device, id, &tty)
         // Under the lock nobody else can have answered it: it is alive, and may be tied to its interrupt.

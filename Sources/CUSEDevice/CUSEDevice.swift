@@ -23,7 +23,9 @@ package final class CUSEDevice: KernelSide, @unchecked Sendable {
     private var whenReady: (() -> Void)?
     /// Who made the request being handled: only the loop's thread touches it.
     var caller = Caller(uid: 0, thread: 0)
-    private let isStopping = Monitor(false)
+    private let isStopping = Atomic(false)
+    /// The loop's thread's.
+    let scratch = Port.Scratch()
     /// Requests received and answered: equal once nothing is parked.
     private let received = Atomic(0)
     private let answered = Atomic(0)
@@ -75,7 +77,7 @@ package final class CUSEDevice: KernelSide, @unchecked Sendable {
         self.whenReady = whenReady
         var buffer = fuse_buf()
         defer { free(buffer.mem) }
-        while !isStopping.withLock({ $0 }) {
+        while !isStopping.load(ordering: .relaxed) {
             let count = fuse_session_receive_buf(session, &buffer)
             if count == -EINTR || count == -EAGAIN { continue }
             guard count > 0 else { return }
@@ -86,7 +88,7 @@ package final class CUSEDevice: KernelSide, @unchecked Sendable {
 
     /// Ends `run`: to be called from another thread, which then interrupts the loop's thread with a signal until it
     /// has returned.
-    package func stop() { isStopping.withLock { $0 = true } }
+    package func stop() { isStopping.store(true, ordering: .relaxed) }
 
     func ready() {
         whenReady?()
@@ -97,7 +99,7 @@ package final class CUSEDevice: KernelSide, @unchecked Sendable {
     /// one, and answering there would free the request under it.
     private func passInterrupts() {
         guard !interrupted.isEmpty else { return }
-        for id in interrupted { port.withTTY { $0.interrupt(id) } }
+        for id in interrupted { port.withTTY(scratch) { $0.interrupt(id) } }
         interrupted.removeAll(keepingCapacity: true)
     }
 

@@ -23,7 +23,9 @@ package struct DeviceNode: Sendable {
 
     /// The node the kernel has made for a device.
     package init(made name: DeviceName) throws(DeviceError) {
-        let numbers = readFile("/sys/class/cuse/\(name)/dev")?.split { $0 == ":" || $0 == "\n" }.compactMap { UInt32($0) }
+        let numbers = readFile("/sys/class/cuse/\(name)/dev")?.split { $0 == ":" || $0 == "\n" }.compactMap {
+            UInt32($0)
+        }
         var status = stat()
         guard let numbers, numbers.count == 2, stat("/dev/\(name)", &status) == 0,
             status.st_mode & S_IFMT == S_IFCHR,

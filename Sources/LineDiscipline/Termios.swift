@@ -51,7 +51,10 @@ extension Termios {
     package var bytes: [UInt8] {
         var bytes: [UInt8] = []
         bytes.reserveCapacity(Self.size2)
-        for flags in [iflag.rawValue, oflag.rawValue, cflag.rawValue, lflag.rawValue] { bytes.appendLittleEndian(flags) }
+        bytes.appendLittleEndian(iflag.rawValue)
+        bytes.appendLittleEndian(oflag.rawValue)
+        bytes.appendLittleEndian(cflag.rawValue)
+        bytes.appendLittleEndian(lflag.rawValue)
         bytes.append(line)
         bytes += cc
         return bytes
@@ -107,6 +110,9 @@ extension Termios {
         default:
             return nil
         }
+        // ADDRB is the driver's own: never changed from outside.
+        new.cflag.remove(.ADDRB)
+        new.cflag.formUnion(cflag.intersection(.ADDRB))
         new.resolveSpeeds()
         return new
     }
@@ -115,7 +121,6 @@ extension Termios {
     /// writes them back the way serial drivers do (tty_termios_encode_baud_rate): BOTHER with a rate that has a
     /// constant reads back as that constant.
     private mutating func resolveSpeeds() {
-        // ADDRB is the driver's own: never changed from outside.
         if let baud = BaudCode.baud(of: cflag.rawValue & ControlFlags.CBAUD.rawValue) { ospeed = baud }
         let inputCode = cflag.intersection(.CIBAUD).rawValue >> 16
         if inputCode == 0 {
@@ -148,7 +153,10 @@ extension Termios {
 extension [UInt8] {
     /// Appends a 32-bit number, low byte first.
     package mutating func appendLittleEndian(_ value: UInt32) {
-        for shift in [0, 8, 16, 24] as [UInt32] { append(UInt8(truncatingIfNeeded: value >> shift)) }
+        append(UInt8(truncatingIfNeeded: value))
+        append(UInt8(truncatingIfNeeded: value >> 8))
+        append(UInt8(truncatingIfNeeded: value >> 16))
+        append(UInt8(truncatingIfNeeded: value >> 24))
     }
 }
 

@@ -30,21 +30,33 @@ package protocol RemoteSide: AnyObject, Sendable {
 package final class Port: Sendable {
     private struct State {
         var tty: VirtualTTY
-        var kernel: (any KernelSide)?
-        var remote: (any RemoteSide)?
         /// Somebody is sending, and will send what is added meanwhile.
         var isSending = false
         /// The socket takes no more; `resumeSending` tells when it does again.
         var isBlocked = false
+        /// Counts `resumeSending`, which may come before the sender has said that it is blocked.
+        var resumes = 0
         /// The receive thread sleeps until more may be received.
         var receiverSleeps = false
-        /// Memory of effects carried out, to be used again.
-        var spareEffects: [Effects] = []
-        var spareBuffer: [UInt8] = []
+        /// The deadline the remote side was last told.
+        var scheduled: MonotonicTime?
+    }
+
+    /// One thread's memory for what it carries out, used again and again.
+    package final class Scratch {
+        fileprivate var effects = Effects()
+        fileprivate var unsent: [UInt8] = []
+        /// The port's `resumes` when `unsent` was taken.
+        fileprivate var resumes = 0
+
+        package init() {}
     }
 
     private let state: Monitor<State>
     private let log: @Sendable (LogLevel, String) -> Void
+    // Written once, by `attach`, before any thread but the first knows the port; only read afterwards.
+    nonisolated(unsafe) private var kernel: (any KernelSide)?
+    nonisolated(unsafe) private var remote: (any RemoteSide)?
 
     /// - Parameter log: gets the port's log lines.
     package init(configuration: PortConfiguration, log: @escaping @Sendable (LogLevel, String) -> Void) {
@@ -53,29 +65,31 @@ package final class Port: Sendable {
         self.log = log
     }
 
-    /// Connects the two sides; to be done before any request or connection.
+    /// Connects the two sides; to be done once, before any request or connection.
     package func attach(kernel: any KernelSide, remote: any RemoteSide) {
-        state.withLock {
-            $0.kernel = kernel
-            $0.remote = remote
-        }
+        self.kernel = kernel
+        self.remote = remote
     }
 
     /// Tells the port something, and carries out what follows from it.
-    package func withTTY<Result>(_ body: (inout VirtualTTY) -> Result) -> Result {
+    /// - Parameter scratch: the calling thread's own; a thread that calls seldom needs none.
+    package func withTTY<Result>(_ scratch: Scratch = Scratch(), _ body: (inout VirtualTTY) -> Result) -> Result {
         var work = Work()
         let result = state.withLock { state in
             let result = body(&state.tty)
-            handOut(&work, &state)
+            work = handOut(&state, scratch)
             return result
         }
-        carryOut(&work)
+        carryOut(&work, scratch)
         return result
     }
 
     /// The socket takes bytes again, or is another one: what is unsent goes out.
     package func resumeSending() {
-        state.withLock { $0.isBlocked = false }
+        state.withLock {
+            $0.isBlocked = false
+            $0.resumes += 1
+        }
         withTTY { _ in }
     }
 
@@ -96,75 +110,60 @@ package final class Port: Sendable {
     /// Wakes a receive thread that sleeps in `waitToReceive`, to look at `isWanted` again.
     package func wakeReceiver() { state.wakeAll() }
 
-    /// What one thread has taken on to do.
+    /// What the calling thread is to carry out of its scratch.
     private struct Work {
-        var effects: Effects?
-        var unsent: [UInt8]?
-        var kernel: (any KernelSide)?
-        var remote: (any RemoteSide)?
+        var hasEffects = false
+        var hasUnsent = false
         var wakesReceiver = false
-
-        var isEmpty: Bool { effects == nil && unsent == nil && !wakesReceiver }
     }
 
     /// Moves what is to be done from the port to the calling thread. Under the lock.
-    private func handOut(_ work: inout Work, _ state: inout State) {
-        work.kernel = state.kernel
-        work.remote = state.remote
+    private func handOut(_ state: inout State, _ scratch: Scratch) -> Work {
+        var work = Work()
         if !state.tty.effects.isEmpty {
-            var effects = state.spareEffects.popLast() ?? Effects()
-            swap(&effects, &state.tty.effects)
-            work.effects = effects
+            swap(&scratch.effects, &state.tty.effects)
+            work.hasEffects = true
         }
-        if !state.isSending && !state.isBlocked && state.tty.hasUnsent {
-            var buffer: [UInt8] = []
-            swap(&buffer, &state.spareBuffer)
-            if state.tty.takeUnsent(into: &buffer) {
-                state.isSending = true
-                work.unsent = buffer
-            } else {
-                state.spareBuffer = buffer
-            }
+        if !state.isSending && !state.isBlocked && state.tty.takeUnsent(into: &scratch.unsent) {
+            state.isSending = true
+            scratch.resumes = state.resumes
+            work.hasUnsent = true
         }
         work.wakesReceiver = state.receiverSleeps && state.tty.wantsToReceive(isPausing: true)
-        state.remote?.schedule(state.tty.nextDeadline())
+        let deadline = state.tty.nextDeadline()
+        if deadline != state.scheduled {
+            state.scheduled = deadline
+            remote?.schedule(deadline)
+        }
+        return work
     }
 
     /// Does it, and what follows from that, until nothing is left.
-    private func carryOut(_ work: inout Work) {
-        while !work.isEmpty {
-            var sent = 0
-            if let unsent = work.unsent { sent = work.remote?.send(unsent.span) ?? 0 }
-            if let effects = work.effects { perform(effects, work) }
+    private func carryOut(_ work: inout Work, _ scratch: Scratch) {
+        while true {
+            let sent = work.hasUnsent ? remote?.send(scratch.unsent.span) ?? 0 : 0
+            if work.hasEffects {
+                perform(scratch.effects)
+                scratch.effects.removeAll()
+            }
             if work.wakesReceiver { state.wakeAll() }
-            state.withLock { state in
-                giveBack(&work, sent, &state)
-                handOut(&work, &state)
+            guard work.hasUnsent else { return }
+            work = state.withLock { state in
+                state.isBlocked = sent < scratch.unsent.count && scratch.resumes == state.resumes
+                state.isSending = false
+                state.tty.giveBack(&scratch.unsent, sent: sent)
+                return handOut(&state, scratch)
             }
         }
     }
 
-    /// Returns what was taken out. Under the lock.
-    private func giveBack(_ work: inout Work, _ sent: Int, _ state: inout State) {
-        if var effects = work.effects.take() {
-            effects.removeAll()
-            if state.spareEffects.count < 4 { state.spareEffects.append(effects) }
-        }
-        if var unsent = work.unsent.take() {
-            state.isBlocked = sent < unsent.count
-            state.isSending = false
-            state.tty.giveBack(&unsent, sent: sent)
-            swap(&unsent, &state.spareBuffer)
-        }
-    }
-
-    private func perform(_ effects: borrowing Effects, _ work: borrowing Work) {
+    private func perform(_ effects: borrowing Effects) {
         for effect in effects.list {
             switch effect {
-            case .answer(let id, let answer): work.kernel?.answer(id, answer, bytes: effects.bytes.span)
-            case .notifyPoll(let file): work.kernel?.notifyPoll(file)
-            case .connect: work.remote?.connect()
-            case .disconnect(let graceful): work.remote?.disconnect(graceful: graceful)
+            case .answer(let id, let answer): kernel?.answer(id, answer, bytes: effects.bytes.span)
+            case .notifyPoll(let file): kernel?.notifyPoll(file)
+            case .connect: remote?.connect()
+            case .disconnect(let graceful): remote?.disconnect(graceful: graceful)
             case .log(let level, let text): log(level, text)
             }
         }

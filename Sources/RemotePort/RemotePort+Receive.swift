@@ -14,13 +14,14 @@ extension RemotePort {
     func receiveLoop() {
         let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: Self.bufferSize, alignment: 16)
         defer { buffer.deallocate() }
+        let scratch = Port.Scratch()
         var served = 0
         while true {
             state.wait { ($0.connections > served && $0.socket != nil) || $0.isStopped }
             let (socket, connections) = state.withLock { ($0.isStopped ? nil : $0.socket, $0.connections) }
             guard let socket else { break }
             served = connections
-            receiveAll(from: socket, buffer)
+            receiveAll(from: socket, buffer, scratch)
             state.withLock { $0.isReceiving = false }
             state.wakeAll()
         }
@@ -29,16 +30,16 @@ extension RemotePort {
     }
 
     /// Hands on everything from one connection until it ends.
-    private func receiveAll(from socket: Int32, _ buffer: UnsafeMutableRawBufferPointer) {
+    private func receiveAll(from socket: Int32, _ buffer: UnsafeMutableRawBufferPointer, _ scratch: Port.Scratch) {
         while true {
             let count: Int
             do {
                 count = try syscall("recv") { recv(socket, buffer.baseAddress, buffer.count, 0) }
             } catch {
-                return lost("\(error)")
+                return lost("\(error)", socket)
             }
-            if count == 0 { return lost("the server closed it") }
-            let isFull = port.withTTY { tty -> Bool in
+            if count == 0 { return lost("the server closed it", socket) }
+            let isFull = port.withTTY(scratch) { tty -> Bool in
                 let bytes = UnsafeBufferPointer(
                     start: buffer.baseAddress?.assumingMemoryBound(to: UInt8.self), count: count)
                 tty.receive(bytes.span)
@@ -48,8 +49,9 @@ extension RemotePort {
         }
     }
 
-    private func lost(_ reason: String) {
-        port.withTTY { $0.connectionLost(reason) }
+    private func lost(_ reason: String, _ socket: Int32) {
+        let unacknowledged = Self.unacknowledged(socket)
+        port.withTTY { $0.connectionLost(reason, unacknowledged: unacknowledged) }
     }
 
     /// Bytes sent and not acknowledged by the peer's kernel (SIOCOUTQ).

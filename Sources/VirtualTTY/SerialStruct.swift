@@ -1,4 +1,3 @@
-
 import LineDiscipline
 import SerialLine
 

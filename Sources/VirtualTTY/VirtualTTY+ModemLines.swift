@@ -101,8 +101,10 @@ extension VirtualTTY {
             return answerIoctl(setting.id, wanted.bytes)
         }
         rs485Unsupported = true
-        log(.notice, "the server \(command == nil ? "does not answer" : "refuses") RS485 mode "
-            + "(SET-CONTROL \(rs485Command(wanted.isEnabled).rawValue); see --rs485-codes)")
+        log(
+            .notice,
+            "the server \(command == nil ? "does not answer" : "refuses") RS485 mode "
+                + "(SET-CONTROL \(rs485Command(wanted.isEnabled).rawValue); see --rs485-codes)")
         fail(setting.id, .notTTY)
     }
 }

@@ -23,7 +23,7 @@ extension VirtualTTY {
 
     /// The open has succeeded. Every open raises DTR and RTS again (tty_port_block_til_ready).
     mutating func completeOpen(_ id: RequestID, _ file: FileID) {
-        files[file] = OpenFile()
+        files.insert(OpenFile(id: file))
         answer(id, .opened(file))
         if configuration.lines == .raise && !discipline.termios.isB0 { setOutputs(outputs.union([.dtr, .rts])) }
     }
@@ -38,7 +38,7 @@ extension VirtualTTY {
     /// connection (tty_port_close).
     package mutating func release(_ id: RequestID, _ file: FileID) {
         beginEvent()
-        let released = files.removeValue(forKey: file)
+        let released = files.remove(file)
         abandon(file)
         guard let released, !released.isDead, liveFiles == 0, opens.isEmpty else {
             if files.isEmpty && opens.isEmpty { exclusive = false }
@@ -102,7 +102,7 @@ extension VirtualTTY {
     /// Hangs up every open file for good (__tty_hangup): reads end, writes and ioctls fail, pollers wake.
     mutating func hangUp(_ why: String) {
         if liveFiles > 0 { log(.notice, "hung up: \(why)") }
-        for file in files.keys { files[file]?.isDead = true }
+        files.updateAll { $0.isDead = true }
         for read in reads { answer(read.id, .data(0..<0)) }
         for write in writes {
             let count = write.before + write.offset

@@ -25,8 +25,10 @@ extension VirtualTTY {
         guard let open = files[file] else { return fail(id, .badFileDescriptor) }
         let ready = readiness(open)
         if notifies {
-            files[file]?.pollEvents = events | Self.POLLERR | Self.POLLHUP
-            files[file]?.pollArmed = true
+            files.update(file) {
+                $0.pollEvents = events | Self.POLLERR | Self.POLLHUP
+                $0.pollArmed = true
+            }
         }
         answer(id, .poll(ready))
     }
@@ -43,16 +45,14 @@ extension VirtualTTY {
 
     /// Notifies the files whose pollers wait for something that is there.
     mutating func notifyPollers() {
-        for (id, file) in files where file.pollArmed && readiness(file) & file.pollEvents != 0 {
-            files[id]?.pollArmed = false
-            effects.list.append(.notifyPoll(id))
+        for file in files.list where file.pollArmed && readiness(file) & file.pollEvents != 0 {
+            files.update(file.id) { $0.pollArmed = false }
+            effects.list.append(.notifyPoll(file.id))
         }
     }
 
     mutating func notifyAllPollers() {
-        for id in files.keys {
-            files[id]?.pollArmed = false
-            effects.list.append(.notifyPoll(id))
-        }
+        for file in files.list { effects.list.append(.notifyPoll(file.id)) }
+        files.updateAll { $0.pollArmed = false }
     }
 }

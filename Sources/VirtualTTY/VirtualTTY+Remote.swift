@@ -93,7 +93,7 @@ extension VirtualTTY {
 
     private mutating func retryLater() {
         let pause = min(Self.firstRetry << UInt64(min(max(attempts - 1, 0), 10)), Self.lastRetry)
-        link = .lost(retryAt: now + pause, until: lossDeadline)
+        link = .lost(retryAt: now + pause)
     }
 
     /// Bytes from the remote port.
@@ -124,6 +124,8 @@ extension VirtualTTY {
     }
 
     private mutating func receiveAnswer(_ command: ComPortCommand, _ ticket: ComPortClient.Ticket?) {
+        // What came before the opening purge was on the line before the port was opened.
+        if case .opening = link, case .purgeData = command, liveFiles == 0 { flushInput() }
         if let ticket {
             settle(ticket, command)
         }
@@ -131,7 +133,7 @@ extension VirtualTTY {
     }
 
     /// A request needs to be waited for no longer: it was answered, or given up (nil).
-    private mutating func settle(_ ticket: ComPortClient.Ticket, _ command: ComPortCommand?) {
+    mutating func settle(_ ticket: ComPortClient.Ticket, _ command: ComPortCommand?) {
         unresolved.remove(ticket)
         if purge?.ticket == ticket { purge = nil }
         for index in settings.indices.reversed() where settings[index].tickets.remove(ticket) != nil {
@@ -188,7 +190,8 @@ extension VirtualTTY {
     }
 
     /// The connection ended without our doing.
-    package mutating func connectionLost(_ reason: String) {
+    /// - Parameter unacknowledged: bytes sent that the peer's socket has not acknowledged.
+    package mutating func connectionLost(_ reason: String, unacknowledged: Int = 0) {
         beginEvent()
         switch link {
         case .opening, .up: break
@@ -196,10 +199,12 @@ extension VirtualTTY {
         }
         let wasOpening = link != .up
         let said = client.isActive || client.heard.isEmpty ? "" : "; it said \"\(client.heard.printable(limit: 60))\""
-        let unsent = wire.dataCount
+        let unsent = wire.dataCount + unacknowledged
+        if wasOpening { attempts += 1 }
         effects.list.append(.disconnect(graceful: false))
-        log(liveFiles > 0 || wasOpening ? .error : .notice, "connection lost: \(reason)\(said)")
-        if unsent > 0 { log(.warning, "\(unsent) bytes on the way when the connection was lost may be lost") }
+        let level: LogLevel = attempts > 1 ? .debug : liveFiles > 0 || wasOpening ? .error : .notice
+        log(level, "connection lost: \(reason)\(said)")
+        if unsent > 0 { log(.warning, "up to \(unsent) bytes were on the way when the connection was lost") }
         let hadCarrier = inputs.contains(.dcd)
         dropConnectionState()
         link = .disconnecting

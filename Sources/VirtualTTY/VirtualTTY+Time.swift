@@ -6,24 +6,22 @@ import SystemPackage
 extension VirtualTTY {
     /// When `advance` is to be called next; nil for no time.
     package mutating func nextDeadline() -> MonotonicTime? {
-        var earliest: MonotonicTime?
+        var earliest = linkDeadline
         func consider(_ time: MonotonicTime?) {
             guard let time else { return }
             earliest = earliest.map { min($0, time) } ?? time
         }
-        if closing != nil || !drains.isEmpty { reckonLineTime() }
         for open in opens { consider(open.deadline) }
-        consider(reads.first?.deadline)
         for setting in settings { consider(setting.deadline) }
+        if let read = reads.first { consider(read.deadline) }
         consider(timedBreak?.until)
         consider(purge?.deadline)
         consider(lingerUntil)
-        if let closing {
-            consider(closing.deadline)
-            if untransmitted == 0 { consider(lineFreeAt) }
-        }
+        if closing == nil && drains.isEmpty { return earliest }
+        reckonLineTime()
+        consider(closing?.deadline)
+        if closing != nil && untransmitted == 0 { consider(lineFreeAt) }
         if !drains.isEmpty && untransmitted == 0 && timedBreak == nil { consider(drainDeadline()) }
-        considerLink(&earliest)
         return earliest
     }
 
@@ -33,17 +31,22 @@ extension VirtualTTY {
         return wantsUnacknowledged ? now + Self.socketPoll : nil
     }
 
-    private func considerLink(_ earliest: inout MonotonicTime?) {
-        var times: [MonotonicTime?] = []
-        switch link {
-        case .opening(_, let deadline): times = [deadline, client.nextDeadline]
-        case .up: times = [client.nextDeadline]
-        case .lost(let retryAt, let until): times = [retryAt, until]
-        case .disconnecting, .connecting: times = [liveFiles > 0 ? lossDeadline : nil]
-        case .down: return
+    private var linkDeadline: MonotonicTime? {
+        func earlier(_ a: MonotonicTime?, _ b: MonotonicTime?) -> MonotonicTime? {
+            guard let a, let b else { return a ?? b }
+            return min(a, b)
         }
-        for time in times.compactMap(\.self) { earliest = earliest.map { min($0, time) } ?? time }
+        switch link {
+        case .opening(_, let deadline): return earlier(earlier(deadline, client.nextDeadline), patienceEnd)
+        case .up: return client.nextDeadline
+        case .lost(let retryAt): return earlier(retryAt, patienceEnd)
+        case .disconnecting, .connecting: return patienceEnd
+        case .down: return nil
+        }
     }
+
+    /// When files that wait for a lost connection are hung up.
+    private var patienceEnd: MonotonicTime? { liveFiles > 0 ? lossDeadline : nil }
 
     /// Time has passed.
     /// - Parameter unacknowledged: bytes the peer's socket has not acknowledged yet; asked for by
@@ -94,13 +97,13 @@ extension VirtualTTY {
     }
 
     private mutating func expireLink() {
-        if let until = lossDeadline, until <= now, liveFiles > 0, link != .up {
+        if let until = patienceEnd, until <= now {
             lossDeadline = nil
             hangUp("no connection for \((configuration.lossTimeout ?? 0) / .seconds(1)) s")
             if configuration.connect == .open && opens.isEmpty { abandonConnection() }
         }
         switch link {
-        case .lost(let retryAt, _) where retryAt <= now: startConnecting()
+        case .lost(let retryAt) where retryAt <= now: startConnecting()
         case .opening(_, let deadline) where deadline <= now: openingTimedOut()
         default: break
         }

@@ -48,7 +48,7 @@ extension VirtualTTY {
     @discardableResult
     mutating func send(_ command: ComPortCommand) -> ComPortClient.Ticket {
         let ticket = makeTicket()
-        queue.append(command, ticket)
+        if let needless = queue.append(command, ticket) { settle(needless, nil) }
         stage()
         return ticket
     }
@@ -79,7 +79,8 @@ extension VirtualTTY {
         switch command {
         case .setBaudRate(0), .setModemStateMask:
             reckonLineTime()
-            return lineFreeAt.since(now) + UInt64(wire.dataCount) &* lineSettings.frameNanoseconds + Self.barrierPatience
+            return lineFreeAt.since(now) + UInt64(wire.dataCount) &* lineSettings.frameNanoseconds
+                + Self.barrierPatience
         default: return ComPortClient.answerWithin
         }
     }

@@ -40,7 +40,7 @@ package struct VirtualTTY: Sendable {
     private var eventTime: MonotonicTime?
 
     // Open files.
-    var files: [FileID: OpenFile] = [:]
+    var files = FileTable()
     var nextFile: UInt64 = 1
 
     // Transmission.
@@ -121,14 +121,15 @@ package enum Link: Equatable, Sendable {
     /// Connected; options and settings are out, answers to `required` are missing.
     case opening(required: Set<ComPortClient.Ticket>, deadline: MonotonicTime)
     case up
-    /// Lost while open: the next attempt, and the end of patience (nil: never).
-    case lost(retryAt: MonotonicTime, until: MonotonicTime?)
+    /// Lost while open, or not there yet: the next attempt.
+    case lost(retryAt: MonotonicTime)
     /// Being ended by us.
     case disconnecting
 }
 
 /// One open of the node: what a file descriptor, with its duplicates, stands for.
 struct OpenFile: Sendable {
+    let id: FileID
     /// Hung up: reads end, all else is EIO, for as long as it stays open.
     var isDead = false
     /// The kernel waits for a notification.
@@ -258,10 +259,10 @@ extension VirtualTTY {
         return nextTicket
     }
 
-    var isLinkUp: Bool { link == .up }
+    var isLinkUp: Bool { if case .up = link { true } else { false } }
 
     /// Files that work: not hung up.
-    var liveFiles: Int { files.values.lazy.filter { !$0.isDead }.count }
+    var liveFiles: Int { files.list.lazy.filter { !$0.isDead }.count }
 
     /// The line's settings that termios asks for.
     package var lineSettings: LineSettings {

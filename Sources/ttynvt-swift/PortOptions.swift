@@ -1,6 +1,5 @@
 import ArgumentParser
 import CUSEDevice
-import Platform
 import SerialLine
 import VirtualTTY
 
@@ -108,10 +107,4 @@ struct RS485Codes: ExpressibleByArgument {
     }
 
     var defaultValueDescription: String { "\(on),\(off)" }
-}
-
-extension Endpoint: ExpressibleByArgument {
-    public init?(argument: String) {
-        try? self.init(parsing: argument)
-    }
 }

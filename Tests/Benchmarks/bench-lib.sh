@@ -127,7 +127,7 @@ measure_idle() { # WHO
 
 # open_in PREFIX WHO DEVICE: the time of open(2) alone, in round trips of 50 ms.
 open_in() {
-    "$bin/tty_bench" -t 60 -o open "$3" >"$work/open" 2>"$logs/tty_bench.$2.log" || die "$2: open of $3"
+    "$bin/tty_bench" -t 60 -w 200 -o open "$3" >"$work/open" 2>"$logs/tty_bench.$2.log" || die "$2: open of $3"
     awk -v key="$1" '/^open_only_us/ { print key, $2 / 50000 }' "$work/open" >>"$work/$2"
 }
 measure_late_answers() { open_in late_round_trips "$1" "/dev/${node_of[$1]}L"; }

@@ -1,8 +1,9 @@
 // Measures one serial port that has an echo behind it, in raw mode, and prints
 // "key value" lines.
 //
-//   tty_bench [-n ITERATIONS] [-b BYTES] [-c CHUNK] [-t SECONDS] [-o NAME[,NAME...]] DEVICE
+//   tty_bench [-n ITERATIONS] [-b BYTES] [-c CHUNK] [-t SECONDS] [-w MS] [-o NAME[,NAME...]] DEVICE
 //
+// -w is the pause between two opens that are measured.
 // -o chooses among open, rtt, poll, echo and tcgets; all of them by default.
 // It never hangs: a parent process keeps the time, and exits even when the
 // measuring one is stuck in the kernel.
@@ -28,7 +29,7 @@ enum { PATTERN = 65521 }; // a prime: a block that is lost or doubled shows
 
 static const char *device;
 static size_t iterations = 2000, total = 8 << 20, chunk = 4096;
-static unsigned seconds = 60;
+static unsigned seconds = 60, pause_ms;
 static unsigned char pattern[PATTERN + CHUNK_MAX];
 
 static _Noreturn void fail(const char *format, ...)
@@ -110,6 +111,8 @@ static void measure_open(void)
         if (close(fd) < 0)
             fail("close: %s", strerror(errno));
         both[i] = now_us() - start;
+        // Where the end of a connection takes its time, it is not part of the next open.
+        usleep(pause_ms * 1000);
     }
     report("open_only_us", percentile(usable, OPENS, 50));
     report("open_us", percentile(both, OPENS, 50));
@@ -283,17 +286,18 @@ static int keep_time(pid_t child)
 int main(int argc, char **argv)
 {
     const char *list = "open,rtt,poll,tcgets,echo";
-    for (int option; (option = getopt(argc, argv, "n:b:c:t:o:")) != -1;)
+    for (int option; (option = getopt(argc, argv, "n:b:c:t:o:w:")) != -1;)
         switch (option) {
         case 'n': iterations = strtoul(optarg, NULL, 10); break;
         case 'b': total = strtoul(optarg, NULL, 10); break;
         case 'c': chunk = strtoul(optarg, NULL, 10); break;
         case 't': seconds = (unsigned)strtoul(optarg, NULL, 10); break;
         case 'o': list = optarg; break;
+        case 'w': pause_ms = (unsigned)strtoul(optarg, NULL, 10); break;
         default: optind = argc + 1; // usage
         }
     if (optind != argc - 1 || !iterations || !total || !chunk || chunk > CHUNK_MAX || !seconds) {
-        fputs("usage: tty_bench [-n iterations] [-b bytes] [-c chunk] [-t seconds] [-o name,...] device\n", stderr);
+        fputs("usage: tty_bench [-n iterations] [-b bytes] [-c chunk] [-t seconds] [-w ms] [-o name,...] device\n", stderr);
         return 2;
     }
     device = argv[optind];
