@@ -65,6 +65,10 @@ let package = Package(
             ],
             swiftSettings: common),
 
+        .target(name: "TestSupport", dependencies: ["CLinux"], path: "Tests/TestSupport", swiftSettings: common),
+        .testTarget(
+            name: "LineDisciplineTests", dependencies: ["LineDiscipline", "SerialLine", "TestSupport"],
+            swiftSettings: common),
         .testTarget(
             name: "PlatformTests", dependencies: ["CLinux", "Platform", "SerialLine", system], swiftSettings: common),
         .testTarget(name: "RFC2217Tests", dependencies: ["RFC2217", "SerialLine"], swiftSettings: common),

@@ -2,15 +2,12 @@
 
 #include <asm/ioctls.h>
 #include <asm/termbits.h>
+#include <asm/termios.h>
 #include <stddef.h>
 #include <sys/prctl.h>
 
-// <sys/ioctl.h> and <asm/termios.h> both define these; only their declarations are wanted here.
+// <sys/ioctl.h> clashes with <asm/termios.h>; only this declaration of it is wanted here.
 extern int ioctl(int fd, unsigned long request, ...);
-
-struct clinux_winsize {
-    unsigned short row, col, xpixel, ypixel;
-};
 
 _Static_assert(sizeof(struct clinux_termios) == sizeof(struct termios), "termios");
 _Static_assert(offsetof(struct clinux_termios, c_cc) == offsetof(struct termios, c_cc), "termios.c_cc");
@@ -22,7 +19,7 @@ _Static_assert(sizeof(struct serial_struct) == 72 || sizeof(void *) == 4, "seria
 _Static_assert(offsetof(struct serial_struct, closing_wait) == 40 || sizeof(void *) == 4, "closing_wait");
 _Static_assert(sizeof(struct serial_icounter_struct) == 80, "serial_icounter_struct");
 _Static_assert(sizeof(struct serial_rs485) == 32, "serial_rs485");
-_Static_assert(sizeof(struct clinux_winsize) == 8, "winsize");
+_Static_assert(sizeof(struct winsize) == 8 && sizeof(struct termio) == 18, "winsize, termio");
 
 int clinux_ioctl_value(int fd, unsigned long request, unsigned long value) { return ioctl(fd, request, value); }
 
@@ -47,9 +44,17 @@ static const struct clinux_constant constants[] = {
     CONSTANT(BOTHER), CONSTANT(CBAUD), CONSTANT(CBAUDEX), CONSTANT(CIBAUD), CONSTANT(CSIZE), CONSTANT(CSTOPB),
     CONSTANT(CREAD), CONSTANT(PARENB), CONSTANT(PARODD), CONSTANT(HUPCL), CONSTANT(CLOCAL), CONSTANT(CMSPAR),
     CONSTANT(CRTSCTS), CONSTANT(ADDRB), CONSTANT(IXON), CONSTANT(IXOFF), CONSTANT(IXANY), CONSTANT(ICANON),
-    CONSTANT(INPCK), CONSTANT(PARMRK), CONSTANT(BRKINT), CONSTANT(IGNBRK), CONSTANT(IGNPAR), CONSTANT(VTIME),
-    CONSTANT(VMIN), CONSTANT(VSTART), CONSTANT(VSTOP), CONSTANT(B50), CONSTANT(B38400), CONSTANT(B57600),
-    CONSTANT(B4000000), {"struct termios", sizeof(struct termios)}, {"struct termios2", sizeof(struct termios2)},
+    CONSTANT(INPCK), CONSTANT(PARMRK), CONSTANT(BRKINT), CONSTANT(IGNBRK), CONSTANT(IGNPAR), CONSTANT(ICRNL),
+    CONSTANT(OPOST), CONSTANT(ONLCR), CONSTANT(ISIG), CONSTANT(ECHO), CONSTANT(CS5), CONSTANT(CS6), CONSTANT(CS7),
+    CONSTANT(CS8), CONSTANT(VTIME), CONSTANT(VMIN), CONSTANT(VSTART), CONSTANT(VSTOP), CONSTANT(B0), CONSTANT(B50),
+    CONSTANT(B75), CONSTANT(B110), CONSTANT(B134), CONSTANT(B150), CONSTANT(B200), CONSTANT(B300), CONSTANT(B600),
+    CONSTANT(B1200), CONSTANT(B1800), CONSTANT(B2400), CONSTANT(B4800), CONSTANT(B9600), CONSTANT(B19200),
+    CONSTANT(B38400), CONSTANT(B57600), CONSTANT(B115200), CONSTANT(B230400), CONSTANT(B460800), CONSTANT(B500000),
+    CONSTANT(B576000), CONSTANT(B921600), CONSTANT(B1000000), CONSTANT(B1152000), CONSTANT(B1500000),
+    CONSTANT(B2000000), CONSTANT(B2500000), CONSTANT(B3000000), CONSTANT(B3500000), CONSTANT(B4000000),
+    CONSTANT(TIOCM_DTR), CONSTANT(TIOCM_RTS), CONSTANT(TIOCM_CTS), CONSTANT(TIOCM_CAR), CONSTANT(TIOCM_RNG),
+    CONSTANT(TIOCM_DSR), {"struct termio", sizeof(struct termio)}, {"struct winsize", sizeof(struct winsize)},
+    {"struct termios", sizeof(struct termios)}, {"struct termios2", sizeof(struct termios2)},
     {"struct serial_struct", sizeof(struct serial_struct)},
     {"struct serial_icounter_struct", sizeof(struct serial_icounter_struct)},
     {"struct serial_rs485", sizeof(struct serial_rs485)},

@@ -55,7 +55,7 @@ extension VirtualTTY {
         // What was there before the first open is not this program's.
         if isFirst { commands.append(.purgeData(PurgeBuffers.receive.rawValue)) }
         if rs485.isEnabled { commands.append(.setControl(rs485Command(true))) }
-        if configuration.lines == .raise && !(isFirst && opens.isEmpty) {
+        if isFirst ? configuration.lines == .raise && !opens.isEmpty : commandsOutputs {
             commands.append(.setControl(outputs.contains(.dtr) ? .dtrOn : .dtrOff))
             commands.append(.setControl(outputs.contains(.rts) ? .rtsOn : .rtsOff))
         }
@@ -69,6 +69,9 @@ extension VirtualTTY {
         }
         return required
     }
+
+    /// The lines are this program's to say: by its own policy, or because a program set them.
+    private var commandsOutputs: Bool { configuration.lines == .raise || outputs != [] }
 
     /// No connection could be made.
     package mutating func connectFailed(_ error: Errno, _ reason: String) {
@@ -126,10 +129,9 @@ extension VirtualTTY {
     private mutating func receiveAnswer(_ command: ComPortCommand, _ ticket: ComPortClient.Ticket?) {
         // What came before the opening purge was on the line before the port was opened.
         if case .opening = link, case .purgeData = command, liveFiles == 0 { flushInput() }
-        if let ticket {
-            settle(ticket, command)
-        }
+        // The server's word first, then the waiting tcsetattr: TCGETS right after shows it.
         adopt(command)
+        if let ticket { settle(ticket, command) }
     }
 
     /// A request needs to be waited for no longer: it was answered, or given up (nil).
@@ -140,10 +142,7 @@ extension VirtualTTY {
             guard settings[index].tickets.isEmpty else { continue }
             let setting = settings.remove(at: index)
             switch setting.kind {
-            case .termios:
-                // The server's word first, then the answer: TCGETS right after shows it.
-                if let command { adopt(command) }
-                answerIoctl(setting.id)
+            case .termios: answerIoctl(setting.id)
             case .rs485: settleRS485(setting, command)
             }
         }

@@ -1,0 +1,12 @@
+/// Bytes written as annotated hexadecimal: one field a line, its meaning after `|`.
+package func wire(_ text: String) -> [UInt8] {
+    text.split(separator: "\n").flatMap { line in
+        let digits = line.prefix { $0 != "|" }
+        return digits.split(separator: " ").map { field in
+            guard field.utf8.count == 2, let byte = UInt8(field, radix: 16) else {
+                preconditionFailure("'\(field)' is not two hexadecimal digits")
+            }
+            return byte
+        }
+    }
+}
