@@ -108,7 +108,11 @@ package final class Port: Sendable {
     }
 
     /// Wakes a receive thread that sleeps in `waitToReceive`, to look at `isWanted` again.
-    package func wakeReceiver() { state.wakeAll() }
+    package func wakeReceiver() {
+        // With the lock taken once in between, it has either not looked yet, or sleeps already.
+        state.withLock { $0.receiverSleeps = false }
+        state.wakeAll()
+    }
 
     /// What the calling thread is to carry out of its scratch.
     private struct Work {

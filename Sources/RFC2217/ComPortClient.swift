@@ -41,6 +41,9 @@ package struct ComPortClient: Sendable {
     private var options = OptionNegotiation(
         offered: [.binary, .suppressGoAhead, .comPort], accepted: [.binary, .echo, .suppressGoAhead, .comPort])
     private var outstanding: [Outstanding] = []
+    /// More requests than this are not waited for: the oldest are given up.
+    static let outstandingLimit = 256
+    private var dropped: [Ticket] = []
     /// What is to be sent ahead of everything queued; the caller takes it.
     package var output: [UInt8] = []
     /// Decoded words of every command, for the caller to log and empty; filled only when `traces` is set.
@@ -80,6 +83,7 @@ extension ComPortClient {
         wire.appendComPort(command, from: .client)
         if traces { trace.append("> \(command)") }
         guard let kind = command.answerKind else { return }
+        if outstanding.count >= Self.outstandingLimit { dropped.append(outstanding.removeFirst().ticket) }
         outstanding.append(
             Outstanding(
                 ticket: ticket, command: command, kind: kind,
@@ -109,7 +113,8 @@ extension ComPortClient {
     /// Sends again what is due for it, and gives up on what has waited too long.
     /// - Returns: the requests given up.
     package mutating func expire(_ now: MonotonicTime) -> [Ticket] {
-        var given: [Ticket] = []
+        var given = dropped
+        dropped.removeAll()
         for index in outstanding.indices {
             if let resendAt = outstanding[index].resendAt, resendAt <= now, outstanding[index].expiresAt > now {
                 outstanding[index].resendAt = nil

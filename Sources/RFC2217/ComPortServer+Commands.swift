@@ -8,30 +8,40 @@ extension ComPortServer {
         if (1...5).contains(command.code) && now < deafUntil { return nil }
         switch command {
         case .signature(let text):
-            if text.isEmpty && !profile.signature.isEmpty { send(.signature(profile.signature), &output) }
+            if !text.isEmpty { return .signature(text) }
+            if !profile.signature.isEmpty { send(.signature(profile.signature), &output) }
         case .setBaudRate, .setDataSize, .setParity, .setStopSize: return setting(command, &output)
         case .setControl(let value): return control(value, &output)
-        case .notifyLineState: reportLineState(&output)
-        case .notifyModemState: report(&output)
+        case .notifyLineState: poll(6, &output)
+        case .notifyModemState: poll(7, &output)
         case .flowControlSuspend: return suspend(true, &output)
         case .flowControlResume: return suspend(false, &output)
         case .setLineStateMask(let mask):
             lineStateMask = mask
-            send(.setLineStateMask(mask), &output)
+            if profile.answersMasksWithState {
+                reportLineState(&output)
+            } else {
+                send(.setLineStateMask(mask), &output)
+            }
             return .lineStateMask(mask)
         case .setModemStateMask(let mask):
             modemStateMask = mask
-            send(.setModemStateMask(mask), &output)
-            if profile.reportsAfterMask { report(&output) }
+            if !profile.answersMasksWithState { send(.setModemStateMask(mask), &output) }
+            if profile.answersMasksWithState || profile.reportsAfterMask { report(&output) }
             return .modemStateMask(mask)
         case .purgeData(let value):
             if let buffers = PurgeBuffers(rawValue: value) { return .request(.purge(buffers)) }
         // Clients poll for a state by a notification without a value.
-        case .unknown(6, []): reportLineState(&output)
-        case .unknown(7, []): report(&output)
+        case .unknown(let code, []): poll(code, &output)
         case .unknown: break
         }
         return nil
+    }
+
+    private mutating func poll(_ code: UInt8, _ output: inout [UInt8]) {
+        guard profile.answersPolls else { return }
+        if code == 6 { reportLineState(&output) }
+        if code == 7 { report(&output) }
     }
 
     /// The client's request has been carried out, or could not be: `port` says what holds now.
@@ -63,32 +73,12 @@ extension ComPortServer {
 
     /// SET-BAUDRATE, -DATASIZE, -PARITY, -STOPSIZE: 0 asks.
     private mutating func setting(_ command: ComPortCommand, _ output: inout [UInt8]) -> ComPortServerEvent? {
-        var asks = false
-        var request: SerialRequest?
-        var subject = SerialRequest.setBaud(0)
-        switch command {
-        case .setBaudRate(let value):
-            asks = value == 0
-            request = .setBaud(nearestBaud(value))
-        case .setDataSize(let value):
-            asks = value == 0
-            request = DataBits(rawValue: value).map { .setDataBits($0) }
-            subject = .setDataBits(.eight)
-        case .setParity(let value):
-            asks = value == 0
-            request = Parity(rawValue: value).map { .setParity(plain($0)) }
-            subject = .setParity(.none)
-        case .setStopSize(let value):
-            asks = value == 0
-            request = StopBits(rawValue: value).map { .setStopBits(plain($0)) }
-            subject = .setStopBits(.one)
-        default: return nil
-        }
+        guard let (asks, request, holding) = meaning(of: command) else { return nil }
         if asks {
-            answer(subject, &output)
+            answer(holding, &output)
             return nil
         }
-        guard let request else { return bad(command, subject, &output) }
+        guard let request else { return bad(command, holding, &output) }
         if !profile.appliesFrame && command.code != 1 {
             send(command, &output)
             return nil
@@ -96,12 +86,32 @@ extension ComPortServer {
         return .request(request)
     }
 
+    /// What a setting asks for: nothing but what holds, or a request (nil where its value is none of RFC 2217's); and
+    /// the request that would leave all as it is.
+    private func meaning(
+        of command: ComPortCommand
+    ) -> (asks: Bool, request: SerialRequest?, holding: SerialRequest)? {
+        let settings = port.settings
+        switch command {
+        case .setBaudRate(let value): return (value == 0, .setBaud(nearestBaud(value)), .setBaud(settings.baud))
+        case .setDataSize(let value):
+            return (value == 0, DataBits(rawValue: value).map { .setDataBits($0) }, .setDataBits(settings.dataBits))
+        case .setParity(let value):
+            return (value == 0, Parity(rawValue: value).map { .setParity(plain($0)) }, .setParity(settings.parity))
+        case .setStopSize(let value):
+            return (
+                value == 0, StopBits(rawValue: value).map { .setStopBits(plain($0)) }, .setStopBits(settings.stopBits)
+            )
+        default: return nil
+        }
+    }
+
     /// A value that RFC 2217 does not have: the setting stays, and the answer says so.
     private mutating func bad(
-        _ command: ComPortCommand, _ subject: SerialRequest, _ output: inout [UInt8]
+        _ command: ComPortCommand, _ holding: SerialRequest, _ output: inout [UInt8]
     ) -> ComPortServerEvent? {
         if profile.diesOfBadValues { return .died("\(command)") }
-        answer(subject, succeeded: false, &output)
+        answer(holding, succeeded: false, &output)
         return nil
     }
 

@@ -30,7 +30,7 @@ extension ComPortServer {
     /// - Returns: whether the client has been told.
     package mutating func notify(_ state: LineState, _ output: inout [UInt8]) -> Bool {
         // RFC 2217: the value is the AND of the line state and the mask; no message where that is 0.
-        let value = state.intersection(lineStateMask).intersection(LineState(rawValue: profile.lineStates))
+        let value = state.intersection(lineStateMask).intersection(profile.lineStates)
         guard isActive, profile.notifies, !value.isEmpty else { return false }
         send(.notifyLineState(value), &output)
         return true

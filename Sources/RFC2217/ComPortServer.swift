@@ -28,6 +28,7 @@ package struct ComPortServer: Sendable {
     package internal(set) var modemStateMask = ModemState(rawValue: 255)
     /// COM-PORT commands are exchanged.
     package private(set) var isActive = false
+    private var isNegotiated = false
     /// The client asked for silence.
     package internal(set) var isSuspended = false
 
@@ -162,7 +163,8 @@ package struct ComPortServer: Sendable {
     }
 
     private mutating func activate(_ output: inout [UInt8]) -> ComPortServerEvent? {
-        guard !isActive, negotiation.weDo(.comPort) || negotiation.theyDo(.comPort) else { return nil }
+        guard !isNegotiated, negotiation.weDo(.comPort) || negotiation.theyDo(.comPort) else { return nil }
+        isNegotiated = true
         isActive = true
         if profile.tellsModemMask { send(.setModemStateMask(modemStateMask), &output) }
         report(&output)

@@ -69,6 +69,8 @@ package enum ComPortServerEvent: Equatable, Sendable {
     case suspended(Bool)
     case lineStateMask(LineState)
     case modemStateMask(ModemState)
+    /// Who the client says it is.
+    case signature([UInt8])
     /// COM-PORT-OPTION is on.
     case negotiated
     /// This server breaks down here: the connection is to be closed.

@@ -1,3 +1,5 @@
+import SerialLine
+
 /// How a server of RFC 2217 behaves: the standard, and where servers in the field leave it. `ServerQuirk` names the
 /// known ones.
 package struct ServerProfile: Sendable {
@@ -106,13 +108,17 @@ package struct ServerProfile: Sendable {
     /// How long a change of the modem lines may wait for its report, in nanoseconds; 0: reported at once.
     package var modemStateInterval: UInt64 = 0
     /// Line states it can report.
-    package var lineStates: UInt8 = 0xFF
+    package var lineStates = LineState(rawValue: 0xFF)
     /// A byte whose error is reported is not delivered.
     package var dropsBadBytes = false
     /// SET-MODEMSTATE-MASK's answer comes unasked when the option is on.
     package var tellsModemMask = false
     /// SET-MODEMSTATE-MASK is followed by the current state.
     package var reportsAfterMask = false
+    /// Masks are answered with the current state instead.
+    package var answersMasksWithState = false
+    /// A state is told when asked for by a notification.
+    package var answersPolls = true
     /// A modem state is sent at accept.
     package var reportsAtAccept = false
     /// FLOWCONTROL-SUSPEND and -RESUME are sent as the transmit buffer fills and empties.

@@ -4,6 +4,7 @@ import SerialLine
 /// can be combined, the later one wins.
 package enum ServerQuirk: String, CaseIterable, Sendable {
     case ser2net
+    case ser2net43 = "ser2net-4.3"
     case pyserial
     case espRFC2217Server = "esp-rfc2217-server"
     case igrr
@@ -31,6 +32,7 @@ package enum ServerQuirk: String, CaseIterable, Sendable {
     package var summary: String {
         switch self {
         case .ser2net: "failed sets unacked, 111/107 unasked, lines each second"
+        case .ser2net43: "as ser2net, but masks answered with 106/107, no 111 unasked"
         case .pyserial: "masks, SIGNATURE, some controls unacked; dies of bad values"
         case .espRFC2217Server: "as pyserial, and DTR and RTS sets unacked"
         case .igrr: "never speaks first; frame not applied; purge acked twice"
@@ -59,6 +61,12 @@ package enum ServerQuirk: String, CaseIterable, Sendable {
     func apply(to profile: inout ServerProfile) {
         switch self {
         case .ser2net: profile.becomeSer2net()
+        case .ser2net43:
+            // Measured with version 4.3.11 of Debian 12.
+            profile.becomeSer2net()
+            profile.repeatsDo = false
+            profile.tellsModemMask = false
+            profile.answersMasksWithState = true
         case .pyserial: profile.becomePyserial()
         case .espRFC2217Server:
             profile.becomePyserial()
@@ -98,6 +106,8 @@ extension ServerProfile {
             Offer(.do, .binary), Offer(.will, .binary), Offer(.do, .comPort),
         ]
         offered.remove(.comPort)
+        isActiveAtOnce = true
+        answersPolls = false
         repeatsDo = true
         answersFailures = false
         tellsModemMask = true
@@ -106,7 +116,7 @@ extension ServerProfile {
         answerBuffer = 256
         suspendIsFlowNone = true
         modemStateInterval = .seconds(1)
-        lineStates = LineState([.parity, .breakDetected]).rawValue
+        lineStates = [.parity, .breakDetected]
         dropsBadBytes = true
         rs485 = .unknown
         signature = Array("ser2net".utf8)
@@ -117,7 +127,7 @@ extension ServerProfile {
         unanswered.formUnion([0, 10, 11])
         unansweredControls.formUnion([4, 7, 10] + Array(13...19))
         diesOfBadValues = true
-        lineStates = 0
+        lineStates = []
         takesBreakCommand = false
         rs485 = .unknown
     }

@@ -2,6 +2,8 @@ import SerialLine
 
 /// Telnet's commands (RFC 854), each sent after IAC.
 package enum TelnetCommand {
+    /// Below this no byte after IAC is a command (RFC 1184's EOF is the lowest).
+    package static let firstCommand: UInt8 = 236
     package static let iac: UInt8 = 255
     package static let dont: UInt8 = 254
     package static let `do`: UInt8 = 253

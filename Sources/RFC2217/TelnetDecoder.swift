@@ -15,7 +15,8 @@ package enum TelnetElement: Equatable, Sendable {
 }
 
 /// Takes a Telnet byte stream apart (RFC 854, RFC 855). Input may be split at any byte; what is held over is at most
-/// one subnegotiation's payload, itself bounded.
+/// one subnegotiation's payload, itself bounded. A 0xFF that a careless peer left single in a payload is understood
+/// where only that can be meant.
 package struct TelnetDecoder: Sendable {
     /// The longest payload kept; a longer subnegotiation is skipped and reported as malformed.
     package static let maximumPayload = 512
@@ -119,6 +120,13 @@ package struct TelnetDecoder: Sendable {
         switch byte {
         case TelnetCommand.iac:
             offset += 1
+            keep(byte)
+            state = .subnegotiation
+            return nil
+        case ..<TelnetCommand.firstCommand:
+            // No command: a 0xFF of the payload that the peer left single.
+            offset += 1
+            keep(TelnetCommand.iac)
             keep(byte)
             state = .subnegotiation
             return nil

@@ -36,9 +36,9 @@ extension RemotePort {
             do {
                 count = try syscall("recv") { recv(socket, buffer.baseAddress, buffer.count, 0) }
             } catch {
-                return lost("\(error)")
+                return lost("\(error)", socket)
             }
-            if count == 0 { return lost("the server closed it") }
+            if count == 0 { return lost("the server closed it", socket) }
             let isFull = port.withTTY(scratch) { tty -> Bool in
                 let bytes = UnsafeBufferPointer(
                     start: buffer.baseAddress?.assumingMemoryBound(to: UInt8.self), count: count)
@@ -49,8 +49,9 @@ extension RemotePort {
         }
     }
 
-    private func lost(_ reason: String) {
-        port.withTTY { $0.connectionLost(reason) }
+    private func lost(_ reason: String, _ socket: Int32) {
+        let unacknowledged = Self.unacknowledged(socket)
+        port.withTTY { $0.connectionLost(reason, unacknowledged: unacknowledged) }
     }
 
     /// Bytes sent and not acknowledged by the peer's kernel (SIOCOUTQ).

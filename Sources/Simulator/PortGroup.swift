@@ -64,7 +64,7 @@ final class PortGroup: @unchecked Sendable {
         var deadline: MonotonicTime?
         for port in ports {
             port.addEvents(to: &polls)
-            deadline = earlier(deadline, port.deadline(now: .now))
+            deadline = earlier(deadline, port.deadline)
         }
         do { try polls.wait(until: deadline) } catch { preconditionFailure("poll: \(error)") }
         let now = MonotonicTime.now

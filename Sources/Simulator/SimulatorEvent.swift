@@ -19,6 +19,8 @@ package enum SimulatorEvent: Equatable, Sendable {
     case failed(SerialRequest)
     case lineStateMask(LineState)
     case modemStateMask(ModemState)
+    /// Who the client says it is.
+    case signature([UInt8])
     case suspended(Bool)
     /// The client is not read from until it is resumed, or again.
     case stalled(Bool)

@@ -12,7 +12,7 @@ extension VirtualPort {
 
     /// Asks for the events this port waits for.
     func addEvents(to polls: inout PollSet) {
-        listenerPlace = listener.map { polls.add($0.descriptor.raw, POLLIN) }
+        listenerPlace = listenAgain == nil ? listener.map { polls.add($0.descriptor.raw, POLLIN) } : nil
         clientPlace = client.map { client in
             var events: Int32 = client.isLeaving ? 0 : clinux_pollrdhup
             if clientReadLimit > 0 { events |= POLLIN }
@@ -81,6 +81,7 @@ extension VirtualPort {
             case .suspended(let on): observe(.suspended(on))
             case .lineStateMask(let mask): observe(.lineStateMask(mask))
             case .modemStateMask(let mask): observe(.modemStateMask(mask))
+            case .signature(let text): observe(.signature(text))
             case .negotiated: observe(.negotiated)
             case .died: disconnect()
             }
@@ -148,7 +149,6 @@ extension VirtualPort {
             }
         } catch {
             // No descriptor or memory left: the client waits in the backlog meanwhile.
-            self.listener = nil
             listenAgain = now + .milliseconds(200)
         }
     }
@@ -186,6 +186,7 @@ extension VirtualPort {
         state.outputs = []
         if state.isBreaking { setBreak(false) }
         state.isRS485 = false
+        isStoppedByXOFF = false
         device?.clientDisconnected()
         peer?.updateInputs(.now)
         observe(.disconnected)
@@ -197,8 +198,8 @@ extension VirtualPort {
         if jammed {
             listener = nil
             listenAgain = nil
-        } else if listener == nil, (listenAgain ?? now) <= now {
-            listener = try? Listener(address)
+        } else if (listenAgain ?? now) <= now {
+            if listener == nil { listener = try? Listener(address) }
             listenAgain = listener == nil ? now + .milliseconds(100) : nil
         }
     }

@@ -164,16 +164,14 @@ extension VirtualPort {
     func setBreak(_ on: Bool) -> Bool {
         if !on { breakEnds = nil }
         let begins = on && !state.isBreaking
-        state.isBreaking = on
+        if let device {
+            do { try device.perform(.setBreak(on), &state) } catch { return false }
+        } else {
+            state.isBreaking = on
+        }
         client?.server.port = state
         if begins { peer?.receive(.breakDetected) }
-        guard let device else { return true }
-        do {
-            try device.perform(.setBreak(on), &state)
-            return true
-        } catch {
-            return false
-        }
+        return true
     }
 
     /// Finds out what the lines are now, and tells the client of a change.

@@ -44,7 +44,7 @@ final class VirtualPort {
     /// Received bytes until the next error by plan, and errors so far.
     var bytesToError: Int
     var plannedErrors = 0
-    /// When listening is tried again.
+    /// When listening or accepting is tried again.
     var listenAgain: MonotonicTime?
 
     var listenerPlace: PollSet.Place?
@@ -91,7 +91,7 @@ final class VirtualPort {
     }
 
     /// When something is due without any event.
-    func deadline(now: MonotonicTime) -> MonotonicTime? {
+    var deadline: MonotonicTime? {
         var deadline = earlier(client?.server.deadline, client?.stalledUntil)
         deadline = earlier(deadline, client?.nextSend)
         deadline = earlier(deadline, refused.first?.deadline)

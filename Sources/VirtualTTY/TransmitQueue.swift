@@ -34,8 +34,20 @@ struct TransmitQueue: Sendable {
         return taken
     }
 
-    mutating func append(_ command: ComPortCommand, _ ticket: ComPortClient.Ticket) {
-        items.append(.command(command, ticket))
+    /// So many commands wait at most; a later one then takes the place of the oldest of its kind.
+    static let commandLimit = 256
+
+    /// Queues a command behind everything queued so far.
+    /// - Returns: the ticket of a command that it has made needless.
+    mutating func append(_ command: ComPortCommand, _ ticket: ComPortClient.Ticket) -> ComPortClient.Ticket? {
+        defer { items.append(.command(command, ticket)) }
+        guard items.count >= 2 * Self.commandLimit else { return nil }
+        for (index, item) in items.enumerated() {
+            guard case .command(let old, let ticket) = item, old.answerKind == command.answerKind else { continue }
+            items.remove(at: index)
+            return ticket
+        }
+        return nil
     }
 
     /// Takes the next piece: a command, or up to `limit` bytes of data appended to `data`.

@@ -81,7 +81,7 @@ extension VirtualTTY {
     /// Data from the remote port: this part of `bytes`.
     mutating func receiveData(_ bytes: borrowing Span<UInt8>, _ range: Range<Int>) {
         counters.received &+= UInt32(truncatingIfNeeded: range.count)
-        guard liveFiles > 0, purge == nil, discipline.termios.cflag.contains(.CREAD) else { return }
+        guard liveFiles > 0 || !opens.isEmpty, purge == nil, discipline.termios.cflag.contains(.CREAD) else { return }
         var start = range.lowerBound
         if backlog.isEmpty {
             start += discipline.receive(bytes.extracting(range), from: 0)

@@ -55,7 +55,7 @@ extension VirtualTTY {
         // What was there before the first open is not this program's.
         if isFirst { commands.append(.purgeData(PurgeBuffers.receive.rawValue)) }
         if rs485.isEnabled { commands.append(.setControl(rs485Command(true))) }
-        if configuration.lines == .raise && !(isFirst && opens.isEmpty) {
+        if isFirst ? configuration.lines == .raise && !opens.isEmpty : commandsOutputs {
             commands.append(.setControl(outputs.contains(.dtr) ? .dtrOn : .dtrOff))
             commands.append(.setControl(outputs.contains(.rts) ? .rtsOn : .rtsOff))
         }
@@ -69,6 +69,9 @@ extension VirtualTTY {
         }
         return required
     }
+
+    /// The lines are this program's to say: by its own policy, or because a program set them.
+    private var commandsOutputs: Bool { configuration.lines == .raise || outputs != [] }
 
     /// No connection could be made.
     package mutating func connectFailed(_ error: Errno, _ reason: String) {
@@ -93,7 +96,7 @@ extension VirtualTTY {
 
     private mutating func retryLater() {
         let pause = min(Self.firstRetry << UInt64(min(max(attempts - 1, 0), 10)), Self.lastRetry)
-        link = .lost(retryAt: now + pause, until: lossDeadline)
+        link = .lost(retryAt: now + pause)
     }
 
     /// Bytes from the remote port.
@@ -124,24 +127,22 @@ extension VirtualTTY {
     }
 
     private mutating func receiveAnswer(_ command: ComPortCommand, _ ticket: ComPortClient.Ticket?) {
-        if let ticket {
-            settle(ticket, command)
-        }
+        // What came before the opening purge was on the line before the port was opened.
+        if case .opening = link, case .purgeData = command, liveFiles == 0 { flushInput() }
+        // The server's word first, then the waiting tcsetattr: TCGETS right after shows it.
         adopt(command)
+        if let ticket { settle(ticket, command) }
     }
 
     /// A request needs to be waited for no longer: it was answered, or given up (nil).
-    private mutating func settle(_ ticket: ComPortClient.Ticket, _ command: ComPortCommand?) {
+    mutating func settle(_ ticket: ComPortClient.Ticket, _ command: ComPortCommand?) {
         unresolved.remove(ticket)
         if purge?.ticket == ticket { purge = nil }
         for index in settings.indices.reversed() where settings[index].tickets.remove(ticket) != nil {
             guard settings[index].tickets.isEmpty else { continue }
             let setting = settings.remove(at: index)
             switch setting.kind {
-            case .termios:
-                // The server's word first, then the answer: TCGETS right after shows it.
-                if let command { adopt(command) }
-                answerIoctl(setting.id)
+            case .termios: answerIoctl(setting.id)
             case .rs485: settleRS485(setting, command)
             }
         }
@@ -188,7 +189,8 @@ extension VirtualTTY {
     }
 
     /// The connection ended without our doing.
-    package mutating func connectionLost(_ reason: String) {
+    /// - Parameter unacknowledged: bytes sent that the peer's socket has not acknowledged.
+    package mutating func connectionLost(_ reason: String, unacknowledged: Int = 0) {
         beginEvent()
         switch link {
         case .opening, .up: break
@@ -196,10 +198,12 @@ extension VirtualTTY {
         }
         let wasOpening = link != .up
         let said = client.isActive || client.heard.isEmpty ? "" : "; it said \"\(client.heard.printable(limit: 60))\""
-        let unsent = wire.dataCount
+        let unsent = wire.dataCount + unacknowledged
+        if wasOpening { attempts += 1 }
         effects.list.append(.disconnect(graceful: false))
-        log(liveFiles > 0 || wasOpening ? .error : .notice, "connection lost: \(reason)\(said)")
-        if unsent > 0 { log(.warning, "\(unsent) bytes on the way when the connection was lost may be lost") }
+        let level: LogLevel = attempts > 1 ? .debug : liveFiles > 0 || wasOpening ? .error : .notice
+        log(level, "connection lost: \(reason)\(said)")
+        if unsent > 0 { log(.warning, "up to \(unsent) bytes were on the way when the connection was lost") }
         let hadCarrier = inputs.contains(.dcd)
         dropConnectionState()
         link = .disconnecting

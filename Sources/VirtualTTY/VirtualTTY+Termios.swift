@@ -96,29 +96,31 @@ extension VirtualTTY {
         var termios = discipline.termios
         switch command {
         case .setBaudRate(let baud) where baud > 0:
-            told?.baud = baud
             if baud != lineSettings.baud && !termios.isB0 {
                 termios.adopt(baud: baud)
                 lastBaud = termios.ospeed
             }
         case .setDataSize(let size):
             guard let dataBits = DataBits(rawValue: size) else { return }
-            told?.dataBits = dataBits
             if dataBits != lineSettings.dataBits { termios.adopt(dataBits: dataBits) }
         case .setParity(let value):
             guard let parity = Parity(rawValue: value) else { return }
-            told?.parity = parity
             if parity != lineSettings.parity { termios.adopt(parity: parity) }
         case .setStopSize(let value):
             guard let stopBits = StopBits(rawValue: value) else { return }
-            told?.stopBits = stopBits
             if stopBits != lineSettings.stopBits { termios.adopt(stopBits: stopBits) }
+        case .setControl(let value):
+            // A flow control the server has not got; XON/XOFF can be done at this end.
+            guard value.subject == .flow, let flow = FlowControl(rawValue: value.rawValue) else { return }
+            termios.adopt(flow: flow)
         default:
             return
         }
         if termios != discipline.termios {
             log(.info, "the remote port uses \(command), not what was asked for")
             discipline.setTermios(termios)
+            // Asked for once is enough: what holds now is what was agreed on.
+            if told != nil { told = lineSettings }
         }
     }
 }

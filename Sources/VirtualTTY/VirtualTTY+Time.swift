@@ -37,13 +37,16 @@ extension VirtualTTY {
             return min(a, b)
         }
         switch link {
-        case .opening(_, let deadline): return earlier(deadline, client.nextDeadline)
+        case .opening(_, let deadline): return earlier(earlier(deadline, client.nextDeadline), patienceEnd)
         case .up: return client.nextDeadline
-        case .lost(let retryAt, let until): return earlier(retryAt, until)
-        case .disconnecting, .connecting: return liveFiles > 0 ? lossDeadline : nil
+        case .lost(let retryAt): return earlier(retryAt, patienceEnd)
+        case .disconnecting, .connecting: return patienceEnd
         case .down: return nil
         }
     }
+
+    /// When files that wait for a lost connection are hung up.
+    private var patienceEnd: MonotonicTime? { liveFiles > 0 ? lossDeadline : nil }
 
     /// Time has passed.
     /// - Parameter unacknowledged: bytes the peer's socket has not acknowledged yet; asked for by
@@ -94,13 +97,13 @@ extension VirtualTTY {
     }
 
     private mutating func expireLink() {
-        if let until = lossDeadline, until <= now, liveFiles > 0, link != .up {
+        if let until = patienceEnd, until <= now {
             lossDeadline = nil
             hangUp("no connection for \((configuration.lossTimeout ?? 0) / .seconds(1)) s")
             if configuration.connect == .open && opens.isEmpty { abandonConnection() }
         }
         switch link {
-        case .lost(let retryAt, _) where retryAt <= now: startConnecting()
+        case .lost(let retryAt) where retryAt <= now: startConnecting()
         case .opening(_, let deadline) where deadline <= now: openingTimedOut()
         default: break
         }

@@ -48,7 +48,7 @@ extension VirtualTTY {
     @discardableResult
     mutating func send(_ command: ComPortCommand) -> ComPortClient.Ticket {
         let ticket = makeTicket()
-        queue.append(command, ticket)
+        if let needless = queue.append(command, ticket) { settle(needless, nil) }
         stage()
         return ticket
     }

@@ -121,8 +121,8 @@ package enum Link: Equatable, Sendable {
     /// Connected; options and settings are out, answers to `required` are missing.
     case opening(required: Set<ComPortClient.Ticket>, deadline: MonotonicTime)
     case up
-    /// Lost while open: the next attempt, and the end of patience (nil: never).
-    case lost(retryAt: MonotonicTime, until: MonotonicTime?)
+    /// Lost while open, or not there yet: the next attempt.
+    case lost(retryAt: MonotonicTime)
     /// Being ended by us.
     case disconnecting
 }

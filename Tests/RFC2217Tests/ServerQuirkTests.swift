@@ -35,6 +35,30 @@ import Testing
         #expect(bench.send(comPort(5, 20)).isEmpty)
     }
 
+    @Test func ser2netAnswersBeforeNegotiation() {
+        var bench = ServerBench(.ser2net)
+        _ = bench.open()
+        #expect(bench.send(comPort(1, 0, 0, 0x25, 0x80)) == comPort(101, 0, 0, 0x25, 0x80))
+        #expect(bench.send(comPort(6) + comPort(7)).isEmpty)
+    }
+
+    /// Bytes measured at ser2net 4.3.11 with a pty behind it.
+    @Test func ser2net43() {
+        var bench = ServerBench(.ser2net43)
+        _ = bench.open()
+        #expect(bench.send(Telnet.do(44)) == wont(44))
+        #expect(bench.send(will(44)) == comPort(107, 0))
+        #expect(bench.send(will(44)).isEmpty)
+        #expect(bench.send(comPort(11, 0x0F)) == comPort(107, 0))
+        #expect(bench.send(comPort(10, 4)) == comPort(106, 0))
+        #expect(bench.send(comPort(8) + comPort(9)) == comPort(105, 1) + comPort(105, 1))
+        #expect(bench.send(comPort(12, 3)) == comPort(112, 3))
+        #expect(bench.send(comPort(5, 13)) == comPort(105, 14))
+        #expect(bench.send(comPort(0)) == comPort([100] + Array("ser2net".utf8)))
+        #expect(bench.send(comPort(2, 9) + comPort(3, 9) + comPort(5, 20) + comPort(13, 1)).isEmpty)
+        #expect(bench.server.modemStateMask.rawValue == 0x0F)
+    }
+
     @Test func ser2netReportsLinesOnceASecond() {
         var bench = ServerBench(.ser2net)
         bench.negotiate()
@@ -62,8 +86,9 @@ import Testing
     @Test func ser2netCutsLongSuboptionsAndAnswers() {
         var bench = ServerBench(.ser2net)
         bench.negotiate()
-        // 31 bytes of payload are left of a signature that asks nothing.
+        // A code and 30 bytes of text are left of a payload of 41.
         #expect(bench.send(comPort([0] + [UInt8](repeating: 0x41, count: 40))).isEmpty)
+        #expect(bench.events == [.signature([UInt8](repeating: 0x41, count: 30))])
         // 40 answers of 10 bytes do not fit into 256.
         let many = (0..<40).flatMap { _ in comPort(1, 0, 0, 0x25, 0x80) }
         #expect(bench.send(many).count == 250)

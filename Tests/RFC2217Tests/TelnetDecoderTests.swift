@@ -127,4 +127,13 @@ import Testing
             #expect(bytes == [0] + data.flatMap { $0 == 0xFF ? [0xFF, 0xFF] : [$0] })
         }
     }
+
+    /// A peer that leaves a 0xFF single in a payload is understood where only that can be meant.
+    @Test func singleIACInsideAPayload() {
+        // SET-BAUDRATE 0x00FF1234, the FF single: 0x12 is no Telnet command.
+        #expect(
+            elements("FF FA 2C 65 00 FF 12 34 FF F0 61 | a") == [
+                .subnegotiation(.comPort, payload: [0x65, 0x00, 0xFF, 0x12, 0x34]), .data([0x61]),
+            ])
+    }
 }

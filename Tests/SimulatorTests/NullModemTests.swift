@@ -51,6 +51,28 @@ import Testing
         }
     }
 
+    @Test func aReaderThatIsSlowHoldsTheOtherEnd() throws {
+        try withSimulator([.nullModem], ports: 2) { server, ports, log in
+            let a = try TestClient.negotiated(ports[0])
+            let b = try TestClient.negotiated(ports[1])
+            let chunk = [UInt8](repeating: 0x41, count: 65536)
+            var sent = 0
+            var held = 0
+            #expect(
+                eventually {
+                    let some = a.sendSome(chunk)
+                    sent += some
+                    held = some == 0 ? held + 1 : 0
+                    return held == 40
+                })
+            let near = try #require(server.snapshot(of: 0))
+            let far = try #require(server.snapshot(of: 1))
+            #expect(near.transmitCount <= 65536 && far.receivedCount <= 65536 && far.outgoingCount <= 131_072)
+            #expect(near.transmitCount > 0)
+            #expect(b.wait(seconds: 30) { $0.data.count == sent })
+        }
+    }
+
     @Test func aPortWithoutNeighbourIsRefused() {
         #expect(throws: SimulatorError.self) { try withSimulator([.nullModem], ports: 3) { _, _, _ in } }
         #expect(throws: SimulatorError.self) {
