@@ -110,14 +110,8 @@ extension Termios {
         default:
             return nil
         }
-<<<<<<< HEAD
-        // ADDRB is the driver's own: never changed from outside.
-        new.cflag.remove(.ADDRB)
-        new.cflag.formUnion(cflag.intersection(.ADDRB))
-=======
         // ADDRB is the driver's own: never changed from outside (tty_set_termios).
         new.cflag = new.cflag.subtracting(.ADDRB).union(cflag.intersection(.ADDRB))
->>>>>>> stub-tests
         new.resolveSpeeds()
         return new
     }
