@@ -65,7 +65,9 @@ let package = Package(
             ],
             swiftSettings: common),
 
-        .target(name: "TestSupport", dependencies: ["CLinux"], path: "Tests/TestSupport", swiftSettings: common),
+        .target(
+            name: "TestSupport", dependencies: ["CLinux", "RFC2217", "SerialLine"], path: "Tests/TestSupport",
+            swiftSettings: common),
         .testTarget(
             name: "LineDisciplineTests", dependencies: ["LineDiscipline", "SerialLine", "TestSupport"],
             swiftSettings: common),
@@ -75,6 +77,10 @@ let package = Package(
         .testTarget(name: "SerialLineTests", dependencies: ["SerialLine"], swiftSettings: common),
         .testTarget(
             name: "SimulatorTests", dependencies: ["Platform", "RFC2217", "SerialLine", "Simulator", system],
+            swiftSettings: common),
+        .testTarget(
+            name: "VirtualTTYTests",
+            dependencies: ["LineDiscipline", "RFC2217", "SerialLine", "TestSupport", "VirtualTTY", system],
             swiftSettings: common),
     ]
 )

@@ -54,7 +54,7 @@ struct TransmitQueue: Sendable {
     /// - Parameter holdsData: data stays, and commands overtake it.
     /// - Returns: the piece, or nil where nothing may go.
     mutating func next(limit: Int, holdsData: Bool, data: inout [UInt8]) -> Item? {
-        guard let index = holdsData ? items.firstIndex(where: \.isCommand) : items.indices.first else { return nil }
+        guard let index = holdsData ? firstBesideData : items.indices.first else { return nil }
         switch items[index] {
         case .command:
             return items.remove(at: index)
@@ -63,6 +63,12 @@ struct TransmitQueue: Sendable {
             if taken == count { items.remove(at: index) } else { items[index] = .data(count - taken) }
             return .data(taken)
         }
+    }
+
+    /// The first command that may go while data is held. A barrier stays behind the data it is to vouch for.
+    private var firstBesideData: Int? {
+        let data = items.firstIndex { !$0.isCommand } ?? items.endIndex
+        return items.indices.first { $0 < data || (items[$0].isCommand && !items[$0].isBarrier) }
     }
 
     /// Drops the data; the commands stay.
@@ -83,4 +89,12 @@ struct TransmitQueue: Sendable {
 
 extension TransmitQueue.Item {
     var isCommand: Bool { if case .command = self { true } else { false } }
+
+    /// A request that changes nothing (`ComPortClient.barrier`).
+    var isBarrier: Bool {
+        switch self {
+        case .command(.setBaudRate(0), _), .command(.setModemStateMask, _): true
+        case .command, .data: false
+        }
+    }
 }

@@ -81,8 +81,10 @@ extension VirtualTTY {
     }
 
     mutating func endTimedBreak() {
-        timedBreak = nil
+        // While data is still held: the break ends before what has been written meanwhile.
         send(.setControl(.breakOff))
+        timedBreak = nil
+        stage()
     }
 
     /// TIOCCBRK: at once.

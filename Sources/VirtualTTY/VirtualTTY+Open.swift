@@ -167,6 +167,9 @@ extension VirtualTTY {
         } else if timedBreak?.id == id {
             endTimedBreak()
             fail(id, .interrupted)
+            serveWrites()
+            progressDrains()
+            notifyPollers()
         } else if closing?.id == id {
             // The closer goes on; output drains on behind it.
             closing?.id = nil

@@ -93,6 +93,11 @@ extension VirtualTTY {
     mutating func flushInput() {
         discipline.flushInput()
         backlog.removeAll()
+        // The bytes a read's timer ran from are gone: it must not end with none of them, which would read as the end.
+        if let read = reads.first, read.minimum > 0 {
+            reads[0].deadline = nil
+            reads[0].seen = 0
+        }
     }
 
     /// May more be received? Not while the programs are far behind; farther, while an answer is waited for that may

@@ -1,0 +1,251 @@
+import RFC2217
+import SerialLine
+import SystemPackage
+import TestSupport
+import Testing
+import VirtualTTY
+
+/// What a request was answered with, its bytes taken out of the effects.
+enum Outcome: Equatable {
+    case error(Errno)
+    case opened(FileID)
+    case done
+    case data([UInt8])
+    case written(Int)
+    case ioctl([UInt8])
+    case retry(copyIn: Int, copyOut: Int)
+    case poll(UInt32)
+}
+
+/// The time, which only the test moves. One thread uses it.
+final class FakeClock: @unchecked Sendable {
+    var now = MonotonicTime(nanoseconds: .seconds(1000))
+}
+
+/// One `VirtualTTY` on the bench: the test plays the kernel, the network and the clock, and every request must be
+/// answered exactly once.
+final class PortBench {
+    /// What happens to an attempt to connect.
+    enum Network {
+        case accepts
+        case refuses(Errno)
+        /// No answer at all.
+        case silent
+    }
+
+    let clock = FakeClock()
+    var tty: VirtualTTY
+
+    // The far end.
+    var network = Network.accepts
+    var profile = ServerProfile()
+    var inputs: ModemLines = []
+    /// Done to each new connection's server.
+    var prepare: (inout ServerPlayer) -> Void = { _ in }
+    var server: ServerPlayer?
+    /// How long what the server says is on its way.
+    var delay: UInt64 = 0
+    /// What the server says is lost.
+    var isMute = false
+    private var inbound: [(at: MonotonicTime, bytes: [UInt8])] = []
+    /// Bytes the socket still takes.
+    var room = Int.max
+    /// What the peer's socket has not acknowledged.
+    var unacknowledged = 0
+    /// Each piece handed to the socket.
+    var segments: [[UInt8]] = []
+    private(set) var connections = 0
+    private(set) var disconnections: [Bool] = []
+
+    // The kernel.
+    private var lastID: UInt64 = 0
+    private(set) var asked: [RequestID] = []
+    private(set) var outcomes: [RequestID: Outcome] = [:]
+    private(set) var times: [RequestID: MonotonicTime] = [:]
+    var notified: [FileID] = []
+    private(set) var log: [String] = []
+    /// What went wrong, said once.
+    private(set) var failure: String?
+
+    init(_ configure: (inout PortConfiguration) -> Void = { _ in }) {
+        var configuration = PortConfiguration()
+        configuration.logLevel = .info
+        configure(&configuration)
+        let clock = clock
+        tty = VirtualTTY(configuration: configuration, clock: { clock.now })
+    }
+
+    func fail(_ what: String) {
+        guard failure == nil else { return }
+        failure = what
+        Issue.record("\(what)")
+    }
+
+    // Requests.
+
+    func newRequest() -> RequestID {
+        lastID += 1
+        let id = RequestID(rawValue: lastID)
+        asked.append(id)
+        return id
+    }
+
+    /// Tells the port something, and carries out what follows.
+    func tell(_ body: (inout VirtualTTY) -> Void) {
+        body(&tty)
+        settle()
+    }
+
+    func outcome(_ id: RequestID) -> Outcome? { outcomes[id] }
+    func isParked(_ id: RequestID) -> Bool { tty.isParked(id) }
+    /// Milliseconds from `start` to the answer.
+    func milliseconds(_ id: RequestID, since start: MonotonicTime) -> UInt64? {
+        times[id].map { $0.since(start) / .milliseconds(1) }
+    }
+
+    /// Every request is answered once, or parked.
+    func checkAnswers() {
+        let open = asked.filter { outcomes[$0] == nil }
+        for id in open where !tty.isParked(id) { fail("request \(id.rawValue) was forgotten") }
+        if tty.parkedCount != open.count { fail("\(tty.parkedCount) parked, \(open.count) unanswered") }
+        if outcomes.count + open.count != asked.count { fail("answers to what nobody asked") }
+    }
+
+    // The world.
+
+    /// Carries out effects, sends, and delivers, until nothing is left to do.
+    func settle() {
+        var rounds = 0
+        while takeEffects() || sendUnsent() || deliver() {
+            rounds += 1
+            if rounds > 100_000 { return fail("effects without end") }
+        }
+    }
+
+    private func takeEffects() -> Bool {
+        guard !tty.effects.isEmpty else { return false }
+        let effects = tty.effects
+        tty.effects.removeAll()
+        for effect in effects.list {
+            switch effect {
+            case .answer(let id, let answer): keep(id, answer, effects.bytes)
+            case .notifyPoll(let file): notified.append(file)
+            case .connect: connect()
+            case .disconnect(let graceful): disconnect(graceful)
+            case .log(_, let text): log.append(text)
+            }
+        }
+        return true
+    }
+
+    private func keep(_ id: RequestID, _ answer: Answer, _ bytes: [UInt8]) {
+        if outcomes[id] != nil { fail("request \(id.rawValue) was answered twice: \(answer)") }
+        times[id] = clock.now
+        outcomes[id] =
+            switch answer {
+            case .error(let error): .error(error)
+            case .opened(let file): .opened(file)
+            case .done: .done
+            case .data(let range): .data(Array(bytes[range]))
+            case .written(let count): .written(count)
+            case .ioctl(let range): .ioctl(Array(bytes[range]))
+            case .ioctlRetry(let copyIn, let copyOut): .retry(copyIn: copyIn, copyOut: copyOut)
+            case .poll(let events): .poll(events)
+            }
+    }
+
+    private func connect() {
+        connections += 1
+        switch network {
+        case .accepts:
+            var player = ServerPlayer(profile, inputs: inputs, now: clock.now)
+            prepare(&player)
+            server = player
+            tty.connected(to: "bench")
+            collect()
+        case .refuses(let error): tty.connectFailed(error, "refused")
+        case .silent: break
+        }
+    }
+
+    private func disconnect(_ graceful: Bool) {
+        disconnections.append(graceful)
+        if graceful { while sendUnsent() {} }
+        closeConnection()
+        tty.disconnected()
+    }
+
+    private func closeConnection() {
+        server = nil
+        inbound.removeAll()
+    }
+
+    private func sendUnsent() -> Bool {
+        var buffer: [UInt8] = []
+        guard room > 0, tty.takeUnsent(into: &buffer) else { return false }
+        let count = min(room, buffer.count)
+        if room != Int.max { room -= count }
+        segments.append(Array(buffer[..<count]))
+        server?.receive(Array(buffer[..<count]), now: clock.now)
+        collect()
+        tty.giveBack(&buffer, sent: count)
+        return true
+    }
+
+    /// Puts what the server has said on its way.
+    private func collect() {
+        guard let bytes = server?.output, !bytes.isEmpty else { return }
+        server?.output.removeAll()
+        if !isMute { inbound.append((clock.now + delay, bytes)) }
+    }
+
+    private func deliver() -> Bool {
+        guard let first = inbound.first, first.at <= clock.now else { return false }
+        inbound.removeFirst()
+        tty.receive(first.bytes.span)
+        return true
+    }
+
+    /// The far end does something.
+    func far(_ body: (inout ServerPlayer) -> Void) {
+        guard var player = server else { return fail("there is no connection") }
+        server = nil
+        body(&player)
+        server = player
+        collect()
+        settle()
+    }
+
+    /// The connection breaks.
+    func breakLink() {
+        closeConnection()
+        tell { $0.connectionLost("broken by the test") }
+    }
+
+    /// The socket takes so many bytes more.
+    func makeRoom(_ count: Int) {
+        room = room > Int.max - count ? Int.max : room + count
+        settle()
+    }
+
+    /// Time passes; what becomes due on the way happens in its order.
+    func advance(_ nanoseconds: UInt64) {
+        let end = clock.now + nanoseconds
+        var rounds = 0
+        while failure == nil {
+            let deadline = tty.nextDeadline()
+            guard let next = [deadline, inbound.first?.at].compactMap(\.self).min(), next <= end else { break }
+            rounds = next > clock.now ? 0 : rounds + 1
+            if rounds > 50 { fail("a deadline that has passed is never met: \(tty.link)") }
+            clock.now = max(clock.now, next)
+            if let deadline, deadline <= clock.now { passTime() }
+            settle()
+        }
+        clock.now = end
+        settle()
+    }
+
+    private func passTime() {
+        tty.advance(unacknowledged: tty.wantsUnacknowledged ? unacknowledged : 0)
+    }
+}
