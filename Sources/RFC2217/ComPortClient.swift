@@ -13,6 +13,8 @@ package struct ComPortClient: Sendable {
         case data(Range<Int>)
         /// The server refuses COM-PORT-OPTION.
         case refused
+        /// What was sent comes back: a plain byte stream with an echo behind it.
+        case echoed
         /// A request was answered with this value; nil ticket where none was waiting.
         case answered(ComPortCommand, Ticket?)
         case modemState(ModemState)
@@ -189,7 +191,10 @@ extension ComPortClient {
     private mutating func subnegotiation(_ now: MonotonicTime) -> Event? {
         guard let command = ComPortCommand(payload: decoder.payload, from: .server) else { return nil }
         if traces { trace.append("< \(command)") }
-        if case .unknown = command { return nil }
+        if case .unknown(let code, _) = command {
+            // A client's request, which no server sends: before the first word of its own the server is an echo.
+            return !isActive && (1...12).contains(code) ? .echoed : nil
+        }
         isActive = true
         switch command {
         case .notifyModemState(let state): return .modemState(state)

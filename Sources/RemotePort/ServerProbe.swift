@@ -60,7 +60,7 @@ package struct ServerProbe: ~Copyable {
             var offset = 0
             while let event = client.next(bytes.span, &offset, now: { .now }) {
                 if case .answered(_, let ticket?) = event { open.remove(ticket) }
-                if event == .refused { return report(client) }
+                if event == .refused || event == .echoed { return report(client) }
             }
             send(client.output)
             client.output.removeAll()

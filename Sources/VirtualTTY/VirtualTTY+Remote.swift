@@ -115,6 +115,7 @@ extension VirtualTTY {
             case .lineState(let state): counters.count(state)
             case .suspended(let on): remoteSuspended = on
             case .refused: return refused("it refuses COM-PORT-OPTION")
+            case .echoed: return refused("it sends back what it is sent")
             }
         }
         logTrace()
