@@ -92,7 +92,7 @@ extension VirtualTTY {
 
     /// What the server says it uses is what termios shows.
     mutating func adopt(_ command: ComPortCommand) {
-        guard let kind = command.answerKind, !client.isOutstanding(kind) else { return }
+        guard let kind = command.answerKind, !client.isOutstanding(kind), !queue.holds(kind) else { return }
         var termios = discipline.termios
         switch command {
         case .setBaudRate(let baud) where baud > 0:
