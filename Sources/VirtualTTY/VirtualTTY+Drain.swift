@@ -14,11 +14,31 @@ extension VirtualTTY {
     /// Does something once everything written so far is on the line.
     mutating func drain(_ id: RequestID, _ file: FileID, _ then: ParkedDrain.Then) {
         var drain = ParkedDrain(id: id, file: file, then: then, target: acceptedBytes)
-        if drain.target != drainedBytes, isLinkUp, let barrier = client.barrier(mask: Self.modemStateMask) {
-            drain.barrier = send(barrier)
-        }
+        drain.barrier = sendBarrier()
         drains.append(drain)
         progressDrains()
+    }
+
+    /// Asks the server something harmless behind all data, where any was written since the last time, and where it is
+    /// known to answer.
+    mutating func sendBarrier() -> ComPortClient.Ticket? {
+        guard acceptedBytes != drainedBytes, isLinkUp else { return nil }
+        return client.barrier(mask: Self.modemStateMask).map { send($0) }
+    }
+
+    /// A server has a buffer; what it has taken beyond that must be on the line. If the line's rate does not allow for
+    /// it, the line is none: a pseudo-terminal, a program.
+    static let largestServerBuffer: UInt64 = 65536
+
+    /// The server has answered a request behind all data: it has taken everything.
+    mutating func noteBarrier(_ ticket: ComPortClient.Ticket) {
+        let isBarrier = closing?.barrier == ticket
+            || drains.contains { $0.barrier == ticket && $0.target == acceptedBytes }
+        guard isBarrier else { return }
+        reckonLineTime()
+        guard lineFreeAt.since(now) > Self.largestServerBuffer &* lineSettings.frameNanoseconds else { return }
+        isLineUnpaced = true
+        lineFreeAt = now
     }
 
     /// Goes on with the drains whose output is out.

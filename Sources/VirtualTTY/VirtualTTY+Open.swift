@@ -47,7 +47,8 @@ extension VirtualTTY {
         exclusive = exclusive && !files.isEmpty
         if outputStopped { queue.flushData() }
         outputStopped = false
-        closing = Closing(id: id, deadline: serial.closingWaitNanoseconds.map { now + $0 })
+        closing = Closing(
+            id: id, barrier: sendBarrier(), deadline: serial.closingWaitNanoseconds.map { now + $0 })
         flushInput()
         progressClosing()
     }
@@ -68,7 +69,8 @@ extension VirtualTTY {
     /// Ends the last close once its output is out, or its time is over.
     mutating func progressClosing() {
         guard let closing else { return }
-        let isDrained = queue.count == 0 && wire.dataCount == 0 && isLineFree
+        let isTaken = closing.barrier.map { !unresolved.contains($0) } ?? true
+        let isDrained = isTaken && untransmitted == 0 && isLineFree
         guard isDrained || !isLinkUp || closing.deadline.map({ $0 <= now }) ?? false else { return }
         finishClosing()
     }
@@ -79,6 +81,7 @@ extension VirtualTTY {
         let late = queue.count + wire.dataCount
         if late > 0 { log(.warning, "closed with \(late) bytes unsent: they are lost") }
         queue.flushData()
+        drainedBytes = acceptedBytes
         purge = nil
         if timedBreak != nil { endTimedBreak() }
         if configuration.lines == .raise && discipline.termios.cflag.contains(.HUPCL) { setOutputs([]) }

@@ -123,6 +123,7 @@ extension VirtualTTY {
         serveWrites()
         serveReads()
         progressDrains()
+        progressClosing()
         notifyPollers()
     }
 
@@ -137,6 +138,7 @@ extension VirtualTTY {
     /// A request needs to be waited for no longer: it was answered, or given up (nil).
     mutating func settle(_ ticket: ComPortClient.Ticket, _ command: ComPortCommand?) {
         unresolved.remove(ticket)
+        if command != nil { noteBarrier(ticket) }
         if purge?.ticket == ticket { purge = nil }
         for index in settings.indices.reversed() where settings[index].tickets.remove(ticket) != nil {
             guard settings[index].tickets.isEmpty else { continue }
@@ -243,6 +245,7 @@ extension VirtualTTY {
         purge = nil
         lingerUntil = nil
         remoteSuspended = false
+        isLineUnpaced = false
         dropInputs()
     }
 

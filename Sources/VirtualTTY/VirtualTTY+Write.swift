@@ -123,7 +123,9 @@ extension VirtualTTY {
     /// Adds the time that what has gone to the socket takes on the line.
     mutating func reckonLineTime() {
         guard untimedBytes > 0 else { return }
-        lineFreeAt = max(lineFreeAt, now) + UInt64(untimedBytes) &* lineSettings.frameNanoseconds
+        if !isLineUnpaced {
+            lineFreeAt = max(lineFreeAt, now) + UInt64(untimedBytes) &* lineSettings.frameNanoseconds
+        }
         untimedBytes = 0
     }
 

@@ -54,6 +54,8 @@ package struct VirtualTTY: Sendable {
     var drainedBytes: UInt64 = 0
     /// When the line will have sent all that has gone to the socket, but for `untimedBytes`.
     var lineFreeAt = MonotonicTime(nanoseconds: 0)
+    /// The far end has been seen to take bytes faster than a line at this rate can: there is no such line.
+    var isLineUnpaced = false
     /// Bytes gone to the socket whose time on the line is not reckoned yet.
     var untimedBytes = 0
 
@@ -220,6 +222,8 @@ struct PendingPurge: Sendable {
 struct Closing: Sendable {
     /// The release to answer; nil once it is.
     var id: RequestID?
+    /// The request whose answer shows that the server has taken everything.
+    let barrier: ComPortClient.Ticket?
     let deadline: MonotonicTime?
 }
 
