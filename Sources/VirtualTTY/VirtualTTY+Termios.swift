@@ -35,7 +35,7 @@ extension VirtualTTY {
     /// Sends every setting that differs from what the server was last told.
     /// - Returns: the requests whose answers are worth waiting for.
     mutating func sendSettings() -> Set<ComPortClient.Ticket> {
-        guard isLinkUp else { return [] }
+        guard takesCommands else { return [] }
         return sendCommands(changes(from: told, to: lineSettings) + lineStateMaskChange())
     }
 
