@@ -11,19 +11,31 @@ final class Tracer {
 
     func trace(_ bytes: borrowing Span<UInt8>, isFromClient: Bool) {
         var offset = 0
-        while true {
-            let element = isFromClient ? client.next(bytes, &offset) : server.next(bytes, &offset)
-            guard let element else { return }
-            tell(SimulatorTrace(isFromClient: isFromClient, words: words(element, bytes, isFromClient)))
+        var dataCount = 0
+        var dataStart: [UInt8] = []
+        func tellData() {
+            guard dataCount > 0 else { return }
+            let words = "\(dataCount) bytes: \(dataStart.printable(limit: 60))"
+            tell(SimulatorTrace(isFromClient: isFromClient, words: words))
+            dataCount = 0
+            dataStart.removeAll()
         }
+        while let element = isFromClient ? client.next(bytes, &offset) : server.next(bytes, &offset) {
+            // Every escaped 0xFF starts an element of its own: they are told together.
+            if case .data(let range) = element {
+                dataStart.append(contentsOf: bytes, range.prefix(max(0, 40 - dataCount)))
+                dataCount += range.count
+                continue
+            }
+            tellData()
+            tell(SimulatorTrace(isFromClient: isFromClient, words: words(element, isFromClient)))
+        }
+        tellData()
     }
 
-    private func words(_ element: TelnetElement, _ bytes: borrowing Span<UInt8>, _ isFromClient: Bool) -> String {
+    private func words(_ element: TelnetElement, _ isFromClient: Bool) -> String {
         switch element {
-        case .data(let range):
-            var start: [UInt8] = []
-            start.append(contentsOf: bytes, range.prefix(40))
-            return "\(range.count) bytes: \(start.printable(limit: 60))"
+        case .data(let range): return "\(range.count) bytes"
         case .command(let command): return command == TelnetCommand.brk ? "BRK" : "command \(command)"
         case .negotiation(let verb, let option): return "\(verb) \(option)"
         case .subnegotiation(.comPort):

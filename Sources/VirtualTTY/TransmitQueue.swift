@@ -65,6 +65,11 @@ struct TransmitQueue: Sendable {
         }
     }
 
+    /// Does a command of this kind wait?
+    func holds(_ kind: AnswerKinds) -> Bool {
+        items.contains { if case .command(let command, _) = $0 { command.answerKind == kind } else { false } }
+    }
+
     /// The first command that may go while data is held. A barrier stays behind the data it is to vouch for.
     private var firstBesideData: Int? {
         let data = items.firstIndex { !$0.isCommand } ?? items.endIndex

@@ -15,7 +15,7 @@ extension VirtualTTY {
         let new = lines.intersection([.dtr, .rts])
         let changed = new.symmetricDifference(outputs)
         outputs = new
-        guard isLinkUp else { return }
+        guard takesCommands else { return }
         if changed.contains(.dtr) { send(.setControl(new.contains(.dtr) ? .dtrOn : .dtrOff)) }
         if changed.contains(.rts) { send(.setControl(new.contains(.rts) ? .rtsOn : .rtsOff)) }
     }

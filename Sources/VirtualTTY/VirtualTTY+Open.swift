@@ -18,7 +18,11 @@ extension VirtualTTY {
             return
         }
         opens.append(ParkedOpen(id: id, file: file, deadline: now + configuration.connectTimeout))
-        if link == .down { startConnecting() }
+        if link == .down {
+            // What failed before was said then.
+            attempts = 0
+            startConnecting()
+        }
     }
 
     /// The open has succeeded. Every open raises DTR and RTS again (tty_port_block_til_ready).

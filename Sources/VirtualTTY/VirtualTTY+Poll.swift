@@ -26,7 +26,8 @@ extension VirtualTTY {
         let ready = readiness(open)
         if notifies {
             files.update(file) {
-                $0.pollEvents = events | Self.POLLERR | Self.POLLHUP
+                // Another waiter of the same file may wait for something else.
+                $0.pollEvents = ($0.pollArmed ? $0.pollEvents : 0) | events | Self.POLLERR | Self.POLLHUP
                 $0.pollArmed = true
             }
         }

@@ -35,7 +35,7 @@ extension VirtualTTY {
     /// Sends every setting that differs from what the server was last told.
     /// - Returns: the requests whose answers are worth waiting for.
     mutating func sendSettings() -> Set<ComPortClient.Ticket> {
-        guard isLinkUp else { return [] }
+        guard takesCommands else { return [] }
         return sendCommands(changes(from: told, to: lineSettings) + lineStateMaskChange())
     }
 
@@ -92,7 +92,7 @@ extension VirtualTTY {
 
     /// What the server says it uses is what termios shows.
     mutating func adopt(_ command: ComPortCommand) {
-        guard let kind = command.answerKind, !client.isOutstanding(kind) else { return }
+        guard let kind = command.answerKind, !client.isOutstanding(kind), !queue.holds(kind) else { return }
         var termios = discipline.termios
         switch command {
         case .setBaudRate(let baud) where baud > 0:

@@ -265,6 +265,15 @@ extension VirtualTTY {
 
     var isLinkUp: Bool { if case .up = link { true } else { false } }
 
+    /// A connection stands that everything has been told to: changes are told it, too. While it opens they wait in the
+    /// queue.
+    var takesCommands: Bool {
+        switch link {
+        case .opening, .up: true
+        case .down, .connecting, .lost, .disconnecting: false
+        }
+    }
+
     /// Files that work: not hung up.
     var liveFiles: Int { files.list.lazy.filter { !$0.isDead }.count }
 

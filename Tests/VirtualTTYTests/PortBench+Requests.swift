@@ -152,7 +152,10 @@ extension [UInt8] {
     init(_ text: String) { self = Array(text.utf8) }
 
     /// The 32-bit number at the front.
-    var number: UInt32 { span.littleEndian32(at: 0) }
+    var number: UInt32 { number(at: 0) }
+
+    /// The 32-bit number at `offset`. (The testing macros take no spans.)
+    func number(at offset: Int) -> UInt32 { span.littleEndian32(at: offset) }
 }
 
 extension UInt32 {

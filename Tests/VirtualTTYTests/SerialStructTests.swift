@@ -1,0 +1,182 @@
+import LineDiscipline
+import RFC2217
+import SerialLine
+import SystemPackage
+import TestSupport
+import Testing
+import VirtualTTY
+
+/// struct serial_struct and struct serial_rs485 (TTY-SPEC A.5, F.7 118 to 122; DESIGN 10).
+@Suite struct SerialStructTests {
+    @Test func item118AsAFreshPortHasIt() throws {
+        try withPort({ $0.minor = 3 }) { port in
+            let file = try port.openFile()
+            let expected = wire(
+                """
+                04 00 00 00             | type: 16550A
+                03 00 00 00             | line: the minor
+                00 00 00 00 00 00 00 00 | port, irq
+                00 00 00 00             | flags
+                10 00 00 00             | xmit_fifo_size
+                00 00 00 00             | custom_divisor
+                00 36 6E 01             | baud_base: 24,000,000
+                32 00 00 00             | close_delay: 50
+                00 00 00 00             | hub6
+                B8 0B 00 00             | closing_wait: 3000
+                """)
+            try #expect(port.get(file, .TIOCGSERIAL) == expected + [UInt8](repeating: 0, count: 72 - expected.count))
+        }
+    }
+
+    private func set(
+        _ port: PortBench, _ file: FileID, isAdministrator: Bool = false, _ changes: (offset: Int, value: UInt32)...
+    ) throws -> Outcome? {
+        var bytes = try port.get(file, .TIOCGSERIAL)
+        for (offset, value) in changes { bytes.replaceSubrange(offset..<offset + 4, with: value.littleEndian) }
+        return port.outcome(port.ioctl(file, .TIOCSSERIAL, bytes, isAdministrator: isAdministrator))
+    }
+
+    @Test func item119LowLatencyIsAnybodys() throws {
+        try withPort { port in
+            let file = try port.openFile()
+            try #expect(set(port, file, (16, 0x2000)) == .ioctl([]))
+            try #expect(port.get(file, .TIOCGSERIAL).number(at: 16) == 0x2000)
+        }
+    }
+
+    @Test(arguments: [(40, 65535), (40, 0), (32, 1), (16, 0x4000_0000)] as [(Int, UInt32)])
+    func item120WhatIsTheAdministrators(_ offset: Int, _ value: UInt32) throws {
+        try withPort { port in
+            let file = try port.openFile()
+            let before = try port.get(file, .TIOCGSERIAL)
+            try #expect(set(port, file, (offset, value)) == .error(.notPermitted))
+            try #expect(port.get(file, .TIOCGSERIAL) == before)
+            try #expect(set(port, file, isAdministrator: true, (offset, value)) == .ioctl([]))
+            try #expect(port.get(file, .TIOCGSERIAL).number(at: offset) == value)
+        }
+    }
+
+    /// What usb-serial ignores: type, port, irq, baud_base.
+    @Test func theRestIsIgnored() throws {
+        try withPort { port in
+            let file = try port.openFile()
+            let before = try port.get(file, .TIOCGSERIAL)
+            try #expect(set(port, file, (0, 9), (8, 0x3F8), (12, 4), (28, 115_200)) == .ioctl([]))
+            try #expect(port.get(file, .TIOCGSERIAL) == before)
+        }
+    }
+
+    @Test(
+        arguments: [
+            (0x10, 57600), (0x20, 115_200), (0x1000, 230_400), (0x1010, 460_800), (0x30, 100_000),
+        ] as [(UInt32, UInt32)])
+    func item121OtherMeaningsOf38400(_ flags: UInt32, _ baud: UInt32) throws {
+        try withPort { port in
+            let file = try port.openRaw()
+            try port.change(file) { $0.setBaud(38400) }
+            #expect(port.server?.port.settings.baud == 38400)
+            try #expect(set(port, file, (16, flags), (24, 240)) == .ioctl([]))
+            #expect(port.server?.port.settings.baud == baud)
+            try #expect(port.termios(file).ospeed == 38400)
+            try port.change(file) { $0.setBaud(9600) }
+            #expect(port.server?.port.settings.baud == 9600)
+        }
+    }
+
+    @Test func aDivisorOfZeroMeansNothing() throws {
+        try withPort { port in
+            let file = try port.openRaw()
+            try port.change(file) { $0.setBaud(38400) }
+            try #expect(set(port, file, (16, 0x30), (24, 0)) == .ioctl([]))
+            #expect(port.server?.port.settings.baud == 38400)
+        }
+    }
+
+    // RS485.
+
+    private static func rs485(_ flags: UInt32, before: UInt32 = 0, after: UInt32 = 0) -> [UInt8] {
+        flags.littleEndian + before.littleEndian + after.littleEndian + [UInt8](repeating: 0, count: 20)
+    }
+
+    @Test func rs485OnAndOff() throws {
+        try withPort { port in
+            let file = try port.openRaw()
+            try #expect(port.get(file, .TIOCGRS485) == Self.rs485(0))
+            port.delay = .milliseconds(20)
+            let on = port.ioctl(file, .TIOCSRS485, Self.rs485(0x13, before: 1, after: 2))
+            #expect(port.outcome(on) == nil)
+            #expect(port.server?.commands == [.setControl(ControlValue(rawValue: 20))])
+            port.advance(.milliseconds(20))
+            #expect(port.outcome(on) == .ioctl(Self.rs485(0x13, before: 1, after: 2)))
+            try #expect(port.get(file, .TIOCGRS485) == Self.rs485(0x13, before: 1, after: 2))
+            port.server?.forget()
+            // Delays alone are nothing the server knows of.
+            let same = port.ioctl(file, .TIOCSRS485, Self.rs485(1, before: 3))
+            #expect(port.outcome(same) == .ioctl(Self.rs485(1, before: 3)))
+            #expect(port.server?.commands == [])
+            let off = port.ioctl(file, .TIOCSRS485, Self.rs485(0))
+            port.advance(.milliseconds(20))
+            #expect(port.outcome(off) == .ioctl(Self.rs485(0)))
+            #expect(port.server?.port.isRS485 == false)
+        }
+    }
+
+    @Test func rs485Refused() throws {
+        try withPort { port in
+            port.profile.rs485 = .refused
+            let file = try port.openRaw()
+            let on = port.ioctl(file, .TIOCSRS485, Self.rs485(1))
+            #expect(port.outcome(on) == .error(.inappropriateIOCTLForDevice))
+            let get = port.ioctl(file, .TIOCGRS485, [])
+            #expect(port.outcome(get) == .error(.inappropriateIOCTLForDevice))
+        }
+    }
+
+    @Test func rs485Unanswered() throws {
+        try withPort { port in
+            port.profile.rs485 = .unknown
+            let file = try port.openRaw()
+            let start = port.clock.now
+            let on = port.ioctl(file, .TIOCSRS485, Self.rs485(1))
+            port.advance(.seconds(2))
+            #expect(port.outcome(on) == .error(.inappropriateIOCTLForDevice))
+            #expect(port.milliseconds(on, since: start).map { $0 <= 1000 } == true)
+            // From then on at once.
+            let again = port.ioctl(file, .TIOCSRS485, Self.rs485(1))
+            #expect(port.outcome(again) == .error(.inappropriateIOCTLForDevice))
+        }
+    }
+
+    @Test func rs485CodesAreTheUsers() throws {
+        try withPort({
+            $0.rs485On = 100
+            $0.rs485Off = 101
+        }) { port in
+            port.profile.rs485On = 100
+            port.profile.rs485Off = 101
+            let file = try port.openRaw()
+            let on = port.ioctl(file, .TIOCSRS485, Self.rs485(1))
+            #expect(port.outcome(on) == .ioctl(Self.rs485(1)))
+            #expect(port.server?.commands == [.setControl(ControlValue(rawValue: 100))])
+        }
+    }
+
+    @Test func rs485FlagsNobodyKnows() throws {
+        try withPort { port in
+            let file = try port.openRaw()
+            let on = port.ioctl(file, .TIOCSRS485, Self.rs485(0x8001))
+            #expect(port.outcome(on) == .error(.invalidArgument))
+            #expect(port.server?.commands == [])
+        }
+    }
+
+    @Test func rs485ComesBackWithTheConnection() throws {
+        try withPort { port in
+            let file = try port.openRaw()
+            _ = port.ioctl(file, .TIOCSRS485, Self.rs485(1))
+            port.breakLink()
+            port.advance(.seconds(1))
+            #expect(port.server?.port.isRS485 == true)
+        }
+    }
+}
