@@ -137,6 +137,7 @@ extension VirtualTTY {
 
     private mutating func flushTransmit() {
         queue.flushData()
+        wire.disownData()
         untimedBytes = 0
         lineFreeAt = now
         drainedBytes = acceptedBytes

@@ -62,6 +62,12 @@ struct Wire: Sendable {
         return carried
     }
 
+    /// The data here counts no longer: it cannot be taken back, but the programs have given it up.
+    mutating func disownData() {
+        data = 0
+        takenData = 0
+    }
+
     /// Drops everything.
     mutating func removeAll() {
         bytes.removeAll(keepingCapacity: true)
