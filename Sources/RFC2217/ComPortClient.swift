@@ -13,6 +13,8 @@ package struct ComPortClient: Sendable {
         case data(Range<Int>)
         /// The server refuses COM-PORT-OPTION.
         case refused
+        /// It sends back what it is sent.
+        case echoed
         /// A request was answered with this value; nil ticket where none was waiting.
         case answered(ComPortCommand, Ticket?)
         case modemState(ModemState)
@@ -189,7 +191,10 @@ extension ComPortClient {
     private mutating func subnegotiation(_ now: MonotonicTime) -> Event? {
         guard let command = ComPortCommand(payload: decoder.payload, from: .server) else { return nil }
         if traces { trace.append("< \(command)") }
-        if case .unknown = command { return nil }
+        if case .unknown(let code, _) = command {
+            // A client's code comes from no server: this is our own request come back.
+            return code < 100 && answered == [] ? .echoed : nil
+        }
         isActive = true
         switch command {
         case .notifyModemState(let state): return .modemState(state)

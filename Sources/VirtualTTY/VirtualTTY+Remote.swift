@@ -39,7 +39,7 @@ extension VirtualTTY {
         if isFirst && configuration.lines == .raise && !opens.isEmpty && !discipline.termios.isB0 {
             outputs = [.dtr, .rts]
         }
-        wire.bytes += client.output
+        wire.appendCommands(client.output)
         client.output.removeAll()
         let required = sendOpening(isFirst: isFirst)
         link = .opening(required: required, deadline: now + configuration.connectTimeout)
@@ -64,7 +64,7 @@ extension VirtualTTY {
         var required: Set<ComPortClient.Ticket> = []
         for command in commands {
             let ticket = makeTicket()
-            client.encode(command, ticket: ticket, now: now, to: &wire.bytes)
+            encode(command, ticket)
             if let kind = command.answerKind, Self.awaited.contains(kind) { required.insert(ticket) }
         }
         return required
@@ -115,6 +115,7 @@ extension VirtualTTY {
             case .lineState(let state): counters.count(state)
             case .suspended(let on): remoteSuspended = on
             case .refused: return refused("it refuses COM-PORT-OPTION")
+            case .echoed: return refused("it sends back what it is sent")
             }
         }
         logTrace()
@@ -156,7 +157,7 @@ extension VirtualTTY {
     /// The port is open once the server speaks RFC 2217 and every setting is answered or given up.
     private mutating func completeOpening() {
         guard case .opening(let required, _) = link, client.isActive, required.isEmpty else { return }
-        if attempts > 0 { log(.notice, "connected again after \(attempts) attempts") }
+        if liveFiles > 0 { log(.notice, "connected again") }
         attempts = 0
         lossDeadline = nil
         link = .up
@@ -225,7 +226,7 @@ extension VirtualTTY {
     mutating func giveUp(_ tickets: [ComPortClient.Ticket]) {
         for ticket in tickets { settle(ticket, nil) }
         if !client.output.isEmpty {
-            wire.bytes += client.output
+            wire.appendCommands(client.output)
             client.output.removeAll()
         }
         completeOpening()
