@@ -13,7 +13,7 @@ package struct ComPortClient: Sendable {
         case data(Range<Int>)
         /// The server refuses COM-PORT-OPTION.
         case refused
-        /// It sends back what it is sent.
+        /// What was sent comes back: a plain byte stream with an echo behind it.
         case echoed
         /// A request was answered with this value; nil ticket where none was waiting.
         case answered(ComPortCommand, Ticket?)
@@ -192,8 +192,8 @@ extension ComPortClient {
         guard let command = ComPortCommand(payload: decoder.payload, from: .server) else { return nil }
         if traces { trace.append("< \(command)") }
         if case .unknown(let code, _) = command {
-            // A client's code comes from no server: this is our own request come back.
-            return code < 100 && answered == [] ? .echoed : nil
+            // A client's request, which no server sends: before the first word of its own the server is an echo.
+            return !isActive && (1...12).contains(code) ? .echoed : nil
         }
         isActive = true
         switch command {

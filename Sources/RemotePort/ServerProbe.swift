@@ -60,7 +60,7 @@ package struct ServerProbe: ~Copyable {
             var offset = 0
             while let event = client.next(bytes.span, &offset, now: { .now }) {
                 if case .answered(_, let ticket?) = event { open.remove(ticket) }
-                if event == .refused || event == .echoed { return report(client, refused: true) }
+                if event == .refused || event == .echoed { return report(client) }
             }
             send(client.output)
             client.output.removeAll()
@@ -69,9 +69,9 @@ package struct ServerProbe: ~Copyable {
         return report(client)
     }
 
-    private func report(_ client: ComPortClient, refused: Bool = false) -> Report {
+    private func report(_ client: ComPortClient) -> Report {
         Report(
-            isRFC2217: client.isActive && !refused, answered: client.answered, unanswered: client.unanswered, heard: client.heard)
+            isRFC2217: client.isActive, answered: client.answered, unanswered: client.unanswered, heard: client.heard)
     }
 
     private func send(_ bytes: [UInt8]) {

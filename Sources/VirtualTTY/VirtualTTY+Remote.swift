@@ -157,7 +157,11 @@ extension VirtualTTY {
     /// The port is open once the server speaks RFC 2217 and every setting is answered or given up.
     private mutating func completeOpening() {
         guard case .opening(let required, _) = link, client.isActive, required.isEmpty else { return }
-        if liveFiles > 0 { log(.notice, "connected again") }
+        if attempts > 0 {
+            log(.notice, "connected again after \(attempts) failed attempt\(attempts == 1 ? "" : "s")")
+        } else if liveFiles > 0 {
+            log(.notice, "connected again")
+        }
         attempts = 0
         lossDeadline = nil
         link = .up
