@@ -8,7 +8,7 @@ import VirtualTTY
 // The transmit thread.
 extension RemotePort {
     /// How long the last bytes of a connection may take to leave, and how long the server has to close its end.
-    private static let farewell: UInt64 = .seconds(5)
+    private static let farewell: UInt64 = .seconds(1)
     private static let serverCloses: UInt64 = .seconds(1)
 
     func transmitLoop() {

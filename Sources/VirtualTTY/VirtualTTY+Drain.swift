@@ -137,7 +137,7 @@ extension VirtualTTY {
 
     private mutating func flushTransmit() {
         queue.flushData()
-        wire.disownData()
+        wire.flushData()
         untimedBytes = 0
         lineFreeAt = now
         drainedBytes = acceptedBytes
@@ -150,7 +150,7 @@ extension VirtualTTY {
     @discardableResult
     private mutating func sendAtOnce(_ command: ComPortCommand) -> ComPortClient.Ticket {
         let ticket = makeTicket()
-        client.encode(command, ticket: ticket, now: now, to: &wire.bytes)
+        encode(command, ticket)
         logTrace()
         return ticket
     }

@@ -39,7 +39,7 @@ extension VirtualTTY {
         if isFirst && configuration.lines == .raise && !opens.isEmpty && !discipline.termios.isB0 {
             outputs = [.dtr, .rts]
         }
-        wire.bytes += client.output
+        wire.appendCommands(client.output)
         client.output.removeAll()
         let required = sendOpening(isFirst: isFirst)
         link = .opening(required: required, deadline: now + configuration.connectTimeout)
@@ -64,7 +64,7 @@ extension VirtualTTY {
         var required: Set<ComPortClient.Ticket> = []
         for command in commands {
             let ticket = makeTicket()
-            client.encode(command, ticket: ticket, now: now, to: &wire.bytes)
+            encode(command, ticket)
             if let kind = command.answerKind, Self.awaited.contains(kind) { required.insert(ticket) }
         }
         return required
@@ -230,7 +230,7 @@ extension VirtualTTY {
     mutating func giveUp(_ tickets: [ComPortClient.Ticket]) {
         for ticket in tickets { settle(ticket, nil) }
         if !client.output.isEmpty {
-            wire.bytes += client.output
+            wire.appendCommands(client.output)
             client.output.removeAll()
         }
         completeOpening()

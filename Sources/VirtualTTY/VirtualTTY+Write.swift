@@ -57,7 +57,7 @@ extension VirtualTTY {
     mutating func stage() {
         guard isLinkUp else { return }
         if !client.output.isEmpty {
-            wire.bytes += client.output
+            wire.appendCommands(client.output)
             client.output.removeAll(keepingCapacity: true)
         }
         var data: [UInt8] = []
@@ -67,11 +67,19 @@ extension VirtualTTY {
                 wire.appendData(data.span)
                 data.removeAll(keepingCapacity: true)
             case .command(let command, let ticket):
-                let patience = patience(for: command)
-                client.encode(command, ticket: ticket, now: now, patience: patience, to: &wire.bytes)
+                encode(command, ticket, patience: patience(for: command))
             }
         }
         logTrace()
+    }
+
+    /// Encodes a command right behind what is on the wire.
+    mutating func encode(
+        _ command: ComPortCommand, _ ticket: ComPortClient.Ticket, patience: UInt64 = ComPortClient.answerWithin
+    ) {
+        var encoded: [UInt8] = []
+        client.encode(command, ticket: ticket, now: now, patience: patience, to: &encoded)
+        wire.appendCommands(encoded)
     }
 
     /// A barrier's answer may take as long as the line has to send; any other answer has the usual time.
