@@ -96,10 +96,17 @@ func withSimulatedServer(
     let server = SimulatorServer(configuration)
     let tcpPorts = try server.start()
     defer { server.stop() }
+    try withRemote(tcpPorts[0], configure) { rig in try body(rig, server, log) }
+}
+
+/// A device whose server is somebody on a TCP port of this machine, or nobody.
+func withRemote(
+    _ tcpPort: UInt16, _ configure: (inout PortConfiguration) -> Void = { _ in }, _ body: (DeviceRig) throws -> Void
+) throws {
     try withDevice(configure) { port in
-        let remote = try RemotePort(Endpoint(host: "127.0.0.1", port: tcpPorts[0]), port: port, deadAfter: 15)
+        let remote = try RemotePort(Endpoint(host: "127.0.0.1", port: tcpPort), port: port, deadAfter: 15)
         return (remote, try remote.start(), { remote.stop() })
     } _: { rig in
-        try body(rig, server, log)
+        try body(rig)
     }
 }

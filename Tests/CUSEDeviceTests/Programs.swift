@@ -34,6 +34,17 @@ extension KernelStub {
         return all
     }
 
+    /// Writes all of it; each write blocks.
+    func writeAll(_ file: File, _ bytes: [UInt8]) throws(Errno) -> Int {
+        var offset = 0
+        while offset < bytes.count {
+            let count = try write(file, Array(bytes[offset..<min(offset + 70_001, bytes.count)]))
+            if count == 0 { break }
+            offset += count
+        }
+        return offset
+    }
+
     func number(_ file: File, _ ioctl: Ioctl) -> UInt32 {
         var memory = UserMemory([0, 0, 0, 0])
         self.ioctl(file, ioctl.rawValue, UserMemory.base, &memory)
