@@ -69,6 +69,13 @@ let package = Package(
             name: "TestSupport", dependencies: ["CLinux", "RFC2217", "SerialLine"], path: "Tests/TestSupport",
             swiftSettings: common),
         .testTarget(
+            name: "CUSEDeviceTests",
+            dependencies: [
+                "CUSEDevice", "LineDiscipline", "Platform", "PortRuntime", "RFC2217", "RemotePort", "SerialLine",
+                "Simulator", "TestSupport", "VirtualTTY", system,
+            ],
+            swiftSettings: common),
+        .testTarget(
             name: "LineDisciplineTests", dependencies: ["LineDiscipline", "SerialLine", "TestSupport"],
             swiftSettings: common),
         .testTarget(

@@ -4,14 +4,14 @@ import SystemPackage
 
 /// The socket options a port's connection has.
 enum SocketOptions {
-    /// Bytes that may be on their way in the kernel: what has gone there cannot be flushed (TCOFLUSH) any more, so it
-    /// is not left to grow to megabytes. Enough for 4 Mbit/s over a path of 50 ms.
-    private static let sendBuffer: Int32 = 32768
+    /// Bytes the kernel keeps that the peer has no window for yet. What is there is out of reach of tcflush, and a change
+    /// of settings stands behind it: left alone, it grows to megabytes, which are an hour of a slow line.
+    private static let unsentLimit: Int32 = 65536
 
     /// No delay, keepalive, and an end to unacknowledged data, so that a dead peer is found within `deadAfter` seconds.
     static func apply(to socket: Int32, deadAfter: Int32) {
-        set(socket, SOL_SOCKET, SO_SNDBUF, sendBuffer)
         set(socket, Int32(IPPROTO_TCP), TCP_NODELAY, 1)
+        set(socket, Int32(IPPROTO_TCP), TCP_NOTSENT_LOWAT, unsentLimit)
         set(socket, SOL_SOCKET, SO_KEEPALIVE, 1)
         set(socket, Int32(IPPROTO_TCP), TCP_KEEPIDLE, max(1, deadAfter / 2))
         set(socket, Int32(IPPROTO_TCP), TCP_KEEPINTVL, max(1, deadAfter / 6))

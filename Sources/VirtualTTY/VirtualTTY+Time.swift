@@ -20,7 +20,8 @@ extension VirtualTTY {
         if closing == nil && drains.isEmpty { return earliest }
         reckonLineTime()
         consider(closing?.deadline)
-        if closing != nil && untransmitted == 0 { consider(lineFreeAt) }
+        // Once the line is free, it is an answer that tells.
+        if closing != nil && untransmitted == 0 && lineFreeAt > now { consider(lineFreeAt) }
         if !drains.isEmpty && untransmitted == 0 && timedBreak == nil { consider(drainDeadline()) }
         return earliest
     }

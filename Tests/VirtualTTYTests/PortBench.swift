@@ -64,8 +64,12 @@ final class PortBench {
     private(set) var times: [RequestID: MonotonicTime] = [:]
     var notified: [FileID] = []
     private(set) var log: [String] = []
+    /// Told of every answer as it comes.
+    var whenAnswered: (RequestID, Outcome) -> Void = { _, _ in }
     /// What went wrong, said once.
     private(set) var failure: String?
+    /// Says which bench it is, where a test has many.
+    var name = ""
 
     init(_ configure: (inout PortConfiguration) -> Void = { _ in }) {
         var configuration = PortConfiguration()
@@ -78,7 +82,7 @@ final class PortBench {
     func fail(_ what: String) {
         guard failure == nil else { return }
         failure = what
-        Issue.record("\(what)")
+        Issue.record("\(name)\(what)")
     }
 
     // Requests.
@@ -141,7 +145,7 @@ final class PortBench {
     private func keep(_ id: RequestID, _ answer: Answer, _ bytes: [UInt8]) {
         if outcomes[id] != nil { fail("request \(id.rawValue) was answered twice: \(answer)") }
         times[id] = clock.now
-        outcomes[id] =
+        let outcome: Outcome =
             switch answer {
             case .error(let error): .error(error)
             case .opened(let file): .opened(file)
@@ -152,6 +156,8 @@ final class PortBench {
             case .ioctlRetry(let copyIn, let copyOut): .retry(copyIn: copyIn, copyOut: copyOut)
             case .poll(let events): .poll(events)
             }
+        outcomes[id] = outcome
+        whenAnswered(id, outcome)
     }
 
     private func connect() {

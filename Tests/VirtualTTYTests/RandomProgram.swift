@@ -1,0 +1,276 @@
+import LineDiscipline
+import RFC2217
+import SerialLine
+import SystemPackage
+import TestSupport
+import VirtualTTY
+
+/// Programs, a server and a network that do things at random: all of it follows from the seed.
+final class RandomProgram {
+    /// Nothing may get lost: the connection holds, nothing is flushed, and one file stays open.
+    let isLossless: Bool
+    let port: PortBench
+    private var random: SplitMix64
+
+    private var files: [FileID] = []
+    private var reads: [RequestID: Int] = [:]
+    private var writes: [RequestID: [UInt8]] = [:]
+    private var opens: Set<RequestID> = []
+    private var parked: [RequestID] = []
+    /// What the far end sent, and what programs read; what programs wrote, and what the far end heard.
+    private var sent: [UInt8] = []
+    private var read: [UInt8] = []
+    private var written: [UInt8] = []
+    private var heard: [UInt8] = []
+
+    init(seed: UInt64) {
+        var random = SplitMix64(seed: seed)
+        isLossless = random.below(2) == 0
+        let policy = random.below(2) == 0 ? PortConfiguration.ConnectPolicy.open : .always
+        port = PortBench {
+            $0.logLevel = .trace
+            $0.connect = policy
+            $0.linger = random.pick([0, .seconds(1)])
+            $0.lossTimeout = random.pick([nil, 0, .seconds(3)])
+            $0.lines = random.pick([.raise, .leave])
+            $0.awaitsSettings = random.below(4) > 0
+            $0.connectTimeout = .seconds(2)
+        }
+        port.name = "seed \(seed): "
+        port.delay = random.pick([0, .milliseconds(1), .milliseconds(30), .milliseconds(700)])
+        if random.below(4) == 0 { port.profile.unanswered = [random.pick([1, 2, 3, 4, 5, 11, 12])] }
+        if random.below(8) == 0 { port.profile.baudRates = [9600, 19200, 115_942] }
+        port.profile.rs485 = random.pick([.supported, .refused, .unknown])
+        self.random = random
+        port.whenAnswered = { [unowned self] in answered($0, $1) }
+    }
+
+    /// Runs so many steps, ends everything, and checks what must hold then.
+    func run(steps: Int) {
+        port.tell { $0.start() }
+        if isLossless { open() }
+        for _ in 0..<steps where port.failure == nil { step() }
+        end()
+        port.checkAnswers()
+        checkData()
+    }
+
+    private func answered(_ id: RequestID, _ outcome: Outcome) {
+        switch outcome {
+        case .opened(let file):
+            if opens.remove(id) == nil { port.fail("opened what nobody asked for") }
+            files.append(file)
+        case .data(let bytes):
+            guard let limit = reads[id], bytes.count <= limit else { return port.fail("more read than asked for") }
+            read += bytes
+        case .written(let count):
+            guard let bytes = writes[id], count <= bytes.count else { return port.fail("more written than there is") }
+            written += bytes[..<count]
+        default: break
+        }
+    }
+
+    private func step() {
+        switch random.below(24) {
+        case 0: open()
+        case 1: if let file = file(), files.count > 1 || !isLossless { close(file) }
+        case 2..<6: if let file = file() { startRead(file) }
+        case 6..<10: if let file = file() { startWrite(file) }
+        case 10..<14: if let file = file() { anyIoctl(file) }
+        case 14: if let file = file() { startPoll(file) }
+        case 15, 16: interruptSomething()
+        case 17, 18: farEnd()
+        case 19: port.makeRoom(random.below(30_000))
+        case 20: port.room = random.pick([0, 1, 100, .max])
+        case 21 where !isLossless: network()
+        default: port.advance(random.pick([0, 1, .milliseconds(1), .milliseconds(100), .seconds(1), .seconds(20)]))
+        }
+    }
+
+    private func file() -> FileID? { files.isEmpty ? nil : random.pick(files) }
+
+    private func open() {
+        let id = port.newRequest()
+        opens.insert(id)
+        parked.append(id)
+        port.tell { $0.open(id) { true } }
+    }
+
+    private func close(_ file: FileID) {
+        files.removeAll { $0 == file }
+        parked.append(port.release(file))
+    }
+
+    private func startRead(_ file: FileID) {
+        let id = port.newRequest()
+        let count = random.pick([0, 1, 7, 100, 5000])
+        let nonBlocking = random.below(2) == 0
+        reads[id] = count
+        parked.append(id)
+        port.tell { $0.read(id, file, count: count, nonBlocking: nonBlocking) }
+        if nonBlocking && port.outcome(id) == nil { port.fail("a non-blocking read waits") }
+    }
+
+    private func startWrite(_ file: FileID) {
+        let id = port.newRequest()
+        let bytes = random.bytes(random.pick([0, 1, 10, 300, 5000]))
+        let nonBlocking = random.below(2) == 0
+        writes[id] = bytes
+        parked.append(id)
+        port.tell { $0.write(id, file, bytes.span, nonBlocking: nonBlocking) }
+        if nonBlocking && port.outcome(id) == nil { port.fail("a non-blocking write waits") }
+    }
+
+    private func startPoll(_ file: FileID) {
+        let poll = port.poll(file, random.pick([0, 0x41, 0x104, 0x145]), notifies: random.below(2) == 0)
+        if port.outcome(poll) == nil { port.fail("a poll waits") }
+    }
+
+    private func interruptSomething() {
+        parked.removeAll { port.outcome($0) != nil }
+        if !parked.isEmpty { port.interrupt(random.pick(parked)) }
+    }
+
+    private func anyIoctl(_ file: FileID) {
+        let ioctl = random.pick(Ioctl.allCases)
+        switch ioctl {
+        case .TCSETS, .TCSETS2, .TCSETSW, .TCSETSW2, .TCSETSF, .TCSETSF2, .TCSETA, .TCSETAW, .TCSETAF:
+            parked.append(setTermios(file, ioctl))
+        case .TCFLSH where isLossless: break
+        // Flow characters would be data that nobody wrote.
+        case .TCXONC: parked.append(port.ioctl(file, ioctl, value: random.pick([0, 1, 9])))
+        case .TIOCSSERIAL, .TIOCSRS485, .TIOCMBIS, .TIOCMBIC, .TIOCMSET, .TIOCSWINSZ:
+            let isAdministrator = random.below(2) == 0
+            parked.append(
+                port.ioctl(file, ioctl, random.bytes(ioctl.copies.in), isAdministrator: isAdministrator))
+        case _ where ioctl.copies.out > 0: parked.append(port.ioctl(file, ioctl, []))
+        default: parked.append(port.ioctl(file, ioctl, value: random.pick([0, 1, 2, 3, 9, 0x1E0])))
+        }
+    }
+
+    /// Raw settings at random. A flush, a line that receives nothing and a rate of weeks per byte are left out where
+    /// they would hide a loss.
+    private func setTermios(_ file: FileID, _ ioctl: Ioctl) -> RequestID {
+        var ioctl = ioctl
+        if isLossless {
+            switch ioctl {
+            case .TCSETSF: ioctl = .TCSETSW
+            case .TCSETSF2: ioctl = .TCSETSW2
+            case .TCSETAF: ioctl = .TCSETAW
+            default: break
+            }
+        }
+        var termios = Termios()
+        termios.iflag = random.pick([[], [.INPCK], [.BRKINT]])
+        termios.oflag = []
+        termios.lflag = []
+        termios.cflag = random.pick([
+            [.CS8], [.CS8, .HUPCL], [.CSTOPB], [.CS8, .CRTSCTS, .PARENB], [.CMSPAR, .CLOCAL],
+        ])
+        if isLossless || random.below(8) > 0 { termios.cflag.insert(.CREAD) }
+        termios.setBaud(random.pick([9600, 115_200, 250_000, 4_000_000, 300, 0]))
+        termios[.VMIN] = random.pick([0, 1, 5, 255])
+        termios[.VTIME] = random.pick([0, 0, 1, 50])
+        switch ioctl.copies.in {
+        case Termios.size2: return port.ioctl(file, ioctl, termios.bytes2)
+        case Termios.size: return port.ioctl(file, ioctl, termios.bytes)
+        default: return port.ioctl(file, ioctl, termios.termioBytes)
+        }
+    }
+
+    private func farEnd() {
+        guard port.server != nil else { return }
+        switch random.below(8) {
+        case 0: port.far { $0.send(random.below(2) == 0 ? .flowControlSuspend : .flowControlResume) }
+        case 1, 2:
+            let lines = ModemLines(rawValue: UInt32(truncatingIfNeeded: random.next())).intersection(.inputs)
+            port.far { $0.setLines(lines, now: port.clock.now) }
+        case 3: port.far { $0.send(.notifyLineState(LineState(rawValue: random.byte()))) }
+        default:
+            // Before the port is open, what comes is nobody's.
+            if isLossless && (files.isEmpty || port.tty.link != .up) { return }
+            let bytes = random.bytes(random.pick([1, 3, 200, 6000]))
+            sent += bytes
+            port.far { $0.send(bytes) }
+        }
+    }
+
+    private func network() {
+        keepHeard()
+        switch random.below(6) {
+        case 0: port.network = .refuses(.connectionRefused)
+        case 1: port.network = .silent
+        case 2: port.isMute.toggle()
+        case 3, 4: port.network = .accepts
+        default: port.breakLink()
+        }
+    }
+
+    /// What this connection's server heard counts though the connection ends.
+    private func keepHeard() {
+        heard += port.server?.data ?? []
+        port.server?.forget()
+    }
+
+    private func end() {
+        port.network = .accepts
+        port.isMute = false
+        port.makeRoom(.max)
+        if let file = file() { _ = port.ioctl(file, .TCXONC, value: 1) }
+        if port.server != nil { port.far { $0.send(.flowControlResume) } }
+        // An attempt that nobody answers ends one day.
+        port.tell { $0.connectFailed(.timedOut, "no answer") }
+        // Long enough for the longest breaks, one after the other.
+        port.advance(.seconds(2000))
+        if isLossless, let file = files.first {
+            // A blocked reader is in the way of others.
+            for id in parked where reads[id] != nil && port.outcome(id) == nil { port.interrupt(id) }
+            var before = -1
+            while read.count != before {
+                before = read.count
+                startEmptying(file)
+            }
+        }
+        keepHeard()
+        var rounds = 0
+        while let file = files.first, rounds < 100 {
+            rounds += 1
+            close(file)
+            port.advance(.seconds(1))
+        }
+        port.advance(.seconds(3600))
+        if port.tty.parkedCount > 0 { port.fail("\(port.tty.parkedCount) requests wait for ever") }
+        if let deadline = port.tty.nextDeadline(), deadline <= port.clock.now { port.fail("a deadline in the past") }
+        let rest: Link = port.tty.configuration.connect == .always ? .up : .down
+        if port.tty.link != rest { port.fail("ends \(port.tty.link)") }
+    }
+
+    private func startEmptying(_ file: FileID) {
+        let id = port.newRequest()
+        reads[id] = 5000
+        port.tell { $0.read(id, file, count: 5000, nonBlocking: true) }
+    }
+
+    private func checkData() {
+        if isLossless {
+            if read != sent { port.fail("\(read.count) bytes read of \(sent.count) sent, or others") }
+            if heard != written { port.fail("\(heard.count) bytes heard of \(written.count) written, or others") }
+        } else if !read.isPart(of: sent) {
+            port.fail("bytes read that were not sent, or not in that order")
+        } else if !heard.isPart(of: written) {
+            port.fail("bytes heard that were not written, or not in that order")
+        }
+    }
+}
+
+extension [UInt8] {
+    /// Are these bytes among `all`, in the same order?
+    fileprivate func isPart(of all: [UInt8]) -> Bool {
+        var rest = all[...]
+        for byte in self {
+            guard let found = rest.firstIndex(of: byte) else { return false }
+            rest = rest[(found + 1)...]
+        }
+        return true
+    }
+}
