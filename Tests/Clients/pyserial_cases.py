@@ -270,11 +270,11 @@ def bulk_0xff(t, kind):
     os.close(port)
 
 
-@case(60)
+@case(90)
 def pyserial_rfc2217_client(t):
     """pyserial's `rfc2217://` on the simulator: it is a server of its own worth."""
     script = os.path.join(os.path.dirname(os.path.abspath(__file__)), "rfc2217_client.py")
-    status, output = t.run(sys.executable, script, t.simulator().address, seconds=50)
+    status, output = t.run(sys.executable, script, t.simulator().address, seconds=80)
     for line in output.splitlines():
         if line.startswith(("ok - ", "not ok - ")):
             name, _, seen = line.split(" - ", 1)[1].partition(": ")
