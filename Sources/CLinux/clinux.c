@@ -25,6 +25,8 @@ int clinux_ioctl_value(int fd, unsigned long request, unsigned long value) { ret
 
 int clinux_ioctl_pointer(int fd, unsigned long request, void *argument) { return ioctl(fd, request, argument); }
 
+int clinux_no_new_privileges(void) { return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0); }
+
 void clinux_name_thread(const char *name) { prctl(PR_SET_NAME, name); }
 
 #define CONSTANT(name) {#name, (uint32_t)(name)}

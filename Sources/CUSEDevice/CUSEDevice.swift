@@ -59,8 +59,9 @@ package final class CUSEDevice: KernelSide, @unchecked Sendable {
 
     /// Opens the kernel's end of a new device.
     package static func openChannel() throws(DeviceError) -> Descriptor {
+        let channel: Descriptor
         do {
-            return try Descriptor(opening: "/dev/cuse", O_RDWR)
+            channel = try Descriptor(opening: "/dev/cuse", O_RDWR)
         } catch .noSuchFileOrDirectory, .noSuchAddressOrDevice, .operationNotSupportedByDevice {
             throw .noCUSE
         } catch .permissionDenied, .notPermitted {
@@ -68,6 +69,8 @@ package final class CUSEDevice: KernelSide, @unchecked Sendable {
         } catch {
             throw .cannotOpen(error)
         }
+        guard DeviceNode.isCUSE(channel.raw) else { throw .notCUSE }
+        return channel
     }
 
     /// Serves requests until the kernel lets go of the device, or `stop` is called.

@@ -4,11 +4,13 @@ import SystemPackage
 package enum DeviceError: Error, CustomStringConvertible, Equatable {
     case noCUSE
     case notPermitted
+    case notCUSE
     case cannotOpen(Errno)
     case badName(String, String)
     case nameTaken(String)
     case numberTaken(major: UInt32, minor: UInt32, holder: String)
     case refused(String)
+    case ended(String)
     case library(String)
 
     package var description: String {
@@ -16,6 +18,8 @@ package enum DeviceError: Error, CustomStringConvertible, Equatable {
         case .noCUSE: "no /dev/cuse: the kernel's cuse module is not loaded (modprobe cuse)"
         case .notPermitted:
             "no permission to open /dev/cuse: run as root, or give this user's group access to /dev/cuse"
+        case .notCUSE:
+            "/dev/cuse is not the kernel's cuse device (10:203): remove it, and load the module (modprobe cuse)"
         case .cannotOpen(let error): "cannot open /dev/cuse: \(error)"
         case .badName(let name, let why): "illegal device name '\(name)': \(why)"
         case .nameTaken(let name): "/dev/\(name) exists already: choose another name (-n)"
@@ -23,6 +27,8 @@ package enum DeviceError: Error, CustomStringConvertible, Equatable {
             "device number \(major):\(minor) is in use by \(holder): choose another (-M, -m)"
         case .refused(let name):
             "the kernel refused to make /dev/\(name): its name or number is taken (see the kernel's log)"
+        case .ended(let name):
+            "the kernel has let go of /dev/\(name): its connection was aborted"
         case .library(let why): "libfuse: \(why)"
         }
     }

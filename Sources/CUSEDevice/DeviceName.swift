@@ -13,7 +13,8 @@ package struct DeviceName: Sendable, Hashable, CustomStringConvertible {
         guard name.utf8.count <= Self.longest else { throw bad("it is longer than \(Self.longest) bytes") }
         guard name.utf8.allSatisfy(Self.isAllowed) else { throw bad("only A-Z a-z 0-9 . _ - are allowed") }
         guard !name.contains("..") else { throw bad("it has '..' in it") }
-        guard name.hasPrefix("tty"), name.utf8.count > 3 else { throw bad("it does not begin with 'tty'") }
+        guard name.hasPrefix("tty") else { throw bad("it does not begin with 'tty'") }
+        guard name.utf8.count > 3 else { throw bad("nothing follows 'tty'") }
         guard !Self.isKernels(name) else { throw bad("it belongs to a driver of the kernel") }
         description = name
     }

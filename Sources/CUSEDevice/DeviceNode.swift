@@ -36,6 +36,13 @@ package struct DeviceNode: Sendable {
         minor = numbers[1]
     }
 
+    /// Is this open file the kernel's CUSE device? Its number is fixed (CUSE_MINOR, devices.txt).
+    static func isCUSE(_ descriptor: Int32) -> Bool {
+        var status = stat()
+        return fstat(descriptor, &status) == 0 && status.st_mode & S_IFMT == S_IFCHR
+            && status.st_rdev == deviceNumber(10, 203)
+    }
+
     /// glibc's makedev().
     private static func deviceNumber(_ major: UInt32, _ minor: UInt32) -> dev_t {
         let (major, minor) = (dev_t(major), dev_t(minor))

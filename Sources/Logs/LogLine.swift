@@ -2,7 +2,7 @@ import Glibc
 import Logging
 
 /// The text of log lines, safe to print: what comes from the network cannot break a line or move a cursor.
-enum LogLine {
+package enum LogLine {
     /// `2026-01-31 09:30:00.123 notice ttyMIO04-1-com1: message`
     static func text(_ event: LogEvent, port: String?) -> String {
         let place = port.map { "\($0): " } ?? ""
@@ -10,7 +10,7 @@ enum LogLine {
     }
 
     /// Control characters as `\xNN`.
-    static func clean(_ text: String) -> String {
+    package static func clean(_ text: String) -> String {
         var clean = ""
         for scalar in text.unicodeScalars {
             if scalar.value < 0x20 || scalar.value == 0x7F {

@@ -1,3 +1,4 @@
+import CLinux
 import Glibc
 import SystemPackage
 
@@ -5,6 +6,13 @@ import SystemPackage
 package enum Privileges {
     /// The group of a name; nil where there is none.
     package static func group(named name: String) -> gid_t? { getgrnam(name)?.pointee.gr_gid }
+
+    /// No program started from here on gains any privilege. Each thread's own, passed on to those it starts: to be
+    /// called before there are any.
+    package static func gainNoMore() { _ = clinux_no_new_privileges() }
+
+    /// Is there a user of this name?
+    package static func hasUser(named name: String) -> Bool { getpwnam(name) != nil }
 
     /// Becomes an unprivileged user for good, in all threads: no groups, no capabilities, no way back.
     /// - Returns: false where this process was not root, and nothing was to be done.

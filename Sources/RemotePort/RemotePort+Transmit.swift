@@ -131,6 +131,9 @@ extension RemotePort {
         port.wakeReceiver()
         state.wait { $0.isIdle }
         state.withLock { $0.socket = nil }
+        // A server that has not taken everything by now would hold on to this client, for as long as this kernel goes
+        // on offering it the rest, and turn the next one away.
+        if Self.unacknowledged(socket) > 0 { SocketOptions.endHard(socket) }
         close(socket)
         port.withTTY { $0.disconnected() }
     }

@@ -9,6 +9,8 @@ package struct ServerProbe: ~Copyable {
     /// What the server answered.
     package struct Report: Sendable {
         package let isRFC2217: Bool
+        /// Why it is no RFC 2217 server, where it is none.
+        package let refusal: String
         package let answered: AnswerKinds
         package let unanswered: AnswerKinds
         /// What it said as data before it agreed to the option.
@@ -56,22 +58,24 @@ package struct ServerProbe: ~Copyable {
         }
         send(wire)
         var open = Set(0..<UInt64(queries.count))
-        while !open.isEmpty, MonotonicTime.now < deadline, let bytes = receive() {
+        while !(open.isEmpty && client.isActive), MonotonicTime.now < deadline, let bytes = receive() {
             var offset = 0
             while let event = client.next(bytes.span, &offset, now: { .now }) {
                 if case .answered(_, let ticket?) = event { open.remove(ticket) }
-                if event == .refused || event == .echoed { return report(client) }
+                if event == .refused { return report(client, "it refuses COM-PORT-OPTION") }
+                if event == .echoed { return report(client, "it sends back what it is sent") }
             }
             send(client.output)
             client.output.removeAll()
             for ticket in client.expire(.now) { open.remove(ticket) }
         }
-        return report(client)
+        return report(client, "no answer to COM-PORT-OPTION")
     }
 
-    private func report(_ client: ComPortClient) -> Report {
+    private func report(_ client: ComPortClient, _ refusal: String) -> Report {
         Report(
-            isRFC2217: client.isActive, answered: client.answered, unanswered: client.unanswered, heard: client.heard)
+            isRFC2217: client.isActive, refusal: refusal, answered: client.answered, unanswered: client.unanswered,
+            heard: client.heard)
     }
 
     private func send(_ bytes: [UInt8]) {

@@ -25,6 +25,12 @@ enum SocketOptions {
         set(socket, Int32(IPPROTO_TCP), TCP_USER_TIMEOUT, seconds &* 1000)
     }
 
+    /// SO_LINGER of no time: close(2) drops what is unsent and resets the connection.
+    static func endHard(_ socket: Int32) {
+        var linger = Glibc.linger(l_onoff: 1, l_linger: 0)
+        setsockopt(socket, SOL_SOCKET, SO_LINGER, &linger, socklen_t(MemoryLayout<Glibc.linger>.size))
+    }
+
     /// Options are wishes: a kernel without one still connects.
     private static func set(_ socket: Int32, _ level: Int32, _ name: Int32, _ value: Int32) {
         var value = value

@@ -39,10 +39,10 @@ struct PortCommand: ParsableCommand {
     var debug = LogLevel.notice.rawValue
 
     @Option(name: .long, help: "The group that may use the device, where no udev rule says so.")
-    var group = "dialout"
+    var group = Self.defaultGroup
 
     @Option(name: .long, help: "Whom to become once the device exists, when started as root.")
-    var user = "nobody"
+    var user = Self.defaultUser
 
     @Flag(
         name: .long, help: "Connect once at the start, and end if the server is not there or does not speak RFC 2217.")
@@ -65,11 +65,27 @@ struct PortCommand: ParsableCommand {
         guard major < 512, minor < 1 << 20 else {
             throw Failure("illegal device number \(major):\(minor): major is below 512, minor below 1048576 (-M, -m)")
         }
+        try checkUserAndGroup()
+        Privileges.gainNoMore()
         Signals.block()
         try PortProcess(
             name: name, endpoint: endpoint, command: self, log: makeLogger(name, endpoint)
         ).run()
     }
+
+    /// Only root can become somebody. The defaults may be missing: then a number stands for them, or udev's word holds.
+    private func checkUserAndGroup() throws {
+        guard geteuid() == 0 else { return }
+        guard user == Self.defaultUser || Privileges.hasUser(named: user) else {
+            throw Failure("no user '\(user)' (--user)")
+        }
+        guard group == Self.defaultGroup || Privileges.group(named: group) != nil else {
+            throw Failure("no group '\(group)' (--group)")
+        }
+    }
+
+    private static let defaultUser = "nobody"
+    private static let defaultGroup = "dialout"
 
     var logLevel: LogLevel { LogLevel(rawValue: min(max(debug, 0), LogLevel.trace.rawValue)) ?? .notice }
 
@@ -102,5 +118,6 @@ extension LogLevel {
 struct Failure: Error, CustomStringConvertible {
     let description: String
 
-    init(_ description: String) { self.description = description }
+    /// - Parameter description: one line, whatever it quotes.
+    init(_ description: String) { self.description = LogLine.clean(description) }
 }

@@ -14,6 +14,8 @@ final class PortProcess: Sendable {
     private let log: Logger
     private let failure = Monitor<Failure?>(nil)
     private let hasEnded = Monitor(false)
+    /// A signal came, or there was no device: the loop ends because it is told to.
+    private let isEnding = Monitor(false)
 
     init(name: DeviceName, endpoint: Endpoint, command: PortCommand, log: Logger) {
         self.name = name
@@ -43,7 +45,8 @@ final class PortProcess: Sendable {
         let main = pthread_self()
         let signals = try Thread("signals") { self.endOnSignal(port, device, remote, main) }
         device.run { self.begin(port, device) }
-        // The kernel may let go of the device by itself: then everything ends the same way.
+        // The kernel may let go of the device by itself: then everything ends the same way, but not well.
+        if !isEnding.withLock({ $0 }) { failure.withLock { $0 = $0 ?? Failure("\(DeviceError.ended("\(name)"))") } }
         end(port, remote)
         hasEnded.withLock { $0 = true }
         threads.forEach { $0.join() }
@@ -63,6 +66,7 @@ final class PortProcess: Sendable {
             port.withTTY { $0.start() }
         } catch {
             failure.withLock { $0 = Failure("\(error)") }
+            isEnding.withLock { $0 = true }
             device.stop()
         }
     }
@@ -70,6 +74,7 @@ final class PortProcess: Sendable {
     private func endOnSignal(_ port: Port, _ device: CUSEDevice, _ remote: RemotePort, _ main: pthread_t) {
         let signal = Signals.wait()
         log.notice("ended by \(signal == SIGINT ? "SIGINT" : signal == SIGHUP ? "SIGHUP" : "SIGTERM")")
+        isEnding.withLock { $0 = true }
         end(port, remote)
         device.stop()
         // The loop may be about to block when the signal comes: again until it has seen it.

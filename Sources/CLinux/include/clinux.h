@@ -51,7 +51,10 @@ static inline uint64_t clinux_ticks(void) {
 #endif
 }
 
-// prctl(2) is variadic too. Names the calling thread.
+// prctl(2) is variadic too. From here on execve(2) gives the calling thread, and those it starts, no privileges.
+int clinux_no_new_privileges(void);
+
+// prctl(2) again. Names the calling thread.
 void clinux_name_thread(const char *_Nonnull name);
 
 /// One of the kernel's tty ioctl numbers or structure sizes, by the name its header gives it.
