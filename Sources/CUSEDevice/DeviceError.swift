@@ -18,7 +18,8 @@ package enum DeviceError: Error, CustomStringConvertible, Equatable {
         case .noCUSE: "no /dev/cuse: the kernel's cuse module is not loaded (modprobe cuse)"
         case .notPermitted:
             "no permission to open /dev/cuse: run as root, or give this user's group access to /dev/cuse"
-        case .notCUSE: "/dev/cuse is not the kernel's cuse device (10:203): remove it, and load the module (modprobe cuse)"
+        case .notCUSE:
+            "/dev/cuse is not the kernel's cuse device (10:203): remove it, and load the module (modprobe cuse)"
         case .cannotOpen(let error): "cannot open /dev/cuse: \(error)"
         case .badName(let name, let why): "illegal device name '\(name)': \(why)"
         case .nameTaken(let name): "/dev/\(name) exists already: choose another name (-n)"

@@ -74,7 +74,8 @@ package struct ServerProbe: ~Copyable {
 
     private func report(_ client: ComPortClient, _ refusal: String) -> Report {
         Report(
-            isRFC2217: client.isActive, refusal: refusal, answered: client.answered, unanswered: client.unanswered, heard: client.heard)
+            isRFC2217: client.isActive, refusal: refusal, answered: client.answered, unanswered: client.unanswered,
+            heard: client.heard)
     }
 
     private func send(_ bytes: [UInt8]) {

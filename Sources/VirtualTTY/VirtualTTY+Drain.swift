@@ -32,7 +32,8 @@ extension VirtualTTY {
 
     /// The server has answered a request behind all data: it has taken everything.
     mutating func noteBarrier(_ ticket: ComPortClient.Ticket) {
-        let isBarrier = closing?.barrier == ticket
+        let isBarrier =
+            closing?.barrier == ticket
             || drains.contains { $0.barrier == ticket && $0.target == acceptedBytes }
         guard isBarrier else { return }
         reckonLineTime()

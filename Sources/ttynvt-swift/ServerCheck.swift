@@ -16,7 +16,8 @@ struct ServerCheck {
     func run(_ log: Logger) throws {
         let report = try ServerProbe(endpoint, timeout: UInt64(timeout * 1e9)).run()
         guard report.isRFC2217 else {
-            let said = report.heard.isEmpty ? "it said nothing else" : "it said \"\(report.heard.printable(limit: 60))\""
+            let said =
+                report.heard.isEmpty ? "it said nothing else" : "it said \"\(report.heard.printable(limit: 60))\""
             throw Failure("\(endpoint) does not speak RFC 2217: \(report.refusal); \(said)")
         }
         log.notice("\(endpoint) speaks RFC 2217; it answers queries of \(report.answered)")

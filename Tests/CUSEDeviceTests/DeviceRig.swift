@@ -20,6 +20,16 @@ struct DeviceRig {
 
 private struct Failure: Error {}
 
+/// Both sides of a port that is of no more use: the device it belonged to, which holds it, can go.
+private final class Nobody: KernelSide, RemoteSide {
+    func answer(_ id: RequestID, _ answer: Answer, bytes: borrowing Span<UInt8>) {}
+    func notifyPoll(_ file: FileID) {}
+    func connect() {}
+    func disconnect(graceful: Bool) {}
+    func send(_ bytes: borrowing Span<UInt8>) -> Int { 0 }
+    func schedule(_ deadline: MonotonicTime?) {}
+}
+
 /// Runs `body` with a device on a remote side, and checks afterwards that every request was answered once.
 func withDevice(
     uid: UInt32 = 0, _ configure: (inout PortConfiguration) -> Void = { _ in },
@@ -56,6 +66,7 @@ func withDevice(
         loop.join()
         remote.stop()
         for thread in threads { thread.join() }
+        port.attach(kernel: Nobody(), remote: Nobody())
         #expect(device.receivedCount == device.answeredCount)
         kernel.state.withLock { state in
             #expect(state.answers == state.requests)
