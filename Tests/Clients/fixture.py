@@ -364,7 +364,10 @@ class Helper:
 
     def wait(self, seconds=5.0):
         """Waits for its end. Gives seconds since its start."""
-        wait_until(self.has_ended, seconds, "end of helper (state {})".format(self.state), 0.002)
+        try:
+            wait_until(self.has_ended, seconds, pause=0.002)
+        except Timeout:
+            raise Timeout("a helper did not end within {} s (state {})".format(seconds, self.state))
         return time.monotonic() - self.started
 
     def result(self, seconds=5.0):
