@@ -80,10 +80,11 @@ class Tap:
         pairs, self.pairs = self.pairs, []
         self.is_reset = reset
         for client, server, threads in pairs:
-            # SHUT_RD sends nothing, and ends the recv() that keeps the socket from being closed.
-            for end in (client, server):
+            # SHUT_RD sends nothing, and ends the recv() that keeps the socket from being closed. A server that has
+            # stalled holds the copying thread in sendall(): only an end of that connection lets it go.
+            for end, how in ((server, socket.SHUT_RDWR), (client, socket.SHUT_RD if reset else socket.SHUT_RDWR)):
                 try:
-                    end.shutdown(socket.SHUT_RD if reset else socket.SHUT_RDWR)
+                    end.shutdown(how)
                 except OSError:
                     pass
             for thread in threads:
