@@ -6,8 +6,8 @@ import TestSupport
 import Testing
 import VirtualTTY
 
-/// FUSE_INTERRUPT for each kind of request that can wait (TTY-SPEC D.6). Opens are in `OpenCloseTests`, TIOCMIWAIT in
-/// `ModemLineTests`, writes in `WriteTests`, closes in `OpenCloseTests`.
+/// FUSE_INTERRUPT for each kind of request that can wait (TTY-SPEC D.6). Opens are in `OpenTests`, TIOCMIWAIT in
+/// `ModemLineTests`, writes in `WriteTests`, closes in `CloseTests`.
 @Suite struct InterruptTests {
     private static let interrupted = Outcome.error(.interrupted)
 

@@ -174,3 +174,13 @@ func withPort(
     try body(port)
     port.checkAnswers()
 }
+
+/// Runs `body` with a port opened raw, MIN and TIME set, and the time then.
+func reading(
+    min: UInt8, time: UInt8, _ body: (PortBench, FileID, MonotonicTime) throws -> Void
+) throws {
+    try withPort { port in
+        let file = try port.openRaw(min: min, time: time)
+        try body(port, file, port.clock.now)
+    }
+}

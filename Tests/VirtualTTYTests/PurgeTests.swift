@@ -96,6 +96,21 @@ import VirtualTTY
         }
     }
 
+    /// What was half sent is finished: the other half of a doubled 0xFF would make a command of what comes next.
+    @Test(arguments: [0, 1, 2, 3, 4, 5, 8]) func aFlushKeepsEscapesWhole(_ sent: Int) throws {
+        try withPort { port in
+            let file = try port.openRaw()
+            port.room = sent
+            _ = port.write(file, [0xFF, 0xFF, 0xFF, 0xFF])
+            _ = port.ioctl(file, .TCFLSH, value: 1)
+            _ = port.write(file, Array("AB"))
+            port.makeRoom(.max)
+            let whole = [UInt8](repeating: 0xFF, count: (sent + 1) / 2)
+            #expect(port.server?.data == whole + Array("AB"))
+            #expect(port.server?.commands == [.purgeData(2)])
+        }
+    }
+
     @Test func roomForAParkedWrite() throws {
         try withPort { port in
             let file = try port.openRaw()

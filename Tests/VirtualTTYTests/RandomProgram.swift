@@ -10,18 +10,18 @@ final class RandomProgram {
     /// Nothing may get lost: the connection holds, nothing is flushed, and one file stays open.
     let isLossless: Bool
     let port: PortBench
-    private var random: SplitMix64
+    var random: SplitMix64
 
-    private var files: [FileID] = []
-    private var reads: [RequestID: Int] = [:]
+    var files: [FileID] = []
+    var reads: [RequestID: Int] = [:]
     private var writes: [RequestID: [UInt8]] = [:]
     private var opens: Set<RequestID> = []
-    private var parked: [RequestID] = []
+    var parked: [RequestID] = []
     /// What the far end sent, and what programs read; what programs wrote, and what the far end heard.
-    private var sent: [UInt8] = []
-    private var read: [UInt8] = []
-    private var written: [UInt8] = []
-    private var heard: [UInt8] = []
+    var sent: [UInt8] = []
+    var read: [UInt8] = []
+    var written: [UInt8] = []
+    var heard: [UInt8] = []
 
     init(seed: UInt64) {
         var random = SplitMix64(seed: seed)
@@ -87,7 +87,7 @@ final class RandomProgram {
         }
     }
 
-    private func file() -> FileID? { files.isEmpty ? nil : random.pick(files) }
+    func file() -> FileID? { files.isEmpty ? nil : random.pick(files) }
 
     private func open() {
         let id = port.newRequest()
@@ -96,7 +96,7 @@ final class RandomProgram {
         port.tell { $0.open(id) { true } }
     }
 
-    private func close(_ file: FileID) {
+    func close(_ file: FileID) {
         files.removeAll { $0 == file }
         parked.append(port.release(file))
     }
@@ -204,73 +204,5 @@ final class RandomProgram {
         case 3, 4: port.network = .accepts
         default: port.breakLink()
         }
-    }
-
-    /// What this connection's server heard counts though the connection ends.
-    private func keepHeard() {
-        heard += port.server?.data ?? []
-        port.server?.forget()
-    }
-
-    private func end() {
-        port.network = .accepts
-        port.isMute = false
-        port.makeRoom(.max)
-        if let file = file() { _ = port.ioctl(file, .TCXONC, value: 1) }
-        if port.server != nil { port.far { $0.send(.flowControlResume) } }
-        // An attempt that nobody answers ends one day.
-        port.tell { $0.connectFailed(.timedOut, "no answer") }
-        // Long enough for the longest breaks, one after the other.
-        port.advance(.seconds(2000))
-        if isLossless, let file = files.first {
-            // A blocked reader is in the way of others.
-            for id in parked where reads[id] != nil && port.outcome(id) == nil { port.interrupt(id) }
-            var before = -1
-            while read.count != before {
-                before = read.count
-                startEmptying(file)
-            }
-        }
-        keepHeard()
-        var rounds = 0
-        while let file = files.first, rounds < 100 {
-            rounds += 1
-            close(file)
-            port.advance(.seconds(1))
-        }
-        port.advance(.seconds(3600))
-        if port.tty.parkedCount > 0 { port.fail("\(port.tty.parkedCount) requests wait for ever") }
-        if let deadline = port.tty.nextDeadline(), deadline <= port.clock.now { port.fail("a deadline in the past") }
-        let rest: Link = port.tty.configuration.connect == .always ? .up : .down
-        if port.tty.link != rest { port.fail("ends \(port.tty.link)") }
-    }
-
-    private func startEmptying(_ file: FileID) {
-        let id = port.newRequest()
-        reads[id] = 5000
-        port.tell { $0.read(id, file, count: 5000, nonBlocking: true) }
-    }
-
-    private func checkData() {
-        if isLossless {
-            if read != sent { port.fail("\(read.count) bytes read of \(sent.count) sent, or others") }
-            if heard != written { port.fail("\(heard.count) bytes heard of \(written.count) written, or others") }
-        } else if !read.isPart(of: sent) {
-            port.fail("bytes read that were not sent, or not in that order")
-        } else if !heard.isPart(of: written) {
-            port.fail("bytes heard that were not written, or not in that order")
-        }
-    }
-}
-
-extension [UInt8] {
-    /// Are these bytes among `all`, in the same order?
-    fileprivate func isPart(of all: [UInt8]) -> Bool {
-        var rest = all[...]
-        for byte in self {
-            guard let found = rest.firstIndex(of: byte) else { return false }
-            rest = rest[(found + 1)...]
-        }
-        return true
     }
 }

@@ -1,0 +1,157 @@
+import LineDiscipline
+import RFC2217
+import SerialLine
+import SystemPackage
+import TestSupport
+import Testing
+import VirtualTTY
+
+/// close(2): what it waits for, what it leaves and what survives it (TTY-SPEC C13, F.8; DESIGN 1, 5, 6).
+@Suite struct CloseTests {
+    @Test func items126And127WhatSurvivesTheLastClose() throws {
+        try withPort { port in
+            let file = try port.openRaw(min: 7)
+            try port.change(file) { $0.setBaud(19200) }
+            port.far { $0.send(Array("unread")) }
+            _ = port.release(file)
+            let again = try port.openFile()
+            let termios = try port.termios(again)
+            #expect(termios[.VMIN] == 7 && termios.ospeed == 19200)
+            #expect(port.server?.port.settings.baud == 19200)
+            try #expect(port.number(again, .FIONREAD) == 0)
+        }
+    }
+
+    @Test func item136HangUpOnClose() throws {
+        for keeps in [false, true] {
+            try withPort({ $0.linger = .seconds(10) }) { port in
+                let file = try port.openRaw()
+                if keeps { try port.change(file) { $0.cflag.remove(.HUPCL) } }
+                _ = port.release(file)
+                #expect(port.server?.port.outputs == (keeps ? [.dtr, .rts] : []))
+            }
+        }
+    }
+
+    @Test func theLinesLeaveBeforeTheConnection() throws {
+        try withPort { port in
+            let file = try port.openRaw()
+            _ = port.release(file)
+            #expect(port.server == nil)
+            // What was said last went out before the end.
+            let last = wire("FF FA 2C 05 09 FF F0 | DTR off\nFF FA 2C 05 0C FF F0 | RTS off")
+            #expect(port.segments.flatMap(\.self) == last)
+        }
+    }
+
+    @Test func linesLeftAlone() throws {
+        try withPort({
+            $0.lines = .leave
+            $0.linger = .seconds(10)
+        }) { port in
+            let file = try port.openFile()
+            _ = try port.openFile()
+            for command in port.server?.commands ?? [] {
+                #expect(command.answerKind != .dtr && command.answerKind != .rts)
+            }
+            port.server?.forget()
+            // A program may still say what it wants.
+            _ = port.setLines(file, .TIOCMBIS, .dtr)
+            #expect(port.server?.commands == [.setControl(.dtrOn)])
+            port.server?.forget()
+            _ = port.release(file)
+            #expect(port.server?.commands == [])
+        }
+    }
+
+    @Test func item137ACloseWaitsForOutput() throws {
+        try withPort { port in
+            let file = try port.openRaw()
+            let start = port.clock.now
+            _ = port.write(file, [UInt8](repeating: 1, count: 1920))
+            let close = port.release(file)
+            port.advance(.milliseconds(1990))
+            #expect(port.outcome(close) == nil)
+            port.advance(.milliseconds(20))
+            #expect(port.outcome(close) == .done)
+            #expect(port.milliseconds(close, since: start) == 1999)
+            #expect(port.disconnections == [true])
+        }
+    }
+
+    @Test(arguments: [(3000, 30_000), (65535, 0), (100, 1000)] as [(UInt32, UInt64)])
+    func closingWait(_ value: UInt32, _ milliseconds: UInt64) throws {
+        try withPort { port in
+            let file = try port.openRaw()
+            var bytes = try port.get(file, .TIOCGSERIAL)
+            bytes.replaceSubrange(40..<44, with: value.littleEndian)
+            _ = port.ioctl(file, .TIOCSSERIAL, bytes, isAdministrator: true)
+            port.room = 0
+            _ = port.write(file, Array("stuck"))
+            let start = port.clock.now
+            let close = port.release(file)
+            port.advance(.seconds(60))
+            #expect(port.outcome(close) == .done)
+            #expect(port.milliseconds(close, since: start) == milliseconds)
+            #expect(port.log.contains { $0.contains("5 bytes") })
+            #expect(port.tty.link == .down)
+        }
+    }
+
+    @Test func anInterruptedCloseDrainsOn() throws {
+        try withPort { port in
+            let file = try port.openRaw()
+            _ = port.write(file, [UInt8](repeating: 1, count: 960))
+            let close = port.release(file)
+            port.interrupt(close)
+            #expect(port.outcome(close) == .done)
+            #expect(port.tty.link == .up)
+            port.advance(.seconds(2))
+            #expect(port.tty.link == .down)
+        }
+    }
+
+    @Test func item138StoppedOutputIsDropped() throws {
+        try withPort { port in
+            let file = try port.openRaw()
+            _ = port.ioctl(file, .TCXONC, value: 0)
+            _ = port.write(file, Array("dropped"))
+            let close = port.release(file)
+            #expect(port.outcome(close) == .done)
+            #expect(port.segments.flatMap(\.self).contains(UInt8(ascii: "d")) == false)
+        }
+    }
+
+    @Test func anOpenEndsAClose() throws {
+        try withPort { port in
+            let file = try port.openRaw()
+            _ = port.write(file, [UInt8](repeating: 1, count: 960))
+            let close = port.release(file)
+            let again = try port.openFile()
+            #expect(port.outcome(close) == .done)
+            #expect(port.connections == 1)
+            port.advance(.seconds(5))
+            #expect(port.server?.data.count == 960)
+            #expect(port.tty.link == .up)
+            _ = port.release(again)
+        }
+    }
+
+    @Test func lingering() throws {
+        try withPort({ $0.linger = .seconds(3) }) { port in
+            _ = port.release(try port.openRaw())
+            port.advance(.milliseconds(2900))
+            #expect(port.tty.link == .up)
+            let file = try port.openFile()
+            #expect(port.connections == 1)
+            port.advance(.seconds(10))
+            #expect(port.tty.link == .up)
+            _ = port.release(file)
+            port.advance(.milliseconds(2900))
+            #expect(port.tty.link == .up)
+            port.advance(.milliseconds(200))
+            #expect(port.tty.link == .down)
+            #expect(port.disconnections == [true])
+        }
+    }
+}

@@ -1,0 +1,77 @@
+import LineDiscipline
+import RFC2217
+import SerialLine
+import SystemPackage
+import TestSupport
+import VirtualTTY
+
+// How a program ends, and what must hold then.
+extension RandomProgram {
+    /// What this connection's server heard counts though the connection ends.
+    func keepHeard() {
+        heard += port.server?.data ?? []
+        port.server?.forget()
+    }
+
+    func end() {
+        port.network = .accepts
+        port.isMute = false
+        port.makeRoom(.max)
+        if let file = file() { _ = port.ioctl(file, .TCXONC, value: 1) }
+        if port.server != nil { port.far { $0.send(.flowControlResume) } }
+        // An attempt that nobody answers ends one day.
+        port.tell { $0.connectFailed(.timedOut, "no answer") }
+        // Long enough for the longest breaks, one after the other.
+        port.advance(.seconds(2000))
+        if isLossless, let file = files.first {
+            // A blocked reader is in the way of others.
+            for id in parked where reads[id] != nil && port.outcome(id) == nil { port.interrupt(id) }
+            var before = -1
+            while read.count != before {
+                before = read.count
+                startEmptying(file)
+            }
+        }
+        keepHeard()
+        var rounds = 0
+        while let file = files.first, rounds < 100 {
+            rounds += 1
+            close(file)
+            port.advance(.seconds(1))
+        }
+        port.advance(.seconds(3600))
+        if port.tty.parkedCount > 0 { port.fail("\(port.tty.parkedCount) requests wait for ever") }
+        if let deadline = port.tty.nextDeadline(), deadline <= port.clock.now { port.fail("a deadline in the past") }
+        let rest: Link = port.tty.configuration.connect == .always ? .up : .down
+        if port.tty.link != rest { port.fail("ends \(port.tty.link)") }
+    }
+
+    func startEmptying(_ file: FileID) {
+        let id = port.newRequest()
+        reads[id] = 5000
+        port.tell { $0.read(id, file, count: 5000, nonBlocking: true) }
+    }
+
+    func checkData() {
+        if isLossless {
+            if read != sent { port.fail("\(read.count) bytes read of \(sent.count) sent, or others") }
+            if heard != written { port.fail("\(heard.count) bytes heard of \(written.count) written, or others") }
+        } else if !read.isPart(of: sent) {
+            port.fail("bytes read that were not sent, or not in that order")
+        } else if !heard.isPart(of: written) {
+            port.fail("bytes heard that were not written, or not in that order")
+        }
+    }
+}
+
+extension [UInt8] {
+    /// Are these bytes among `all`, in the same order?
+    fileprivate func isPart(of all: [UInt8]) -> Bool {
+        var rest = all[...]
+        for byte in self {
+            guard let found = rest.firstIndex(of: byte) else { return false }
+            rest = rest[(found + 1)...]
+        }
+        return true
+    }
+}
