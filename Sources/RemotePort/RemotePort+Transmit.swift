@@ -21,7 +21,7 @@ extension RemotePort {
             case .connect: makeConnection()
             case .disconnect(let graceful): endConnection(graceful: graceful)
             case nil:
-                let (isStopped, blocked) = state.withLock { ($0.isStopped, $0.isBlocked ? $0.socket : nil) }
+                let (isStopped, blocked) = state.withLock { ($0.isStopped, $0.isBlocked && !$0.isBroken ? $0.socket : nil) }
                 if isStopped { return stopReceiving() }
                 if sleep(on: blocked, POLLOUT) { unblock() }
             }
@@ -42,7 +42,10 @@ extension RemotePort {
         state.withLock { $0.sleepsUntil = nil }
         if descriptors[0].revents != 0 { wake.clear() }
         if let deadline, deadline <= .now { passTime() }
-        return descriptors.count > 1 && descriptors[1].revents != 0
+        guard descriptors.count > 1 else { return false }
+        // Always "ready" from now on: asked once more, and then no longer.
+        if descriptors[1].revents & Int16(POLLERR | POLLHUP) != 0 { state.withLock { $0.isBroken = true } }
+        return descriptors[1].revents != 0
     }
 
     private func passTime() {
@@ -104,6 +107,7 @@ extension RemotePort {
         state.withLock { state in
             state.socket = socket
             state.isBlocked = false
+            state.isBroken = false
             state.isClosing = false
             state.connections += 1
             state.isReceiving = true

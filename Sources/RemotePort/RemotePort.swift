@@ -31,6 +31,8 @@ package final class RemotePort: RemoteSide {
         var isClosing = false
         /// Sending found the socket full.
         var isBlocked = false
+        /// The socket is broken, which the receive thread finds out when it comes to it; nothing can be sent any more.
+        var isBroken = false
         /// When the port's time is to be passed on; and until when the transmit thread sleeps (nil: for ever).
         var deadline: MonotonicTime?
         var sleepsUntil: MonotonicTime??

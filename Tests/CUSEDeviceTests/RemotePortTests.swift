@@ -135,6 +135,34 @@ import VirtualTTY
         }
     }
 
+    /// The connection breaks while nobody reads and receiving has paused: noticed once somebody does.
+    @Test func theConnectionBreaksUnnoticed() throws {
+        try withSimulatedServer { rig, server, log in
+            let kernel = rig.kernel
+            let file = try kernel.openRaw()
+            var sent = 0
+            while sent < 1 << 20 {
+                server.inject([UInt8](repeating: 9, count: 65536), port: 0)
+                sent += 65536
+            }
+            #expect(eventually { !rig.port.look { $0.wantsToReceive(isPausing: false) } })
+            server.dropClient(port: 0, abortive: true)
+            #expect(log.wait(port: 0) { $0.contains(.disconnected) })
+            try #expect(kernel.write(file, [1, 2, 3]) == 3)
+            // Meanwhile nobody spins on the broken socket.
+            let before = threadTimes(named: "transmit")
+            usleep(500_000)
+            for (thread, time) in threadTimes(named: "transmit") {
+                #expect(time - before[thread, default: time] < 35, "a transmit thread was busy all the time")
+            }
+            let isBack = eventually {
+                while let bytes = try? kernel.read(file.nonBlocking, 65536), !bytes.isEmpty {}
+                return log.events(of: 0).count { if case .connected = $0 { true } else { false } } == 2
+            }
+            #expect(isBack)
+        }
+    }
+
     @Test func theServerGoesAwayForGood() throws {
         try withSimulatedServer({ $0.lossTimeout = .milliseconds(300) }) { rig, server, _ in
             let kernel = rig.kernel
