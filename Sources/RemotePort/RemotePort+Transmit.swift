@@ -21,7 +21,9 @@ extension RemotePort {
             case .connect: makeConnection()
             case .disconnect(let graceful): endConnection(graceful: graceful)
             case nil:
-                let (isStopped, blocked) = state.withLock { ($0.isStopped, $0.isBlocked && !$0.isBroken ? $0.socket : nil) }
+                let (isStopped, blocked) = state.withLock { state in
+                    (state.isStopped, state.isBlocked && !state.isBroken ? state.socket : nil)
+                }
                 if isStopped { return stopReceiving() }
                 if sleep(on: blocked, POLLOUT) { unblock() }
             }
