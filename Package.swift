@@ -32,6 +32,7 @@ let package = Package(
         .target(name: "LineDiscipline", dependencies: ["SerialLine"], swiftSettings: pure),
         .target(
             name: "VirtualTTY", dependencies: ["SerialLine", "RFC2217", "LineDiscipline", system], swiftSettings: pure),
+        .target(name: "PortPlan", dependencies: ["SerialLine"], swiftSettings: pure),
 
         // C: what Swift cannot import.
         .target(name: "CCUSE", cSettings: strictC, linkerSettings: [.linkedLibrary("fuse3")]),
@@ -55,11 +56,23 @@ let package = Package(
         .target(
             name: "Logs", dependencies: ["CSystemd", "Platform", .product(name: "Logging", package: "swift-log")],
             swiftSettings: common),
+        .target(name: "SystemBus", dependencies: ["CSystemd", "Platform", system], swiftSettings: common),
+        .target(
+            name: "Discovery", dependencies: ["Platform", "SerialLine", "SystemBus", system], swiftSettings: common),
+        .target(
+            name: "PortControl", dependencies: ["CLinux", "Platform", "SerialLine", system], swiftSettings: common),
+        .target(
+            name: "Supervisor",
+            dependencies: [
+                "CLinux", "Discovery", "Platform", "PortControl", "PortPlan", "SerialLine", "SystemBus", system,
+                .product(name: "Logging", package: "swift-log"),
+            ],
+            swiftSettings: common),
         .executableTarget(
             name: "ttynvt-swift",
             dependencies: [
-                "CUSEDevice", "Logs", "Platform", "PortRuntime", "RFC2217", "RemotePort", "SerialLine", "Simulator",
-                "VirtualTTY", system,
+                "CUSEDevice", "Discovery", "Logs", "Platform", "PortControl", "PortPlan", "PortRuntime", "RFC2217",
+                "RemotePort", "SerialLine", "Simulator", "Supervisor", "SystemBus", "VirtualTTY", system,
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Logging", package: "swift-log"),
             ],
@@ -78,6 +91,13 @@ let package = Package(
         .testTarget(
             name: "LineDisciplineTests", dependencies: ["LineDiscipline", "SerialLine", "TestSupport"],
             swiftSettings: common),
+        .testTarget(
+            name: "DiscoveryTests", dependencies: ["Discovery", "SerialLine", "TestSupport"], swiftSettings: common),
+        .testTarget(
+            name: "PortControlTests", dependencies: ["Platform", "PortControl", "SerialLine", "TestSupport", system],
+            swiftSettings: common),
+        .testTarget(
+            name: "PortPlanTests", dependencies: ["PortPlan", "SerialLine", "TestSupport"], swiftSettings: common),
         .testTarget(
             name: "PlatformTests", dependencies: ["CLinux", "Platform", "SerialLine", system], swiftSettings: common),
         .testTarget(name: "RFC2217Tests", dependencies: ["RFC2217", "SerialLine"], swiftSettings: common),

@@ -2,6 +2,7 @@ import CCUSE
 import Glibc
 import Platform
 import PortRuntime
+import SerialLine
 import Synchronization
 import SystemPackage
 import VirtualTTY

@@ -6,7 +6,6 @@ package enum DeviceError: Error, CustomStringConvertible, Equatable {
     case notPermitted
     case notCUSE
     case cannotOpen(Errno)
-    case badName(String, String)
     case nameTaken(String)
     case numberTaken(major: UInt32, minor: UInt32, holder: String)
     case refused(String)
@@ -21,7 +20,6 @@ package enum DeviceError: Error, CustomStringConvertible, Equatable {
         case .notCUSE:
             "/dev/cuse is not the kernel's cuse device (10:203): remove it, and load the module (modprobe cuse)"
         case .cannotOpen(let error): "cannot open /dev/cuse: \(error)"
-        case .badName(let name, let why): "illegal device name '\(name)': \(why)"
         case .nameTaken(let name): "/dev/\(name) exists already: choose another name (-n)"
         case .numberTaken(let major, let minor, let holder):
             "device number \(major):\(minor) is in use by \(holder): choose another (-M, -m)"

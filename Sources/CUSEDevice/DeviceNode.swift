@@ -1,5 +1,6 @@
 import Glibc
 import Platform
+import SerialLine
 import SystemPackage
 
 /// The node under /dev and what the kernel says about it in /sys.

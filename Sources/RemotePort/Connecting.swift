@@ -1,5 +1,6 @@
 import Glibc
 import Platform
+import SerialLine
 import SystemPackage
 
 /// A connection that could not be made, in one line.

@@ -6,6 +6,7 @@ import Logs
 import Platform
 import PortRuntime
 import RemotePort
+import SerialLine
 import VirtualTTY
 
 /// `ttynvt-swift -S host:port -n name`: one port, in the foreground, until it is ended by a signal.

@@ -4,6 +4,7 @@ import Logging
 import Platform
 import PortRuntime
 import RemotePort
+import SerialLine
 import VirtualTTY
 
 /// One port at work, from start to signal: the device, the connection, and how they begin and end.

@@ -2,6 +2,7 @@ import Logging
 import Platform
 import RFC2217
 import RemotePort
+import SerialLine
 
 /// `--check`: one connection before any program makes one, to say at once what is wrong with the server.
 struct ServerCheck {

@@ -1,5 +1,6 @@
 import Glibc
 import Platform
+import SerialLine
 import Testing
 
 @Suite struct ResolveTests {

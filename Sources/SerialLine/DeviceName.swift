@@ -5,10 +5,18 @@ package struct DeviceName: Sendable, Hashable, CustomStringConvertible {
 
     package let description: String
 
+    /// Why a text is no device name, in one line that quotes it.
+    package struct Illegal: Error, Equatable, CustomStringConvertible {
+        package let text: String
+        package let why: String
+
+        package var description: String { "illegal device name '\(text)': \(why)" }
+    }
+
     /// Checks a name given by a user: `ttyX`, or `/dev/ttyX`.
-    package init(_ text: String) throws(DeviceError) {
+    package init(_ text: String) throws(Illegal) {
         let name = text.hasPrefix("/dev/") ? String(text.dropFirst(5)) : text
-        func bad(_ why: String) -> DeviceError { .badName(text, why) }
+        func bad(_ why: String) -> Illegal { Illegal(text: text, why: why) }
         guard !name.isEmpty else { throw bad("it is empty") }
         guard name.utf8.count <= Self.longest else { throw bad("it is longer than \(Self.longest) bytes") }
         guard name.utf8.allSatisfy(Self.isAllowed) else { throw bad("only A-Z a-z 0-9 . _ - are allowed") }

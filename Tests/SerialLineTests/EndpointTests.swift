@@ -1,4 +1,4 @@
-import Platform
+import SerialLine
 import Testing
 
 @Suite struct EndpointTests {

@@ -1,0 +1,4 @@
+import SystemBus
+
+/// Services on the network, through Avahi.
+package enum Discovery {}

@@ -1,0 +1,4 @@
+import Platform
+
+/// The control socket of a running port.
+package enum PortControl {}

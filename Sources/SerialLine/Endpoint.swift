@@ -1,0 +1,53 @@
+/// Where a TCP server is: `host:port`, `address:port` or `[v6 address]:port`.
+package struct Endpoint: Sendable, Hashable, CustomStringConvertible {
+    package let host: String
+    package let port: UInt16
+
+    package init(host: String, port: UInt16) {
+        self.host = host
+        self.port = port
+    }
+
+    /// Why a text is no endpoint.
+    package enum ParseError: Error, Equatable, CustomStringConvertible {
+        case noPort
+        case badPort(String)
+        case noHost
+        case bareIPv6
+        case badHost
+
+        package var description: String {
+            switch self {
+            case .noPort: "no port: write host:port, or [address]:port for IPv6"
+            case .badPort(let text): "port '\(text)' is not a number from 1 to 65535"
+            case .noHost: "no host before the port"
+            case .bareIPv6: "an IPv6 address goes in brackets: [address]:port"
+            case .badHost: "the host has characters that no host name or address has"
+            }
+        }
+    }
+
+    package init(parsing text: String) throws(ParseError) {
+        guard let colon = text.lastIndex(of: ":") else { throw .noPort }
+        var host = text[..<colon]
+        let portText = text[text.index(after: colon)...]
+        if host.hasPrefix("[") {
+            guard host.hasSuffix("]") else { throw portText.contains("]") ? .noPort : .bareIPv6 }
+            host = host.dropFirst().dropLast()
+            guard host.contains(":") else { throw .badHost }
+        } else if host.contains(":") {
+            throw .bareIPv6
+        }
+        guard !host.isEmpty else { throw .noHost }
+        // No blank or control character, no slash, and no bracket within brackets.
+        guard host.utf8.allSatisfy({ $0 > 0x20 && $0 < 0x7F && $0 != 0x2F && $0 != 0x5B && $0 != 0x5D }),
+            host.utf8.count <= 255
+        else { throw .badHost }
+        guard !portText.isEmpty, portText.utf8.allSatisfy({ $0 >= 0x30 && $0 <= 0x39 }), let port = UInt16(portText),
+            port > 0
+        else { throw .badPort(String(portText)) }
+        self.init(host: String(host), port: port)
+    }
+
+    package var description: String { host.contains(":") ? "[\(host)]:\(port)" : "\(host):\(port)" }
+}

@@ -1,0 +1,4 @@
+import PortPlan
+
+/// Keeps the wanted ports running.
+package enum Supervisor {}

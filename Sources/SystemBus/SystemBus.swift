@@ -1,0 +1,4 @@
+import CSystemd
+
+/// The D-Bus system bus, through libsystemd's sd-bus.
+package enum SystemBus {}

@@ -1,0 +1,2 @@
+import PortControl
+import Testing

@@ -1,0 +1,2 @@
+import PortPlan
+import Testing
