@@ -15,6 +15,7 @@ package struct Endpoint: Sendable, Hashable, CustomStringConvertible {
         case noHost
         case bareIPv6
         case badHost
+        case tooMany
 
         package var description: String {
             switch self {
@@ -23,6 +24,7 @@ package struct Endpoint: Sendable, Hashable, CustomStringConvertible {
             case .noHost: "no host before the port"
             case .bareIPv6: "an IPv6 address goes in brackets: [address]:port"
             case .badHost: "the host has characters that no host name or address has"
+            case .tooMany: "there are more than \(Endpoint.most) of them"
             }
         }
     }
@@ -50,4 +52,28 @@ package struct Endpoint: Sendable, Hashable, CustomStringConvertible {
     }
 
     package var description: String { host.contains(":") ? "[\(host)]:\(port)" : "\(host):\(port)" }
+
+    /// Why a text is no list of endpoints.
+    package struct ListError: Error, Equatable, CustomStringConvertible {
+        package let text: String
+        package let error: ParseError
+
+        package var description: String { "'\(text)': \(error)" }
+    }
+
+    /// Most endpoints of one port.
+    package static let most = 16
+
+    /// Endpoints parted by commas, in the order to try them.
+    package static func list(parsing text: String) throws(ListError) -> [Endpoint] {
+        var endpoints: [Endpoint] = []
+        for part in text.split(separator: ",", omittingEmptySubsequences: false) {
+            do throws(ParseError) {
+                guard endpoints.count < most else { throw .tooMany }
+                let endpoint = try Endpoint(parsing: String(part))
+                if !endpoints.contains(endpoint) { endpoints.append(endpoint) }
+            } catch { throw ListError(text: String(part), error: error) }
+        }
+        return endpoints
+    }
 }
