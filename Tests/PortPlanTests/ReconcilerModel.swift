@@ -160,7 +160,20 @@ struct ReconcilerModel {
         planner.notes = []
         reconciler.want(planner.wanted, isProvisional: planner.isProvisional)
         for spec in planner.wanted { checkSpec(spec) }
-        orders += reconciler.steps(now)
+        takeSteps()
+    }
+
+    private mutating func takeSteps() {
+        let steps = reconciler.steps(now)
+        orders += steps
+        // With room for all, who is announced, and configured as it runs, is let be.
+        for case .retire(let name) in steps where configuration.maxPorts > Self.names.count {
+            guard announced[name.port]?.isEmpty == false, configuration.names.admits(name.port),
+                let process = processes[name],
+                process.running.options.suffix(1) == configuration.options.map({ "--\($0.key)=\($0.value)" }).suffix(1)
+            else { continue }
+            faults.append("\(name) was retired while it was announced")
+        }
     }
 
     private mutating func checkSpec(_ spec: PortSpec) {
@@ -182,7 +195,7 @@ struct ReconcilerModel {
         } else if !events.isEmpty {
             hearOf(events.removeFirst())
         }
-        orders += reconciler.steps(now)
+        takeSteps()
     }
 
     private mutating func carryOut(_ step: Step) {
