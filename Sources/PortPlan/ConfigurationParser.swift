@@ -160,9 +160,9 @@ package struct ConfigurationParser {
                 return fail("'\(key)' belongs to one port, and [\(sectionTitle)] is a pattern")
             }
             if key == "minor" { return takeMinor(value, index) }
-            do throws(Endpoint.ListError) {
-                configuration.sections[index].servers = try Endpoint.list(parsing: value)
-            } catch { fail("illegal server \(error)") }
+            do throws(EndpointListError) {
+                configuration.sections[index].servers = try [Endpoint](parsingList: value)
+            } catch { fail("illegal server '\(value)': \(error)") }
         case "major": fail("'major' is one for all ports: [ports]")
         default: if let option = option(key, value) { configuration.sections[index].options.append(option) }
         }

@@ -27,7 +27,7 @@ package struct PortSpec: Equatable, Sendable {
 
     /// The arguments of the `port` command. None of them has a character that a shell or systemd would take for more
     /// than itself.
-    package var arguments: [String] { ["-S", servers.map(\.description).joined(separator: ",")] + options }
+    package var arguments: [String] { ["-S", servers.listed] + options }
 }
 
 /// A port as it runs.

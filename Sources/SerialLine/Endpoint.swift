@@ -15,7 +15,6 @@ package struct Endpoint: Sendable, Hashable, CustomStringConvertible {
         case noHost
         case bareIPv6
         case badHost
-        case tooMany
 
         package var description: String {
             switch self {
@@ -24,7 +23,6 @@ package struct Endpoint: Sendable, Hashable, CustomStringConvertible {
             case .noHost: "no host before the port"
             case .bareIPv6: "an IPv6 address goes in brackets: [address]:port"
             case .badHost: "the host has characters that no host name or address has"
-            case .tooMany: "there are more than \(Endpoint.most) of them"
             }
         }
     }
@@ -41,8 +39,8 @@ package struct Endpoint: Sendable, Hashable, CustomStringConvertible {
             throw .bareIPv6
         }
         guard !host.isEmpty else { throw .noHost }
-        // No blank or control character, no slash, and no bracket within brackets.
-        guard host.utf8.allSatisfy({ $0 > 0x20 && $0 < 0x7F && $0 != 0x2F && $0 != 0x5B && $0 != 0x5D }),
+        // No blank or control character, no comma or slash, and no bracket within brackets.
+        guard host.utf8.allSatisfy({ $0 > 0x20 && $0 < 0x7F && $0 != 0x2C && $0 != 0x2F && $0 != 0x5B && $0 != 0x5D }),
             host.utf8.count <= 255
         else { throw .badHost }
         guard !portText.isEmpty, portText.utf8.allSatisfy({ $0 >= 0x30 && $0 <= 0x39 }), let port = UInt16(portText),
@@ -52,28 +50,4 @@ package struct Endpoint: Sendable, Hashable, CustomStringConvertible {
     }
 
     package var description: String { host.contains(":") ? "[\(host)]:\(port)" : "\(host):\(port)" }
-
-    /// Why a text is no list of endpoints.
-    package struct ListError: Error, Equatable, CustomStringConvertible {
-        package let text: String
-        package let error: ParseError
-
-        package var description: String { "'\(text)': \(error)" }
-    }
-
-    /// Most endpoints of one port.
-    package static let most = 16
-
-    /// Endpoints parted by commas, in the order to try them.
-    package static func list(parsing text: String) throws(ListError) -> [Endpoint] {
-        var endpoints: [Endpoint] = []
-        for part in text.split(separator: ",", omittingEmptySubsequences: false) {
-            do throws(ParseError) {
-                guard endpoints.count < most else { throw .tooMany }
-                let endpoint = try Endpoint(parsing: String(part))
-                if !endpoints.contains(endpoint) { endpoints.append(endpoint) }
-            } catch { throw ListError(text: String(part), error: error) }
-        }
-        return endpoints
-    }
 }

@@ -87,7 +87,7 @@ import Testing
         ("[ports]\nserver = a:1", "2: 'server' belongs to one port: [port NAME]"),
         ("[port a*]\nserver = a:1", "2: 'server' belongs to one port, and [port a*] is a pattern"),
         ("[port a]\nserver = a", "2: illegal server 'a': no port: write host:port, or [address]:port for IPv6"),
-        ("[port a]\nserver = a:1,b:0", "2: illegal server 'b:0': port '0' is not a number from 1 to 65535"),
+        ("[port a]\nserver = a:1,b:0", "2: illegal server 'a:1,b:0': 'b:0': port '0' is not a number from 1 to 65535"),
         ("[port a]\nmajor = 1", "2: 'major' is one for all ports: [ports]"),
         ("[port a]\nminor = 0", "2: minor takes 1 to 1048575, not '0'"),
         ("[port a]\nminor = 5\n[port b]\nminor = 5", "4: another port has minor 5 already"),
