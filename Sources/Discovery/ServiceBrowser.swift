@@ -53,6 +53,10 @@ package final class ServiceBrowser {
     package private(set) var state = State.noAvahi {
         didSet { if state != oldValue { hasChanged = true } }
     }
+    /// The bus is there and says that nobody is Avahi; false while that is not known.
+    package private(set) var isAvahiMissing = false {
+        didSet { if isAvahiMissing != oldValue { hasChanged = true } }
+    }
     /// All that is known, sorted by name, then type, then domain; those not resolved yet are in it without endpoints.
     package var services: [DiscoveredService] { catalogue.services }
     /// Avahi is there, every type has been listed, and every item has been resolved, or could not be.
@@ -86,6 +90,7 @@ package final class ServiceBrowser {
     package func use(_ bus: SystemBus?) {
         self.bus = bus
         forgetAvahi()
+        isAvahiMissing = false
         avahi = nil
         pool = nil
         guard let bus else { return }
@@ -128,6 +133,7 @@ package final class ServiceBrowser {
 
     private func avahiChanged(_ isThere: Bool) {
         forgetAvahi()
+        isAvahiMissing = !isThere
         if isThere { list(.now) }
     }
 

@@ -9,14 +9,15 @@ package enum LogLine {
         return "\(timestamp()) \(event.level) \(place)\(clean("\(event.message)"))\n"
     }
 
-    /// Control characters as `\xNN`.
+    /// Control characters as `\xNN`; what breaks lines or turns the direction of text around as `\u{NNNN}`.
     package static func clean(_ text: String) -> String {
         var clean = ""
         for scalar in text.unicodeScalars {
-            if scalar.value < 0x20 || scalar.value == 0x7F {
-                clean += "\\x" + padded(Int(scalar.value), 2, radix: 16)
-            } else {
-                clean.unicodeScalars.append(scalar)
+            switch scalar.value {
+            case 0..<0x20, 0x7F..<0xA0: clean += "\\x" + padded(Int(scalar.value), 2, radix: 16)
+            case 0x200E...0x200F, 0x2028...0x202E, 0x2066...0x2069, 0xFEFF:
+                clean += "\\u{" + padded(Int(scalar.value), 4, radix: 16) + "}"
+            default: clean.unicodeScalars.append(scalar)
             }
         }
         return clean
