@@ -155,6 +155,9 @@ package struct Reconciler: Sendable {
         }.min()
     }
 
-    package var runningCount: Int { entries.values.count { $0.running != nil } }
-    package func isRunning(_ name: DeviceName) -> Bool { entries[name]?.running != nil }
+    package var runningNames: [DeviceName] { entries.filter { $0.value.running != nil }.map(\.key) }
+    /// Is a port to end when no program has it open?
+    package func isRetiring(_ name: DeviceName) -> Bool { entries[name]?.running?.isRetiring ?? false }
+    /// The step that is being carried out for a port.
+    package func underway(_ name: DeviceName) -> Step? { entries[name]?.underway }
 }

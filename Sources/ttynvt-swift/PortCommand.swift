@@ -31,6 +31,9 @@ struct PortCommand: ParsableCommand {
     @Flag(name: .customShort("f"), help: "Stay in the foreground: always so, accepted for compatibility.")
     var foreground = false
 
+    @Flag(help: .hidden)
+    var supervised = false
+
     @Flag(name: .customShort("E"), help: "Log to standard error even where the journal would be used.")
     var logToStandardError = false
 
@@ -70,7 +73,7 @@ struct PortCommand: ParsableCommand {
         Privileges.gainNoMore()
         Signals.block()
         try PortProcess(
-            name: name, endpoint: endpoint, command: self, log: makeLogger(name, endpoint)
+            name: name, endpoint: endpoint, command: self, log: logger(for: name, endpoint)
         ).run()
     }
 
@@ -88,14 +91,10 @@ struct PortCommand: ParsableCommand {
     private static let defaultUser = "nobody"
     private static let defaultGroup = "dialout"
 
-    var logLevel: LogLevel { LogLevel(rawValue: min(max(debug, 0), LogLevel.trace.rawValue)) ?? .notice }
+    var logLevel: LogLevel { LogLevel(clamping: debug) }
 
-    private func makeLogger(_ name: DeviceName, _ endpoint: Endpoint) -> Logger {
-        let usesJournal = JournalLogHandler.isOurs && !logToStandardError
-        var logger = Logger(label: "ttynvt-swift") { _ -> any LogHandler in
-            if usesJournal { JournalLogHandler(identifier: "ttynvt-swift") } else { StderrLogHandler() }
-        }
-        logger.logLevel = logLevel.swiftLogLevel
+    private func logger(for name: DeviceName, _ endpoint: Endpoint) -> Logger {
+        var logger = makeLogger(level: debug, toStandardError: logToStandardError)
         logger[metadataKey: "port"] = "\(name)"
         logger[metadataKey: "server"] = "\(endpoint)"
         return logger

@@ -1,0 +1,154 @@
+import Platform
+import SerialLine
+import SystemBus
+
+/// Avahi's objects on the bus (avahi-daemon's D-Bus interface): made, listened to, freed.
+///
+/// An object may speak before the call that makes it is answered. Server2 (Avahi 0.7 on) has calls that prepare an
+/// object and start it only when told to; with the older Server, what comes for paths not known yet is kept until they
+/// are.
+///
+/// Concurrency model: the thread of its SystemBus.
+final class AvahiClient {
+    enum Kind: String {
+        case serviceBrowser = "ServiceBrowser"
+        case serviceResolver = "ServiceResolver"
+        case entryGroup = "EntryGroup"
+
+        var interface: String { "\(AvahiClient.name).\(rawValue)" }
+    }
+
+    static let name = "org.freedesktop.Avahi"
+    /// AVAHI_IF_UNSPEC and AVAHI_PROTO_UNSPEC.
+    static let any: Int32 = -1
+    /// Most signals kept for objects not known yet.
+    private static let mostEarly = 4096
+
+    let bus: SystemBus
+    /// Counts Avahi's lives: what was asked in an earlier one is not listened to any more.
+    private(set) var life = 0
+    private(set) var isThere = false
+    private var matches: [BusMatch] = []
+    private var ownerWatch: BusOwnerWatch?
+    private var handlers: [String: (BusSignal) -> Void] = [:]
+    private var hasServer2 = true
+    private var early: [BusSignal] = []
+    private var unnamed = 0
+
+    /// - Parameters:
+    ///   - kinds: of the objects that will be made.
+    ///   - ownerChanged: Avahi came (true), also in place of another one, or went: all objects are gone.
+    init(_ bus: SystemBus, kinds: [Kind], ownerChanged: @escaping (Bool) -> Void) throws(BusError) {
+        self.bus = bus
+        for kind in kinds {
+            matches.append(
+                try bus.match(sender: Self.name, interface: kind.interface) { [weak self] in self?.take($0) })
+        }
+        ownerWatch = try bus.watchOwner(of: Self.name) { [weak self] owner in
+            guard let self else { return }
+            life += 1
+            isThere = owner != nil
+            handlers = [:]
+            early = []
+            unnamed = 0
+            hasServer2 = true
+            ownerChanged(isThere)
+        }
+    }
+
+    private func take(_ signal: BusSignal) {
+        if let handler = handlers[signal.path] {
+            handler(signal)
+        } else if unnamed > 0, !hasServer2, early.count < Self.mostEarly {
+            early.append(signal)
+        }
+    }
+
+    /// Calls Avahi's server. Not answered where Avahi goes before it has.
+    func call(
+        server interface: String = "Server", _ member: String, _ arguments: [BusValue],
+        timeout: UInt64 = .seconds(25), _ answered: @escaping (Result<[BusValue], BusError>) -> Void
+    ) {
+        var call = BusCall(Self.name, path: "/", interface: "\(Self.name).\(interface)", member)
+        call.arguments = arguments
+        let life = life
+        do {
+            try bus.call(call, timeout: timeout) { [weak self] answer in
+                if self?.life == life { answered(answer) }
+            }
+        } catch {
+            answered(.failure(error))
+        }
+    }
+
+    /// Has an object made, listened to, and started.
+    /// - Parameters:
+    ///   - signal: told what it says, never before `made`.
+    ///   - made: told its path.
+    func make(
+        _ kind: Kind, _ arguments: [BusValue], signal: @escaping (BusSignal) -> Void,
+        made: @escaping (Result<String, BusError>) -> Void
+    ) {
+        guard hasServer2 else { return makeAtOnce(kind, arguments, signal, made) }
+        call(server: "Server2", kind.rawValue + "Prepare", arguments) { [weak self] answer in
+            guard let self else { return }
+            if case .failure(let error) = answer, error.isUnknownMethod {
+                hasServer2 = false
+                return makeAtOnce(kind, arguments, signal, made)
+            }
+            guard let path = Self.path(answer, made) else { return }
+            handlers[path] = signal
+            made(.success(path))
+            tell(path, kind, "Start")
+        }
+    }
+
+    private func makeAtOnce(
+        _ kind: Kind, _ arguments: [BusValue], _ signal: @escaping (BusSignal) -> Void,
+        _ made: @escaping (Result<String, BusError>) -> Void
+    ) {
+        unnamed += 1
+        call(kind.rawValue + "New", arguments) { [weak self] answer in
+            guard let self else { return }
+            unnamed -= 1
+            let path = Self.path(answer, made)
+            if let path {
+                handlers[path] = signal
+                made(.success(path))
+            }
+            let waiting = early.filter { $0.path == path }
+            early = unnamed == 0 ? [] : early.filter { $0.path != path }
+            for signal in waiting { take(signal) }
+        }
+    }
+
+    private static func path(
+        _ answer: Result<[BusValue], BusError>, _ made: (Result<String, BusError>) -> Void
+    ) -> String? {
+        switch answer {
+        case .failure(let error): made(.failure(error))
+        case .success(let values):
+            if let path = values.first?.text { return path }
+            made(.failure(.unexpected("Avahi")))
+        }
+        return nil
+    }
+
+    /// Ends an object; nothing is heard of it any more.
+    func free(_ path: String, _ kind: Kind) {
+        handlers[path] = nil
+        tell(path, kind, "Free")
+    }
+
+    /// An error here means that the bus is gone, which shows when it is processed.
+    private func tell(_ path: String, _ kind: Kind, _ member: String) {
+        try? bus.send(BusCall(Self.name, path: path, interface: kind.interface, member))
+    }
+}
+
+extension BusError {
+    /// The other side is too old for the call.
+    fileprivate var isUnknownMethod: Bool {
+        name == "org.freedesktop.DBus.Error.UnknownMethod" || name == "org.freedesktop.DBus.Error.UnknownInterface"
+    }
+}
