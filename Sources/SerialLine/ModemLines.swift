@@ -98,9 +98,9 @@ package struct LineCounters: Equatable, Sendable {
     package var dsr: UInt32 = 0
     package var ri: UInt32 = 0
     package var dcd: UInt32 = 0
-    /// Bytes received and transmitted.
-    package var received: UInt32 = 0
-    package var transmitted: UInt32 = 0
+    /// Bytes received and transmitted; the kernel's structure has the lower 32 bits.
+    package var received: UInt64 = 0
+    package var transmitted: UInt64 = 0
     package var framing: UInt32 = 0
     package var overrun: UInt32 = 0
     package var parity: UInt32 = 0
