@@ -67,13 +67,27 @@ final class AvahiClient {
     /// Calls Avahi's server. Not answered where Avahi goes before it has.
     func call(
         server interface: String = "Server", _ member: String, _ arguments: [BusValue],
-        timeout: UInt64 = .seconds(25), _ answered: @escaping (Result<[BusValue], BusError>) -> Void
+        _ answered: @escaping (Result<[BusValue], BusError>) -> Void
     ) {
         var call = BusCall(Self.name, path: "/", interface: "\(Self.name).\(interface)", member)
         call.arguments = arguments
+        self.call(call, answered)
+    }
+
+    /// Calls one of Avahi's objects.
+    func call(
+        _ path: String, _ kind: Kind, _ member: String, _ arguments: [BusValue] = [],
+        _ answered: @escaping (Result<[BusValue], BusError>) -> Void
+    ) {
+        var call = BusCall(Self.name, path: path, interface: kind.interface, member)
+        call.arguments = arguments
+        self.call(call, answered)
+    }
+
+    private func call(_ call: BusCall, _ answered: @escaping (Result<[BusValue], BusError>) -> Void) {
         let life = life
         do {
-            try bus.call(call, timeout: timeout) { [weak self] answer in
+            try bus.call(call) { [weak self] answer in
                 if self?.life == life { answered(answer) }
             }
         } catch {
@@ -89,7 +103,8 @@ final class AvahiClient {
         _ kind: Kind, _ arguments: [BusValue], signal: @escaping (BusSignal) -> Void,
         made: @escaping (Result<String, BusError>) -> Void
     ) {
-        guard hasServer2 else { return makeAtOnce(kind, arguments, signal, made) }
+        // An entry group says nothing before it is committed.
+        guard hasServer2, kind != .entryGroup else { return makeAtOnce(kind, arguments, signal, made) }
         call(server: "Server2", kind.rawValue + "Prepare", arguments) { [weak self] answer in
             guard let self else { return }
             if case .failure(let error) = answer, error.isUnknownMethod {

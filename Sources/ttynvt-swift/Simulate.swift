@@ -1,4 +1,5 @@
 import ArgumentParser
+import Discovery
 import Glibc
 import RFC2217
 import Simulator
@@ -45,6 +46,7 @@ struct Simulate: ParsableCommand {
     @Option(help: ArgumentHelp("Go on reading after so long; else at SIGUSR1.", valueName: "seconds"))
     var stallSeconds: Double?
     @Flag(help: "Hold CTS low, so that hardware flow control never lets a byte go.") var holdCts = false
+    @OptionGroup var advertising: Advertising
     @Flag(name: .shortAndLong, help: "Show every Telnet command on standard error.") var verbose = false
 
     private static var quirkList: String {
@@ -72,7 +74,10 @@ struct Simulate: ParsableCommand {
             )
         }
         fflush(nil)
+        let advertiser = try advertising.advertiser(tcpPorts, listeningOn: listen)
+        try advertiser?.start()
         while waitForSignal(signals) == SIGUSR1 { server.resumeStalled() }
+        advertiser?.stop()
         server.stop()
     }
 

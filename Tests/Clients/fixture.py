@@ -276,6 +276,17 @@ class Test:
         device = self.port(self.simulator("-v")).path
         return self.pyserial_server(device) if kind == "pyserial" else self.ser2net(device)
 
+    # The bus and Avahi.
+
+    def bus(self):
+        """A system bus of the case's own, which everything started from here on uses."""
+        from avahi import Bus
+        return Bus(self)
+
+    def avahi(self, bus=None, **options):
+        from avahi import Avahi
+        return Avahi(self, bus or self.bus(), **options)
+
     # Ports and files.
 
     def port_name(self):
