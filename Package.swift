@@ -56,7 +56,8 @@ let package = Package(
         .target(
             name: "Logs", dependencies: ["CSystemd", "Platform", .product(name: "Logging", package: "swift-log")],
             swiftSettings: common),
-        .target(name: "SystemBus", dependencies: ["CSystemd", "Platform", system], swiftSettings: common),
+        .target(
+            name: "SystemBus", dependencies: ["CSystemd", "Platform", "SerialLine", system], swiftSettings: common),
         .target(
             name: "Discovery", dependencies: ["Platform", "SerialLine", "SystemBus", system], swiftSettings: common),
         .target(

@@ -1,5 +1,6 @@
 import Glibc
 import Logging
+import Platform
 
 /// The text of log lines, safe to print: what comes from the network cannot break a line or move a cursor.
 package enum LogLine {
@@ -10,17 +11,7 @@ package enum LogLine {
     }
 
     /// Control characters as `\xNN`.
-    package static func clean(_ text: String) -> String {
-        var clean = ""
-        for scalar in text.unicodeScalars {
-            if scalar.value < 0x20 || scalar.value == 0x7F {
-                clean += "\\x" + padded(Int(scalar.value), 2, radix: 16)
-            } else {
-                clean.unicodeScalars.append(scalar)
-            }
-        }
-        return clean
-    }
+    package static func clean(_ text: String) -> String { text.singleLine }
 
     private static func timestamp() -> String {
         var now = timespec()
@@ -35,8 +26,8 @@ package enum LogLine {
         return "\(date) \(time).\(padded(now.tv_nsec / 1_000_000, 3))"
     }
 
-    private static func padded(_ number: Int, _ width: Int, radix: Int = 10) -> String {
-        let digits = String(number, radix: radix)
+    private static func padded(_ number: Int, _ width: Int) -> String {
+        let digits = String(number)
         return String(repeating: "0", count: max(0, width - digits.count)) + digits
     }
 }

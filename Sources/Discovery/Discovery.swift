@@ -1,4 +1,0 @@
-import SystemBus
-
-/// Services on the network, through Avahi.
-package enum Discovery {}

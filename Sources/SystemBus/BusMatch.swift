@@ -1,0 +1,75 @@
+import CSystemd
+
+/// Signals that somebody wants, for as long as this is kept.
+///
+/// Concurrency model: the bus's thread.
+package final class BusMatch {
+    private var slot: OpaquePointer?
+    private var handler: ((BusSignal) -> Void)?
+
+    init(_ bus: OpaquePointer, _ rule: String, _ handler: @escaping (BusSignal) -> Void) throws(BusError) {
+        self.handler = handler
+        let result = csystemd_bus_add_match_async(
+            bus, &slot, rule, { message, userdata, _ in BusMatch.take(message, userdata) },
+            Unmanaged.passUnretained(self).toOpaque())
+        guard result >= 0 else { throw .result(result, "no match for \(rule)") }
+    }
+
+    deinit { csystemd_bus_slot_unref(slot) }
+
+    /// Ends it. May be called by its handler.
+    package func cancel() {
+        slot = csystemd_bus_slot_unref(slot)
+        handler = nil
+    }
+
+    private static func take(_ message: OpaquePointer?, _ userdata: UnsafeMutableRawPointer?) -> Int32 {
+        guard let message, let userdata else { return 0 }
+        func text(_ pointer: UnsafePointer<CChar>?) -> String { pointer.map { String(cString: $0) } ?? "" }
+        let match = Unmanaged<BusMatch>.fromOpaque(userdata).takeUnretainedValue()
+        guard let handler = match.handler, let arguments = try? BusMessage.values(of: message) else { return 0 }
+        handler(
+            BusSignal(
+                sender: text(csystemd_bus_message_get_sender(message)),
+                path: text(csystemd_bus_message_get_path(message)),
+                interface: text(csystemd_bus_message_get_interface(message)),
+                member: text(csystemd_bus_message_get_member(message)),
+                arguments: arguments))
+        // Not 0 would keep it from other matches.
+        return 0
+    }
+}
+
+/// Who owns a name. Concurrency model: the bus's thread.
+final class OwnerWatch {
+    var match: BusMatch?
+    private(set) var owner: String?
+    private(set) var isKnown = false
+    private var listeners: [ObjectIdentifier: (String?) -> Void] = [:]
+
+    func set(_ owner: String?) {
+        guard !isKnown || owner != self.owner else { return }
+        isKnown = true
+        self.owner = owner
+        for listener in listeners.values { listener(owner) }
+    }
+
+    func add(_ key: ObjectIdentifier, _ listener: @escaping (String?) -> Void) {
+        listeners[key] = listener
+        if isKnown { listener(owner) }
+    }
+
+    func remove(_ key: ObjectIdentifier) { listeners[key] = nil }
+}
+
+/// Somebody who wants to know who owns a name, for as long as this is kept.
+package final class BusOwnerWatch {
+    private let watch: OwnerWatch
+
+    init(_ watch: OwnerWatch, _ handler: @escaping (String?) -> Void) {
+        self.watch = watch
+        watch.add(ObjectIdentifier(self), handler)
+    }
+
+    deinit { watch.remove(ObjectIdentifier(self)) }
+}
