@@ -11,8 +11,9 @@ UDEV_DIR ?= $(PREFIX)/lib/udev/rules.d
 
 # Debian packages: to build, to run in the test guest, and the real clients and servers of the tests.
 BUILD_PACKAGES = libfuse3-dev libsystemd-dev pkg-config gcc g++ libc6-dev make
-GUEST_PACKAGES = user-mode-linux kmod iproute2 procps util-linux python3 python3-serial
-TEST_PACKAGES = ser2net socat picocom minicom shellcheck systemd dbus avahi-daemon avahi-utils
+GUEST_PACKAGES = user-mode-linux kmod iproute2 procps util-linux python3 python3-serial systemd-sysv udev dbus \
+	avahi-daemon e2fsprogs
+TEST_PACKAGES = ser2net socat picocom minicom shellcheck systemd avahi-utils
 
 # A static Swift runtime and C++ library, at a fixed address and without symbols to export: what starts fastest, and
 # what adds least memory for each further port.
