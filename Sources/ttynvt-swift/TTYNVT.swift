@@ -13,6 +13,7 @@ struct TTYNVT: ParsableCommand {
         version: "0.1.0",
         subcommands: [
             PortCommand.self,
+            Probe.self,
             Simulate.self,
             Status.self,
         ],
