@@ -93,8 +93,8 @@ private final class AdvertiserLoop {
 
     /// Ends when that descriptor becomes readable; Avahi takes everything back when the bus is left.
     func run(until stopping: Int32) {
+        open()
         while true {
-            if bus == nil { open() }
             var descriptors = [
                 pollfd(fd: stopping, events: Int16(POLLIN), revents: 0),
                 pollfd(fd: bus?.descriptor ?? -1, events: bus?.events ?? 0, revents: 0),
@@ -103,8 +103,12 @@ private final class AdvertiserLoop {
             guard (try? waitForEvents(&descriptors, nanoseconds: wait)) != nil, descriptors[0].revents == 0 else {
                 return
             }
+            guard let bus else {
+                open()
+                continue
+            }
             do {
-                try bus?.process()
+                try bus.process()
             } catch {
                 say("\(error)")
                 close()

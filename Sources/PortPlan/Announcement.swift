@@ -38,11 +38,15 @@ package struct Announcement: Equatable, Sendable {
     }
 }
 
-/// What has been announced, and what of it still counts: a port whose announcement vanishes is kept for a grace
-/// period, and for as long as the network cannot be heard.
+/// What has been announced, and what of it counts: a port whose announcement vanishes is kept for a grace period, and
+/// for as long as the network cannot be heard; a new one counts when its addresses have had time to come in.
 struct AnnouncementMemory: Sendable {
+    /// Addresses of one port, by several interfaces and protocols, come within this time, in nanoseconds.
+    static let settling: UInt64 = .milliseconds(300)
+
     private struct Entry: Sendable {
         var endpoints: [Endpoint]
+        let countsFrom: MonotonicTime
         /// When it was first found missing; nil while it is announced.
         var missingSince: MonotonicTime?
     }
@@ -53,12 +57,14 @@ struct AnnouncementMemory: Sendable {
 
     init(grace: UInt64) { self.grace = grace }
 
-    var names: Dictionary<DeviceName, [Endpoint]>.Keys { endpoints.keys }
-    var endpoints: [DeviceName: [Endpoint]] { entries.mapValues(\.endpoints) }
+    /// The ports that count, and where they are.
+    func endpoints(_ now: MonotonicTime) -> [DeviceName: [Endpoint]] {
+        entries.filter { $0.value.countsFrom <= now }.mapValues(\.endpoints)
+    }
 
-    /// A port runs since before anything was announced: it counts as announced until the network has been heard out.
+    /// A port runs since before anything was announced: it counts as announced until the grace is over.
     mutating func remember(_ name: DeviceName, _ endpoints: [Endpoint], _ now: MonotonicTime) {
-        entries[name] = Entry(endpoints: endpoints, missingSince: now)
+        entries[name] = Entry(endpoints: endpoints, countsFrom: now, missingSince: now)
     }
 
     /// What is announced now.
@@ -67,18 +73,15 @@ struct AnnouncementMemory: Sendable {
         for (name, endpoints) in announced {
             // Without an address it is there, and stays where it was.
             if !endpoints.isEmpty {
-                entries[name] = Entry(endpoints: endpoints)
+                let countsFrom = entries[name]?.countsFrom ?? now + Self.settling
+                entries[name] = Entry(endpoints: endpoints, countsFrom: countsFrom)
             } else if entries[name] != nil {
                 entries[name]?.missingSince = nil
             }
         }
         for (name, entry) in entries where announced[name] == nil {
-            if !isComplete {
-                // Silence says nothing: the grace begins anew when the network can be heard again.
-                entries[name]?.missingSince = now
-            } else if entry.missingSince == nil {
-                entries[name]?.missingSince = now
-            }
+            // Silence says nothing: the grace begins when the network can be heard again.
+            entries[name]?.missingSince = isComplete ? entry.missingSince ?? now : nil
         }
     }
 
@@ -88,6 +91,13 @@ struct AnnouncementMemory: Sendable {
         entries = entries.filter { $0.value.missingSince.map { now.since($0) < grace } ?? true }
     }
 
-    /// When the next one is forgotten.
-    var nextDeadline: MonotonicTime? { entries.values.compactMap { $0.missingSince.map { $0 + grace } }.min() }
+    /// When the next one begins to count, or is forgotten.
+    func nextDeadline(isComplete: Bool, _ now: MonotonicTime) -> MonotonicTime? {
+        entries.values.flatMap { entry in
+            [
+                entry.countsFrom > now ? entry.countsFrom : nil,
+                isComplete ? entry.missingSince.map { $0 + grace } : nil,
+            ].compactMap(\.self)
+        }.min()
+    }
 }

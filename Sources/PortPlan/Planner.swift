@@ -60,7 +60,9 @@ package struct Planner: Sendable {
     package mutating func advance(_ now: MonotonicTime) { plan(now) }
 
     /// When `advance` is to be called next; nil for no time.
-    package var nextDeadline: MonotonicTime? { isComplete ? memory.nextDeadline : nil }
+    package func nextDeadline(_ now: MonotonicTime) -> MonotonicTime? {
+        memory.nextDeadline(isComplete: isComplete, now)
+    }
 
     /// A port's number turned out to belong to somebody else: it gets another one.
     package mutating func renumber(_ name: DeviceName, _ now: MonotonicTime) {
@@ -103,9 +105,18 @@ package struct Planner: Sendable {
     private mutating func plan(_ now: MonotonicTime) {
         memory.advance(isComplete: isComplete, now)
         let isInUse = Set(wanted.map(\.name))
-        var ports = memory.endpoints
+        for section in configuration.sections {
+            guard let minor = section.minor, let name = try? DeviceName(port: section.pattern.description) else {
+                continue
+            }
+            minors.fix(minor, for: name)
+        }
+        var ports = memory.endpoints(now)
+        var configured: Set<DeviceName> = []
         for section in configuration.sections where !section.servers.isEmpty {
-            if let name = try? DeviceName(port: section.pattern.description) { ports[name] = section.servers }
+            guard let name = try? DeviceName(port: section.pattern.description) else { continue }
+            ports[name] = section.servers
+            configured.insert(name)
         }
         var specs: [PortSpec] = []
         // Who has a device keeps it; after them, in the order of names.
@@ -124,14 +135,13 @@ package struct Planner: Sendable {
             guard let servers = ports[name], let minor = minor(of: name, isInUse) else { continue }
             specs.append(
                 PortSpec(
-                    name: name, servers: servers, major: configuration.major, minor: minor,
-                    options: configuration.options(of: name.port)))
+                    name: name, servers: servers, origin: configured.contains(name) ? .configured : .announced,
+                    major: configuration.major, minor: minor, options: configuration.options(of: name.port)))
         }
         wanted = specs.sorted { $0.name.description < $1.name.description }
     }
 
     private mutating func minor(of name: DeviceName, _ isInUse: Set<DeviceName>) -> UInt32? {
-        if let minor = configuration.minor(of: name.port) { minors.fix(minor, for: name) }
         let major = configuration.major
         let minor = minors.minor(
             for: name, isInUse: { isInUse.contains($0) }, isTaken: { major != 0 && isTaken(major, $0) })

@@ -15,15 +15,29 @@ package struct PortSpec: Equatable, Sendable {
     }
 
     /// - Parameter options: of the `port` command, without `--`.
-    init(name: DeviceName, servers: [Endpoint], major: UInt32, minor: UInt32, options: [PortOption]) {
+    init(
+        name: DeviceName, servers: [Endpoint], origin: Origin, major: UInt32, minor: UInt32, options: [PortOption]
+    ) {
         self.init(
             name: name, servers: servers,
-            options: [Self.mark, "-n", "\(name)", "-M", "\(major)", "-m", "\(minor)"]
+            options: ["--supervised=\(origin.rawValue)", "-n", "\(name)", "-M", "\(major)", "-m", "\(minor)"]
                 + options.map { "--\($0.key)=\($0.value)" })
     }
 
-    /// The option that tells a supervisor's ports from those that somebody started by hand.
-    package static let mark = "--supervised"
+    /// Why a port is there. Its option tells a supervisor's ports from those that somebody started by hand, and the next
+    /// supervisor which of them only the network can say to be unwanted.
+    package enum Origin: String, CaseIterable, Sendable {
+        case announced
+        case configured
+
+        /// - Parameter options: a port's; nil where it is no supervisor's.
+        package init?(options: [String]) {
+            guard let origin = Self.allCases.first(where: { options.contains("--supervised=\($0.rawValue)") }) else {
+                return nil
+            }
+            self = origin
+        }
+    }
 
     /// The arguments of the `port` command. None of them has a character that a shell or systemd would take for more
     /// than itself.

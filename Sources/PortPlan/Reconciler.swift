@@ -46,7 +46,7 @@ package struct Reconciler: Sendable {
     }
 
     private var wanted: [DeviceName: PortSpec] = [:]
-    /// Nothing is known to be unwanted: the network has not been heard out yet.
+    /// No announced port is known to be unwanted: the network has not been heard out yet.
     private var isProvisional = true
     private var entries: [DeviceName: Entry] = [:]
     /// What may need a step.
@@ -55,7 +55,7 @@ package struct Reconciler: Sendable {
     package init() {}
 
     /// The ports that are to run.
-    /// - Parameter isProvisional: what is missing may still turn up: no port is retired for it.
+    /// - Parameter isProvisional: what is missing may still be announced: no port is retired for that.
     package mutating func want(_ specs: [PortSpec], isProvisional: Bool) {
         let before = wanted
         wanted = Dictionary(specs.map { ($0.name, $0) }, uniquingKeysWith: { first, _ in first })
@@ -138,7 +138,9 @@ package struct Reconciler: Sendable {
         switch (wanted[name], entries[name]?.running) {
         case (nil, nil): return nil
         case (let spec?, nil): return .start(spec)
-        case (nil, let running?): return running.isRetiring || isProvisional ? nil : .retire(name)
+        case (nil, let running?):
+            let mayBeWanted = isProvisional && PortSpec.Origin(options: running.options) != .configured
+            return running.isRetiring || mayBeWanted ? nil : .retire(name)
         case (let spec?, let running?):
             // Even one that is to be replaced may be in use for long.
             if spec.servers != running.servers { return .setServers(name, spec.servers) }

@@ -30,7 +30,7 @@ final class ChildLauncher: Launcher {
 
     func adopt() -> [DeviceName] {
         PortControl.list().filter { name in
-            (try? PortControlClient(name).status()).map { $0.options.contains(PortSpec.mark) } ?? false
+            (try? PortControlClient(name).status()).map { PortSpec.Origin(options: $0.options) != nil } ?? false
         }
     }
 
@@ -56,6 +56,13 @@ final class ChildLauncher: Launcher {
         } else if let id = try? PortControlClient(name).pid() {
             kill(id, SIGTERM)
         }
+    }
+
+    func stopStarting() {
+        let ids = starts.values.map(\.id)
+        for id in ids { kill(id, SIGTERM) }
+        // They have hardly begun: they end at once, or have just answered.
+        for id in ids { waitpid(id, nil, 0) }
     }
 
     func forget(_ name: DeviceName) {

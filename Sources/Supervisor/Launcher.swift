@@ -29,6 +29,8 @@ protocol Launcher: AnyObject {
     func processEnded(_ name: DeviceName)
     /// Ends a port at once.
     func stop(_ name: DeviceName)
+    /// Ends all that are just being started.
+    func stopStarting()
     /// A port is not wanted any more, and gone.
     func forget(_ name: DeviceName)
     /// Where the system bus is, from now on; nil for nowhere.

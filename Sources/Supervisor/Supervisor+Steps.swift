@@ -24,7 +24,9 @@ extension Supervisor {
             case .success(let status):
                 unclear[name] = nil
                 guard processes.watch(name, status.pid) else { return launcher.processEnded(name) }
-                planner.remember(name, status.servers, now)
+                if PortSpec.Origin(options: status.options) == .announced {
+                    planner.remember(name, status.servers, now)
+                }
                 reconciler.found(name, status.running, now)
             case .failure(.noSuchPort):
                 // Gone, or not there yet: whoever starts ports knows.
@@ -56,7 +58,7 @@ extension Supervisor {
             case .setServers(let name, let servers):
                 if let spec = planner.wanted.first(where: { $0.name == name }) { launcher.update(spec) }
                 try PortControlClient(name).setServers(servers)
-                log.notice("/dev/\(name) is at \(servers.listed) now")
+                tell(name, "is at \(servers.listed) now")
             case .retire(let name):
                 try PortControlClient(name).retire()
                 log.notice("/dev/\(name) is not wanted any more: it goes when no program has it open")
@@ -114,7 +116,7 @@ extension Supervisor {
             reconciler.found(name, status.running, now)
             saidFailures[name] = nil
             SerialLink.make(name)
-            log.notice("/dev/\(name) (\(status.major):\(status.minor)) is there, for \(status.servers.listed)")
+            tell(name, "(\(status.major):\(status.minor)) is there, for \(status.servers.listed)")
         } catch {
             log.warning("\(error)")
             if case .start(let spec)? = reconciler.underway(name) { reconciler.failed(.start(spec), now) }
@@ -126,6 +128,11 @@ extension Supervisor {
     func processEnded(_ name: DeviceName) {
         processes.forget(name)
         launcher.processEnded(name)
+    }
+
+    /// Says what happened to a port. Its own log says so as well: where both are one, not at the usual level.
+    private func tell(_ name: DeviceName, _ what: String) {
+        log.log(level: launcher is SystemdLauncher ? .notice : .info, "/dev/\(name) \(what)")
     }
 
     /// Says once why a port is not there.

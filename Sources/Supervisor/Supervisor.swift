@@ -122,7 +122,7 @@ package final class Supervisor {
         let (names, watches) = processes.polls()
         polls += watches
         let deadlines: [MonotonicTime?] = [
-            bus?.deadline, browser?.nextDeadline, nextBus, launcher.nextDeadline, planner.nextDeadline,
+            bus?.deadline, browser?.nextDeadline, nextBus, launcher.nextDeadline, planner.nextDeadline(.now),
             reconciler.nextDeadline(.now), unclear.values.min(), heartbeat.nextDeadline,
         ]
         let deadline = deadlines.compactMap(\.self).min()
@@ -146,6 +146,7 @@ package final class Supervisor {
         let names = reconciler.runningNames
         log.notice("ended by SIGINT, and \(names.count) ports with it")
         let deadline = MonotonicTime.now + .seconds(5)
+        launcher.stopStarting()
         for name in names { launcher.stop(name) }
         try? bus?.flush()
         while MonotonicTime.now < deadline {

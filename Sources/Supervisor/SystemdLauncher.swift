@@ -107,6 +107,8 @@ final class SystemdLauncher: Launcher {
         try? bus?.send(call("StopUnit", .string(UnitName.unit(of: name)), .string("replace")))
     }
 
+    func stopStarting() { starts.forEach(stop) }
+
     func forget(_ name: DeviceName) { EnvironmentFile.remove(name) }
 
     var nextDeadline: MonotonicTime? { restarts.isEmpty ? nil : nextLook }

@@ -226,7 +226,10 @@ package final class SystemBus {
             BusCall(
                 Self.daemon, path: "/org/freedesktop/DBus", interface: Self.daemon, "GetNameOwner", .string(name))
         ) { [weak watch] answer in
-            watch?.set((try? answer.get())?.first?.text)
+            switch answer {
+            case .success(let values): watch?.set(values.first?.text)
+            case .failure(let error): if error.name == Self.daemon + ".Error.NameHasNoOwner" { watch?.set(nil) }
+            }
         }
         owners[name] = watch
         return watch

@@ -34,8 +34,8 @@ struct PortCommand: ParsableCommand {
     @Flag(name: .customShort("f"), help: "Stay in the foreground: always so, accepted for compatibility.")
     var foreground = false
 
-    @Flag(help: .hidden)
-    var supervised = false
+    /// Who starts a port as a supervisor says so, and finds its ports again by it.
+    @Option(help: .hidden) var supervised: String?
 
     @Flag(name: .customShort("E"), help: "Log to standard error even where the journal would be used.")
     var logToStandardError = false

@@ -6,7 +6,10 @@ enum StatusText {
     /// Columns as wide as they must be; the last one is as long as it is.
     static func table(_ rows: [Status.Row], now: Int64) -> [String] {
         var cells = [
-            ["PORT", "REMOTE", "LINK", "SINCE", "SETTINGS", "LINES", "RECEIVED", "SENT", "ERRORS", "RECONNECTS", "OPEN IN"]
+            [
+                "PORT", "REMOTE", "LINK", "SINCE", "SETTINGS", "LINES", "RECEIVED", "SENT", "ERRORS", "RECONNECTS",
+                "OPEN IN",
+            ]
         ]
         for row in rows {
             switch row.answer {
@@ -50,13 +53,17 @@ enum StatusText {
             ("reconnects", "\(status.reconnects)"),
             ("open in", programs(status).isEmpty ? "no program" : programs(status).joined(separator: ", ")),
         ]
-        if let error = status.lastError { lines.append(("last error", "\(error.text) (\(span(since: error.at, now)) ago)")) }
+        if let error = status.lastError {
+            lines.append(("last error", "\(error.text) (\(span(since: error.at, now)) ago)"))
+        }
         if status.isRetiring { lines.append(("retiring", "it ends at the last close")) }
         let width = lines.map(\.0.count).max() ?? 0
         return lines.map { $0 + ":" + spaces(width - $0.count + 1) + $1 }
     }
 
-    private static func link(_ status: PortStatus) -> String { status.link.rawValue + (status.isRetiring ? ", retiring" : "") }
+    private static func link(_ status: PortStatus) -> String {
+        status.link.rawValue + (status.isRetiring ? ", retiring" : "")
+    }
 
     private static func lines(_ status: PortStatus) -> String {
         let all = status.outputs.union(status.inputs)

@@ -16,6 +16,7 @@ struct TTYNVT: ParsableCommand {
             Supervise.self,
             Status.self,
             Browse.self,
+            Probe.self,
             CheckConfig.self,
             Simulate.self,
         ],

@@ -1,24 +1,382 @@
-"""What the network offers: `browse`, and the simulator's announcements, with a real Avahi."""
+"""What the network offers, with a real Avahi: `browse`, once and as it changes, and the simulator's announcements."""
 import json
 import os
+import re
+import resource
 import signal
+import subprocess
 import time
 
-from fixture import Process, case, eventually, wait_until
+from fixture import Process, case, eventually, free_tcp_port, wait_until
+
+TXT = ["funcclass=ttynvt", "security=no", "auxport=not_avail-0", "auxschema=not_avail"]
+
+
+def browse_json(t, *options, seconds=30.0):
+    """`browse --json`, by name."""
+    status, output = t.run(t.binary, "browse", "--json", *options, seconds=seconds)
+    if status != 0:
+        raise RuntimeError("browse --json: status {}: {}".format(status, output[-300:]))
+    return {service["name"]: service for service in json.loads(output)}
+
+
+class Watch(Process):
+    """`browse --watch --json`; its events in order."""
+
+    def __init__(self, t, *options):
+        t.names += 1
+        super().__init__(t, "watch{}".format(t.names), [t.binary, "browse", "--watch", "--json"] + list(options))
+
+    @property
+    def events(self):
+        events = []
+        for line in self.log.splitlines():
+            if line.startswith("{") and line.endswith("}"):
+                service = json.loads(line)
+                events.append((service["event"], service["name"], service["port"]))
+        return events
+
+    def saw(self, *event, seconds=10.0):
+        return eventually(lambda: event in [seen[:len(event)] for seen in self.events], seconds)
+
+
+def one_line(t, name, result, words, status=1):
+    lines = result[1].strip().splitlines()
+    t.note("{}: {}".format(name, " | ".join(lines)))
+    t.equal(name + ": exit status", result[0], status)
+    t.check(name + ": one line that names it", len(lines) == 1 and all(word in lines[0] for word in words), lines)
+
+
+@case(40)
+def browse_without_bus_or_avahi(t):
+    os.environ["DBUS_SYSTEM_BUS_ADDRESS"] = "unix:path=/run/no-such-bus"
+    for option in ([], ["--watch"], ["--json"]):
+        one_line(t, "no bus " + " ".join(option), t.run(t.binary, "browse", *option), ["/run/no-such-bus", "dbus"])
+    bus = t.bus()
+    one_line(t, "no Avahi", t.run(t.binary, "browse"), ["Avahi", "avahi-daemon"])
+    t.avahi(bus)
+    one_line(t, "nothing there", t.run(t.binary, "browse"), ["nothing found", "_ttynvt._tcp"], status=0)
+    t.equal("nothing there, in JSON", t.run(t.binary, "browse", "--json")[1].strip(), "[]")
+    for word in ("ttynvt", "_ttynvt", "_ttynvt._sctp", "_tty nvt._tcp", "_._tcp", "_ttynvt._tcp.local", ""):
+        status, output = t.run(t.binary, "browse", word)
+        t.check("'{}' is no type".format(word), status not in (0, None) and "illegal service type" in output, output)
+
+
+@case(40)
+def browse_table_and_json(t):
+    bus = t.bus()
+    avahi = t.avahi(bus)
+    server = t.simulator("--advertise", "MIO04-1", ports=2)
+    server.expect("2 ports are advertised", 15)
+    ports = [int(address.rsplit(":", 1)[1]) for address in server.addresses]
+    started = time.monotonic()
+    status, output = t.run(t.binary, "browse")
+    t.took("the table is there", time.monotonic() - started, 0, 4)
+    lines = output.splitlines()
+    for line in lines:
+        t.note(line)
+    t.check("a header and two ports", status == 0 and len(lines) == 3 and lines[0].startswith("NAME "), lines)
+    columns = [re.split(r"  +", line) for line in lines]
+    for index in (1, 2):
+        t.equal("row {}".format(index), columns[index][:5], [
+            "MIO04-1-com{}".format(index), "guest.local", "127.0.0.1", str(ports[index - 1]),
+            "/dev/ttyMIO04-1-com{}".format(index)])
+        t.equal("TXT of row {}".format(index), sorted(columns[index][5].split()), sorted(TXT))
+    found = browse_json(t)
+    t.equal("the names in JSON", sorted(found), ["MIO04-1-com1", "MIO04-1-com2"])
+    service = found["MIO04-1-com2"]
+    t.equal("its place", (service["host"], service["port"], service["addresses"], service["interfaces"]),
+            ("guest.local", ports[1], ["127.0.0.1"], ["lo"]))
+    t.equal("its TXT", service["txt"], dict(text.split("=") for text in TXT))
+    t.equal("its device", service["device"], "/dev/ttyMIO04-1-com2")
+    avahi.publish("stream", type="_iostream._tcp", port=4, txt=["gensiostack=telnet(rfc2217),tcp"])
+    t.equal("another type", [s["txt"] for s in browse_json(t, "_iostream._tcp").values()],
+            [{"gensiostack": "telnet(rfc2217),tcp"}])
+    t.equal("two types", sorted(browse_json(t, "_iostream._tcp", "_ttynvt._tcp")),
+            ["MIO04-1-com1", "MIO04-1-com2", "stream"])
+    status, output = t.run(t.binary, "browse", "_iostream._tcp", "_ttynvt._tcp")
+    t.check("two types have a column", "TYPE" in output.splitlines()[0] and output.count("_iostream._tcp") == 1, output)
 
 
 @case(60)
-def browse_try(t):
+def watch_sees_changes(t):
     bus = t.bus()
-    t.note(t.run(t.binary, "browse"))
     avahi = t.avahi(bus)
-    t.note(t.run(t.binary, "browse"))
-    one = avahi.publish("MIO04-1-com1", port=10000, txt=["funcclass=ttynvt", "security=no"])
-    two = avahi.publish("MIO04-1-com2", port=10001)
+    watch = Watch(t)
+    plain = Process(t, "plain", [t.binary, "browse", "--watch"])
+    service = avahi.publish("a", port=1000)
+    t.check("it appears", watch.saw("appeared", "a", 1000))
+    plain.expect(r"(?m)^\+ a  guest\.local  \S+  1000  /dev/ttya")
+    service.stop()
+    t.check("it vanishes", watch.saw("vanished", "a"))
+    plain.expect(r"(?m)^- a  ")
+    # A static service that is changed has its record replaced, without a goodbye of the name.
+    path = avahi.service_file("b", port=2000, file="b")
+    avahi.reload()
+    t.check("a static one appears", watch.saw("appeared", "b", 2000))
+    before = len(watch.events)
+    avahi.service_file("b", port=2001, file="b", txt=["x=y"])
+    avahi.reload()
+    t.check("its port changes", eventually(
+        lambda: watch.events[before:] and watch.events[-1][0] != "vanished" and watch.events[-1][2] == 2001, 10),
+        watch.events)
+    t.note("a new port is told as {}".format([event for event, _, _ in watch.events[before:]]))
+    os.unlink(path)
+    avahi.reload()
+    t.check("it vanishes as well", watch.saw("vanished", "b"), watch.events)
+    t.equal("nothing on standard error", [l for l in watch.log.splitlines() if not l.startswith("{")], [])
+
+
+@case(60)
+def watch_port_change_of_the_same_name(t):
+    """A server that comes back at another port, as after its configuration changed: one name, another port."""
+    bus = t.bus()
+    t.avahi(bus)
+    first = t.simulator("--advertise", "box")
+    first.expect("advertised", 15)
+    watch = Watch(t)
+    port = int(first.address.rsplit(":", 1)[1])
+    t.check("it is there", watch.saw("appeared", "box-com1", port))
+    first.stop()
+    t.check("it goes at once when the simulator ends", watch.saw("vanished", "box-com1", seconds=3), watch.events)
+    second = t.simulator("--advertise", "box")
+    port = int(second.address.rsplit(":", 1)[1])
+    t.check("it is back, at the new port", watch.saw("appeared", "box-com1", port), watch.events)
+
+
+@case(90, over=["TERM", "KILL"])
+def watch_over_avahi_restart(t, how):
+    bus = t.bus()
+    avahi = t.avahi(bus, start=False)
+    for name, port in (("stays", 1), ("goes", 2), ("moves", 3)):
+        avahi.service_file(name, port=port, file=name)
+    avahi.start()
+    watch = Watch(t)
+    for name, port in (("stays", 1), ("goes", 2), ("moves", 3)):
+        t.check(name + " is there", watch.saw("appeared", name, port))
+    settled = len(watch.events)
+    avahi.stop(15 if how == "TERM" else 9)
+    t.check("the outage is told", eventually(lambda: "waiting for it" in watch.log))
+    os.unlink("/etc/avahi/services/goes.service")
+    avahi.service_file("moves", port=33, file="moves")
+    avahi.service_file("comes", port=4, file="comes")
+    time.sleep(1.5)
+    # By SIGTERM Avahi takes everything back itself: those goodbyes are true.
+    during = watch.events[settled:]
+    if how == "KILL":
+        t.equal("nothing is said to be gone while Avahi is", during, [])
+    avahi.start()
+    t.check("the new one appears", watch.saw("appeared", "comes", 4, seconds=20), watch.events)
+    t.check("what went meanwhile is told", watch.saw("vanished", "goes", seconds=20), watch.events)
+    t.check("what moved is told", eventually(lambda: any(
+        event[1:] == ("moves", 33) for event in watch.events[settled:]), 20), watch.events)
+    if how == "KILL":
+        t.check("it just changed", ("changed", "moves", 33) in watch.events, watch.events)
+        t.equal("nothing is told of what stayed", [e for e in watch.events[settled:] if e[1] == "stays"], [])
+    t.check("standard error says how it went", watch.log.count("waiting for it") == 1
+            and watch.log.count("Avahi is there") == 1, watch.log)
+
+
+@case(60)
+def watch_before_avahi(t):
+    bus = t.bus()
+    watch = Watch(t)
+    t.check("it waits", eventually(lambda: "waiting for it" in watch.log))
+    avahi = t.avahi(bus)
+    avahi.publish("late", port=7)
+    t.check("and sees", watch.saw("appeared", "late", 7))
+    t.check("still running", watch.status is None)
+
+
+@case(60)
+def watch_over_bus_restart(t):
+    bus = t.bus()
+    avahi = t.avahi(bus, start=False)
+    avahi.service_file("stays", port=1)
+    avahi.start()
+    watch = Watch(t)
+    t.check("it is there", watch.saw("appeared", "stays", 1))
+    bus.stop()
+    t.check("the bus's end is told", eventually(lambda: "bus is gone" in watch.log), watch.log)
+    avahi.process.stop(9)
+    bus.start()
+    t.check("so is Avahi's absence", eventually(lambda: "waiting for it" in watch.log), watch.log)
+    avahi.start()
+    avahi.publish("new", port=2)
+    t.check("the new one is seen", watch.saw("appeared", "new", 2, seconds=20), watch.log)
+    t.equal("nothing else was told", len(watch.events), 2)
+
+
+HOSTILE = [
+    # The name, and as XML where that is not enough to write it.
+    'quote"s', "apos'trophe", "a/b", "../../etc/passwd", "..", "a b", "back\\slash", "$(reboot)", "%s%n", "-rf",
+    "ä" * 31 + "x", "S0", "USB3", "ACM0", "printk", "日本語", "\u202egnp.exe", "\u009b31m", "<b>&amp;</b>", ".",
+    "x" * 62, "line\nfeed", "tab\there",
+]
+
+
+@case(90)
+def hostile_names(t):
+    bus = t.bus()
+    avahi = t.avahi(bus, start=False)
+    for name in HOSTILE + ["good"]:
+        avahi.service_file(name, txt=["k=\u202e\u009b", "evil=`id`", "q=\"'"])
+    avahi.start()
+    found = browse_json(t)
+    missing = [name for name in HOSTILE if name not in found]
+    t.note("{} of {} names passed Avahi; not {}".format(len(HOSTILE) - len(missing), len(HOSTILE), missing))
+    t.check("most of them passed Avahi", len(missing) <= 3, missing)
+    refused = {name: service.get("refused") for name, service in found.items()}
+    t.equal("the good one is a device", found["good"]["device"], "/dev/ttygood")
+    allowed = {name for name in found if re.fullmatch(r"[A-Za-z0-9._-]+", name)}
+    for name in sorted(found):
+        driver = name in ("S0", "USB3", "ACM0", "printk")
+        is_ok = name in allowed and not driver and ".." not in name and len("tty" + name) <= 64
+        t.check("{!r}: {}".format(name, "taken" if is_ok else "refused"), bool(refused[name]) != is_ok,
+                found[name]["device"])
+    status, output = t.run(t.binary, "browse")
+    t.equal("one line each", len(output.splitlines()), len(found) + 1)
+    t.check("no control character, nothing that turns text around",
+            not re.search("[\x00-\x09\x0b-\x1f\x7f-\x9f\u202a-\u202e]", output), output)
+    for line in output.splitlines():
+        if "refused" in line:
+            t.note(line)
+
+
+@case(60)
+def both_families(t):
+    subprocess.run(["ip", "-6", "address", "add", "fd00:2::1/64", "dev", "dummy0", "nodad"], check=False)
+    bus = t.bus()
+    avahi = t.avahi(bus, interfaces="dummy0")
+    avahi.publish("both", port=9)
+    service = browse_json(t)["both"]
+    t.note(service["endpoints"])
+    t.check("IPv4 comes first", service["addresses"][0] == "192.0.2.1", service)
+    t.check("IPv6 is there", any(":" in address for address in service["addresses"]), service)
+    for address, endpoint in zip(service["addresses"], service["endpoints"]):
+        if ":" in address:
+            t.check("in brackets", endpoint == "[{}]:9".format(address), endpoint)
+        if address.startswith("fe80"):
+            t.check("link-local with its interface", address.endswith("%dummy0"), address)
+
+
+def memory(pid):
+    """Its peak resident set, in MB."""
+    with open("/proc/{}/status".format(pid)) as file:
+        return int(re.search(r"VmHWM:\s+(\d+)", file.read()).group(1)) / 1024
+
+
+def timed_browse(t, *options, seconds=120.0):
+    """(status, output, seconds, peak MB, seconds of processor time)"""
     started = time.monotonic()
-    t.note(t.run(t.binary, "browse")[1])
-    t.note(time.monotonic() - started)
-    t.note(t.run(t.binary, "browse", "--json")[1])
-    t.note(t.run("avahi-browse", "-artp")[1])
-    t.note(open("/proc/net/if_inet6").read())
-    t.check("x", False)
+    output = os.path.join(t.directory, "browse.out")
+    with open(output, "wb") as out:
+        process = subprocess.Popen([t.binary, "browse"] + list(options), stdout=out, stdin=subprocess.DEVNULL,
+                                   stderr=subprocess.STDOUT)
+        _, status, usage = os.wait4(process.pid, 0)
+        process.returncode = status
+    with open(output, encoding="utf-8") as file:
+        return (os.waitstatus_to_exitcode(status), file.read(), time.monotonic() - started, usage.ru_maxrss / 1024,
+                usage.ru_utime + usage.ru_stime)
+
+
+@case(240)
+def ten_thousand_services(t):
+    """More than is kept, more than Avahi has objects for."""
+    bus = t.bus()
+    avahi = t.avahi(bus, interfaces="lo", ipv6=False, start=False)
+    for index in range(10000):
+        avahi.service_file("s{:05}".format(index), port=1 + index, file="s{}".format(index))
+    started = time.monotonic()
+    avahi.start(seconds=150)
+    t.note("Avahi took {:.1f} s to start".format(time.monotonic() - started))
+    status, output, seconds, peak, cpu = timed_browse(t, "--json", "--timeout", "60")
+    text = output[output.index("["):]
+    found = json.loads(text[:text.rindex("]") + 1])
+    resolved = [service for service in found if service["port"]]
+    t.note("{} found, {} resolved, {:.1f} s, {:.1f} s of processor time, {:.1f} MB; {}".format(
+        len(found), len(resolved), seconds, cpu, peak, output[:output.index("[")].strip()))
+    t.equal("as many as are kept", len(found), 2048)
+    t.check("all of them resolved", len(resolved) == 2048, len(resolved))
+    t.check("with their own ports", all(int(service["name"][1:]) + 1 == service["port"] for service in resolved))
+    t.check("the overflow is told, once", output.count("passed over") == 1, output[:300])
+    t.check("in little memory", peak < 40, peak)
+    t.check("in time", seconds < 60, seconds)
+    t.check("and it ended well", status == 0, status)
+
+
+@case(120)
+def two_hundred_advertised(t):
+    bus = t.bus()
+    t.avahi(bus, interfaces="lo", ipv6=False)
+    watch = Watch(t)
+    started = time.monotonic()
+    server = t.simulator("--advertise", "big", ports=200)
+    server.expect("200 ports are advertised", 60)
+    advertised = time.monotonic() - started
+    wait_until(lambda: len(watch.events) >= 200, 60, "200 appearing")
+    t.note("200 ports advertised after {:.1f} s, all seen after {:.1f} s".format(
+        advertised, time.monotonic() - started))
+    ports = {"big-com{}".format(i + 1): int(a.rsplit(":", 1)[1]) for i, a in enumerate(server.addresses)}
+    status, output, seconds, peak, cpu = timed_browse(t, "--json")
+    found = {service["name"]: service["port"] for service in json.loads(output)}
+    t.equal("browse finds all, at their ports", found, ports)
+    t.note("browse: {:.1f} s, {:.1f} MB, {:.2f} s of processor time".format(seconds, peak, cpu))
+    server.stop()
+    t.check("all vanish when it ends", eventually(
+        lambda: sum(event[0] == "vanished" for event in watch.events) == 200, 20), len(watch.events))
+
+
+@case(90)
+def advertised_over_avahi_restart(t):
+    bus = t.bus()
+    server = t.simulator("--advertise", "box", ports=3)
+    server.expect("Avahi is not running", 5)
+    avahi = t.avahi(bus)
+    server.expect("3 ports are advertised", 15)
+    avahi.stop(9)
+    t.check("its absence is told again", eventually(lambda: server.log.count("Avahi is not running") == 2), server.log)
+    avahi.start()
+    t.check("advertised again", eventually(lambda: server.log.count("3 ports are advertised") == 2, 15), server.log)
+    t.equal("all of them", sorted(browse_json(t)), ["box-com1", "box-com2", "box-com3"])
+    bus.stop()
+    t.check("the bus's end is told", eventually(lambda: "bus is gone" in server.log), server.log)
+    avahi.process.stop(9)
+    bus.start()
+    avahi.start()
+    t.check("advertised once more", eventually(lambda: server.log.count("3 ports are advertised") == 3, 15), server.log)
+    t.check("few lines about it all", len(server.log.splitlines()) <= 3 + 8, server.log)
+    t.equal("the simulator ends at SIGTERM", server.stop(), 0)
+
+
+@case(60)
+def advertised_name_taken(t):
+    bus = t.bus()
+    avahi = t.avahi(bus)
+    avahi.publish("box-com2", port=99)
+    server = t.simulator("--advertise", "box", ports=3)
+    server.expect("box-com2 is not advertised: somebody else has that name", 15)
+    server.expect("2 ports are advertised", 15)
+    found = browse_json(t)
+    t.equal("the others are", sorted(found), ["box-com1", "box-com2", "box-com3"])
+    t.equal("the name is whose it was", found["box-com2"]["port"], 99)
+    t.equal("told once", server.log.count("box-com2 is not"), 1)
+    for name in ("", "x" * 56):
+        status, output = t.run(t.binary, "simulate", "--port", "0", "--advertise=" + name)
+        t.check("a name of {} bytes is refused".format(len(name)), status not in (0, None) and "--advertise" in output,
+                output)
+
+
+@case(60)
+def advertised_type(t):
+    bus = t.bus()
+    t.avahi(bus)
+    server = t.simulator("--advertise", "box", "--advertise-type", "_iostream._tcp")
+    server.expect("1 port is advertised", 15)
+    found = browse_json(t, "_iostream._tcp")
+    t.equal("found under that type", found["box-com1"]["txt"], {"gensiostack": "telnet(rfc2217),tcp"})
+    t.equal("and not under the other", browse_json(t), {})
+    everywhere = t.simulator("--advertise", "wide", "--listen", "0.0.0.0")
+    everywhere.expect("advertised", 15)
+    t.equal("a port for all is announced on all interfaces", browse_json(t)["wide-com1"]["interfaces"],
+            ["dummy0", "lo"])

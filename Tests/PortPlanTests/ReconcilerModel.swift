@@ -24,6 +24,8 @@ struct ReconcilerModel {
     var now = MonotonicTime(nanoseconds: 1_000_000_000)
     private var configuration = Configuration()
     private var announced: [String: [Endpoint]] = [:]
+    /// Since when an announcement has been there, and admitted: it counts when it has settled.
+    private var announcedSince: [String: MonotonicTime] = [:]
     private var heard = false
     private var processes: [DeviceName: Process] = [:]
     private var serial = 0
@@ -85,6 +87,8 @@ struct ReconcilerModel {
     private mutating func hear(whole: Bool = false) {
         if whole { heard = true }
         guard heard else { return }
+        for name in announced.keys where announcedSince[name] == nil { announcedSince[name] = now }
+        announcedSince = announcedSince.filter { announced[$0.key] != nil }
         planner.update(announcements, isComplete: true, now)
         plan()
     }
@@ -128,6 +132,9 @@ struct ReconcilerModel {
         configuration.options = [PortOption(key: "connect", value: random.pick(["open", "always"]))]
         configuration.names.deny = random.below(3) == 0 ? [Pattern("b")] : []
         configuration.maxPorts = random.pick([0, 3, 1024])
+        let text = random.below(2) == 0 ? "[port static]\nserver = 192.0.2.8:1\n[port a]\nserver = 192.0.2.7:1\n" : ""
+        configuration.sections = ConfigurationParser.parse(text, checkOption: { _, _ in nil }).configuration.sections
+        announcedSince = [:]
         planner.configure(configuration, now)
         plan()
     }
@@ -142,7 +149,9 @@ struct ReconcilerModel {
         orders = []
         heard = false
         for (name, process) in processes {
-            planner.remember(name, process.running.servers, now)
+            if PortSpec.Origin(options: process.running.options) == .announced {
+                planner.remember(name, process.running.servers, now)
+            }
             reconciler.found(name, process.running, now)
         }
         planner.update([], isComplete: false, now)
@@ -168,9 +177,10 @@ struct ReconcilerModel {
         orders += steps
         // With room for all, who is announced, and configured as it runs, is let be.
         for case .retire(let name) in steps where configuration.maxPorts > Self.names.count {
-            guard announced[name.port]?.isEmpty == false, configuration.names.admits(name.port),
-                let process = processes[name],
-                process.running.options.suffix(1) == configuration.options.map({ "--\($0.key)=\($0.value)" }).suffix(1)
+            guard let since = announcedSince[name.port], now.since(since) >= .seconds(1),
+                announced[name.port]?.isEmpty == false, configuration.names.admits(name.port),
+                let process = processes[name], PortSpec.Origin(options: process.running.options) == .announced,
+                planner.wanted.first(where: { $0.name == name }).map({ $0.options == process.running.options }) ?? true
             else { continue }
             faults.append("\(name) was retired while it was announced")
         }
@@ -251,8 +261,10 @@ struct ReconcilerModel {
     }
 
     private var isRight: Bool {
+        let statics = Dictionary(
+            uniqueKeysWithValues: configuration.sections.map { ($0.pattern.description, $0.servers) })
         let names = announced.filter { !$0.value.isEmpty && (try? DeviceName(port: $0.key)) != nil }
-        let admitted = names.filter { configuration.names.admits($0.key) }
+        let admitted = names.filter { configuration.names.admits($0.key) }.merging(statics) { $1 }
         guard processes.count == planner.wanted.count, processes.count <= configuration.maxPorts else { return false }
         // With room for all, each announced port runs; one whose address is not known runs where it did.
         if configuration.maxPorts > Self.names.count,
@@ -264,9 +276,11 @@ struct ReconcilerModel {
         }
         guard Set(processes.keys.map { planner.minors[$0] }).count == processes.count else { return false }
         return processes.allSatisfy { name, process in
-            guard announced[name.port] != nil, configuration.names.admits(name.port) else { return false }
             let spec = planner.wanted.first { $0.name == name }
-            let servers = announced[name.port].flatMap { $0.isEmpty ? nil : $0 } ?? spec?.servers
+            let isAnnounced = announced[name.port] != nil && configuration.names.admits(name.port)
+            guard isAnnounced || statics[name.port] != nil else { return false }
+            let servers =
+                statics[name.port] ?? announced[name.port].flatMap { $0.isEmpty ? nil : $0 } ?? spec?.servers
             return process.running.servers == servers && process.running.options == spec?.options
                 && !process.running.isRetiring
         }
