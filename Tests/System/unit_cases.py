@@ -76,9 +76,8 @@ def one_port_by_its_unit():
         show("systemctl status", text)
         check("its log is under the port's name, too",
               NAME in output("journalctl", "-q", "--no-pager", "-o", "cat", "TTYNVT_PORT=tty" + NAME))
-        with open("/run/ttynvt-swift/env/tty" + NAME) as file:
-            check("status is for the operator to ask", NAME in system.as_operator(PROGRAM, "status")[1], file.read())
-        check("status is for nobody else", NAME not in output("runuser", "-u", "nobody", "--", PROGRAM, "status"))
+        same("its status is the operator's to see, too", "127.0.0.1:11000" in system.as_operator(PROGRAM, "status")[1], True)
+        same("and nobody's else", "127.0.0.1" in output("runuser", "-u", "nobody", "--", PROGRAM, "status"), False)
 
         before = main_pid(NAME)
         os.kill(before, signal.SIGKILL)
@@ -126,7 +125,7 @@ def other_nodes_are_left_alone():
     with Service("by-root", PROGRAM, "-S", "127.0.0.1:11000", "-n", "ttyBYROOT", "-E", "--owner", OPERATOR):
         wait_until(lambda: os.path.exists(node("BYROOT")), 3, "the node")
         within("a port started by hand, by root: linked", 3, lambda: os.path.islink(link("BYROOT")))
-        show("its node", "{} {}".format(rights(node("BYROOT")), link("BYROOT")))
+        same("with the owner it was told", rights(node("BYROOT")), OPERATOR + ":dialout 660")
     run("systemctl", "start", SUPERVISOR)
 
 
