@@ -6,13 +6,22 @@ BUILD ?= .build
 BINARY = $(BUILD)/release/ttynvt-swift
 BENCHMARKS = $(BUILD)/benchmarks
 
+# Where things go below PREFIX; the Debian package has some elsewhere.
 UNIT_DIR ?= $(PREFIX)/lib/systemd/system
 UDEV_DIR ?= $(PREFIX)/lib/udev/rules.d
+SYSUSERS_DIR ?= $(PREFIX)/lib/sysusers.d
+MODULES_DIR ?= $(PREFIX)/lib/modules-load.d
+MAN_DIR ?= $(PREFIX)/share/man
+BASH_DIR ?= $(PREFIX)/share/bash-completion/completions
+ZSH_DIR ?= $(PREFIX)/share/zsh/site-functions
+FISH_DIR ?= $(PREFIX)/share/fish/vendor_completions.d
+CONFIGURATION = $(DESTDIR)/etc/ttynvt-swift/ttynvt-swift.conf
 
-# Debian packages: to build, to run in the test guest, and the real clients and servers of the tests.
+# Debian packages: to build, to run in the test guest, the real clients and servers of the tests, and to make a package.
 BUILD_PACKAGES = libfuse3-dev libsystemd-dev pkg-config gcc g++ libc6-dev make
-GUEST_PACKAGES = user-mode-linux kmod iproute2 procps util-linux python3 python3-serial
-TEST_PACKAGES = ser2net socat picocom minicom shellcheck systemd dbus avahi-daemon avahi-utils
+GUEST_PACKAGES = user-mode-linux kmod iproute2 procps util-linux python3 python3-serial systemd-sysv udev dbus \
+	avahi-daemon e2fsprogs
+TEST_PACKAGES = ser2net socat picocom minicom shellcheck systemd avahi-utils
 
 # A static Swift runtime and C++ library, at a fixed address and without symbols to export: what starts fastest, and
 # what adds least memory for each further port.
@@ -21,7 +30,7 @@ RELEASE = -c release --static-swift-stdlib --product ttynvt-swift --scratch-path
 	-Xswiftc -L$(STATIC_LIBRARIES) -Xswiftc -Xclang-linker -Xswiftc -static-libgcc \
 	-Xlinker -no-pie -Xlinker --gc-sections -Xlinker --no-export-dynamic
 
-.PHONY: help deps build demo test check format bench guest install uninstall clean
+.PHONY: help deps build demo test check format bench guest documents install uninstall deb clean
 
 help:
 	@echo "make demo     build, then show one port at work on a real kernel"
@@ -30,11 +39,12 @@ help:
 	@echo "make bench    figures beside a C reference"
 	@echo "make build    the program: $(BINARY)"
 	@echo "make install  to PREFIX=$(PREFIX), below DESTDIR; make uninstall takes it away"
+	@echo "make deb      a Debian package, in $(BUILD)/deb"
 	@echo "make guest RUN='COMMAND'  runs a command where there is a real /dev/cuse"
 
 # Installs what is missing, and says so.
 deps:
-	@missing=""; for package in $(BUILD_PACKAGES) $(GUEST_PACKAGES) $(TEST_PACKAGES); do \
+	@missing=""; for package in $(BUILD_PACKAGES) $(GUEST_PACKAGES) $(TEST_PACKAGES) $(DEB_PACKAGES); do \
 	    dpkg-query -W -f '$${Status}' $$package 2>/dev/null | grep -q "ok installed" || missing="$$missing $$package"; \
 	done; \
 	if [ -n "$$missing" ]; then \
@@ -55,8 +65,8 @@ build: deps
 demo: build
 	@Tests/Guest/run --timeout 120 Tests/Demo/run $(BINARY).stripped
 
-test: build
-	@Tests/run $(BINARY).stripped
+test: deb
+	@Tests/run $(BINARY).stripped $(BUILD)/deb/*.deb
 
 check: deps
 	@Tests/check
@@ -71,16 +81,57 @@ bench: build
 guest:
 	@Tests/Guest/run sh -c '$(RUN)'
 
-install:
-	@test -f $(BINARY) || { echo "$(BINARY) is not there: make build" >&2; exit 1; }
+# Manual pages and completions: what the program says of itself.
+documents: $(BUILD)/documents/stamp
+
+$(BUILD)/documents/stamp: $(BINARY) man/generate
+	@rm -rf $(@D)
+	@mkdir -p $(@D)
+	@man/generate $(BINARY) $(@D)
+	@for shell in bash zsh fish; do $(BINARY) --generate-completion-script $$shell >$(@D)/completion.$$shell || exit 1; done
+	@touch $@
+
+$(BINARY):
+	@echo "$(BINARY) is not there: make build" >&2; exit 1
+
+# A configuration that is there already stays.
+install: documents
 	install -D -s -m 0755 $(BINARY) $(DESTDIR)$(PREFIX)/bin/ttynvt-swift
 	install -d $(DESTDIR)$(UNIT_DIR)
-	sed 's,@BINDIR@,$(PREFIX)/bin,' systemd/ttynvt@.service >$(DESTDIR)$(UNIT_DIR)/ttynvt@.service
-	install -D -m 0644 udev/60-ttynvt.rules $(DESTDIR)$(UDEV_DIR)/60-ttynvt.rules
+	for unit in ttynvt@ ttynvt-supervisor; do \
+	    sed 's,@BINDIR@,$(PREFIX)/bin,' systemd/$$unit.service >$(DESTDIR)$(UNIT_DIR)/$$unit.service || exit 1; \
+	done
+	install -D -m 0644 systemd/ttynvt-swift.sysusers $(DESTDIR)$(SYSUSERS_DIR)/ttynvt-swift.conf
+	install -D -m 0644 systemd/ttynvt-swift.modules-load $(DESTDIR)$(MODULES_DIR)/ttynvt-swift.conf
+	install -D -m 0644 udev/60-ttynvt-swift.rules $(DESTDIR)$(UDEV_DIR)/60-ttynvt-swift.rules
+	install -d $(DESTDIR)$(MAN_DIR)/man1
+	install -m 0644 $(BUILD)/documents/*.1 $(DESTDIR)$(MAN_DIR)/man1/
+	install -D -m 0644 man/ttynvt-swift.conf.5 $(DESTDIR)$(MAN_DIR)/man5/ttynvt-swift.conf.5
+	install -D -m 0644 $(BUILD)/documents/completion.bash $(DESTDIR)$(BASH_DIR)/ttynvt-swift
+	install -D -m 0644 $(BUILD)/documents/completion.zsh $(DESTDIR)$(ZSH_DIR)/_ttynvt-swift
+	install -D -m 0644 $(BUILD)/documents/completion.fish $(DESTDIR)$(FISH_DIR)/ttynvt-swift.fish
+	test -e $(CONFIGURATION) || install -D -m 0644 conf/ttynvt-swift.conf $(CONFIGURATION)
 
+# The configuration stays.
 uninstall:
-	rm -f $(DESTDIR)$(PREFIX)/bin/ttynvt-swift $(DESTDIR)$(UNIT_DIR)/ttynvt@.service \
-	    $(DESTDIR)$(UDEV_DIR)/60-ttynvt.rules
+	rm -f $(DESTDIR)$(PREFIX)/bin/ttynvt-swift
+	rm -f $(DESTDIR)$(UNIT_DIR)/ttynvt@.service $(DESTDIR)$(UNIT_DIR)/ttynvt-supervisor.service
+	rm -f $(DESTDIR)$(SYSUSERS_DIR)/ttynvt-swift.conf $(DESTDIR)$(MODULES_DIR)/ttynvt-swift.conf
+	rm -f $(DESTDIR)$(UDEV_DIR)/60-ttynvt-swift.rules
+	rm -f $(DESTDIR)$(MAN_DIR)/man1/ttynvt-swift.1 $(DESTDIR)$(MAN_DIR)/man1/ttynvt-swift-*.1
+	rm -f $(DESTDIR)$(MAN_DIR)/man5/ttynvt-swift.conf.5
+	rm -f $(DESTDIR)$(BASH_DIR)/ttynvt-swift $(DESTDIR)$(ZSH_DIR)/_ttynvt-swift $(DESTDIR)$(FISH_DIR)/ttynvt-swift.fish
+
+# Debian's tools write beside their source and above it: they get a copy below $(BUILD).
+deb: build
+	@echo "packing $(BUILD)/deb"
+	@rm -rf $(BUILD)/deb
+	@mkdir -p $(BUILD)/deb/source
+	@cp -a Makefile CHANGELOG.md README.md conf debian man systemd udev $(BUILD)/deb/source/
+	@cd $(BUILD)/deb/source && BUILD=$(abspath $(BUILD)) dpkg-buildpackage --build=binary --no-sign \
+	    >../build.log 2>&1 || { cat ../build.log >&2; exit 1; }
+	@rm -rf $(BUILD)/deb/source
+	@ls -l $(BUILD)/deb/*.deb
 
 clean:
 	rm -rf .build .build-*

@@ -101,7 +101,8 @@ let package = Package(
             name: "PortPlanTests", dependencies: ["PortPlan", "SerialLine", "TestSupport"], swiftSettings: common),
         .testTarget(
             name: "PlatformTests", dependencies: ["CLinux", "Platform", "SerialLine", system], swiftSettings: common),
-        .testTarget(name: "RFC2217Tests", dependencies: ["RFC2217", "SerialLine"], swiftSettings: common),
+        .testTarget(
+            name: "RFC2217Tests", dependencies: ["RFC2217", "SerialLine", "TestSupport"], swiftSettings: common),
         .testTarget(name: "SerialLineTests", dependencies: ["SerialLine"], swiftSettings: common),
         .testTarget(
             name: "SimulatorTests", dependencies: ["Platform", "RFC2217", "SerialLine", "Simulator", system],

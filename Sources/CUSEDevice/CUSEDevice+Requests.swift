@@ -14,7 +14,7 @@ extension CUSEDevice {
         operations.open = { request, _ in
             handle(request) { device, id, tty in
                 let caller = device.caller
-                tty.open(id) { caller.isAdministrator }
+                tty.open(id, by: caller.thread) { caller.isAdministrator }
             }
         }
         operations.release = { request, info in

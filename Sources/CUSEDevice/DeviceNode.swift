@@ -50,11 +50,13 @@ package struct DeviceNode: Sendable {
         return (major & 0xFFF) << 8 | (major & ~0xFFF) << 32 | (minor & 0xFF) | (minor & ~0xFF) << 12
     }
 
-    /// Gives the node to a group, for reading and writing: what udev does where it runs.
+    /// Gives the node to an owner and a group: what udev does where it runs.
+    /// - Parameter group: nil leaves it as it is.
     /// - Returns: could it be done?
     @discardableResult
-    package func give(to group: gid_t, mode: mode_t) -> Bool {
-        chown(path, 0, group) == 0 && chmod(path, mode) == 0
+    package func give(to owner: uid_t, group: gid_t?, mode: mode_t) -> Bool {
+        // (gid_t)-1: no change (chown(2)).
+        chown(path, owner, group ?? .max) == 0 && chmod(path, mode) == 0
     }
 
     private static func exists(_ path: String) -> Bool {

@@ -1,5 +1,6 @@
 import Glibc
 import Logging
+import Platform
 
 /// The text of log lines, safe to print: what comes from the network cannot break a line or move a cursor.
 package enum LogLine {
@@ -9,19 +10,8 @@ package enum LogLine {
         return "\(timestamp()) \(event.level) \(place)\(clean("\(event.message)"))\n"
     }
 
-    /// Control characters as `\xNN`; what breaks lines or turns the direction of text around as `\u{NNNN}`.
-    package static func clean(_ text: String) -> String {
-        var clean = ""
-        for scalar in text.unicodeScalars {
-            switch scalar.value {
-            case 0..<0x20, 0x7F..<0xA0: clean += "\\x" + padded(Int(scalar.value), 2, radix: 16)
-            case 0x200E...0x200F, 0x2028...0x202E, 0x2066...0x2069, 0xFEFF:
-                clean += "\\u{" + padded(Int(scalar.value), 4, radix: 16) + "}"
-            default: clean.unicodeScalars.append(scalar)
-            }
-        }
-        return clean
-    }
+    /// Control characters as `\xNN`.
+    package static func clean(_ text: String) -> String { text.singleLine }
 
     private static func timestamp() -> String {
         var now = timespec()
@@ -36,8 +26,8 @@ package enum LogLine {
         return "\(date) \(time).\(padded(now.tv_nsec / 1_000_000, 3))"
     }
 
-    private static func padded(_ number: Int, _ width: Int, radix: Int = 10) -> String {
-        let digits = String(number, radix: radix)
+    private static func padded(_ number: Int, _ width: Int) -> String {
+        let digits = String(number)
         return String(repeating: "0", count: max(0, width - digits.count)) + digits
     }
 }

@@ -1,4 +1,42 @@
+import Glibc
 import Platform
+import SerialLine
 
-/// The control socket of a running port.
-package enum PortControl {}
+/// The control socket of a running port: where it is, and what goes over it.
+///
+/// A client connects, sends one line, gets the reply, and the port closes the connection. Requests are `status`,
+/// `servers H:P,H:P,…`, `retire` and `keep`; the reply is a status (see `PortStatus`), `ok`, or `error TEXT`.
+package enum PortControl {
+    /// Each port has a directory of its name in here.
+    package static let base = "/run/ttynvt-swift/port"
+    /// The socket's name in a port's directory.
+    static let socketName = "control"
+    /// Longest request, in bytes, with its line feed.
+    package static let longestRequest = 4096
+    /// Longest reply, in bytes.
+    package static let longestReply = 65536
+
+    /// What a client is told that may not ask.
+    package static let notPermitted = "not permitted"
+
+    static func socketPath(of name: DeviceName, in base: String) -> String { "\(base)/\(name)/\(socketName)" }
+
+    /// The names of all ports that have a control socket, in order. One left behind by a port that was killed counts:
+    /// asking it shows.
+    package static func list(in base: String = base) -> [DeviceName] {
+        guard let directory = opendir(base) else { return [] }
+        defer { closedir(directory) }
+        var names: [DeviceName] = []
+        while let entry = readdir(directory) {
+            let text = withUnsafeBytes(of: &entry.pointee.d_name) { raw in
+                String(decoding: raw.prefix { $0 != 0 }, as: UTF8.self)
+            }
+            guard let name = try? DeviceName(text), name.description == text else { continue }
+            var status = stat()
+            if lstat(socketPath(of: name, in: base), &status) == 0, status.st_mode & S_IFMT == S_IFSOCK {
+                names.append(name)
+            }
+        }
+        return names.sorted { $0.description < $1.description }
+    }
+}

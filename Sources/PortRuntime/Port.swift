@@ -21,6 +21,14 @@ package protocol RemoteSide: AnyObject, Sendable {
     func schedule(_ deadline: MonotonicTime?)
 }
 
+/// Who wants to know how the port fares. Called by any of the port's threads, without its lock; must not block.
+package protocol PortObserver: AnyObject, Sendable {
+    /// What people are told has changed.
+    func portChanged()
+    /// No program has the port open, and none will: the process is to end.
+    func portRetired()
+}
+
 /// One port at work: the state machine behind one lock, between the kernel's side and the remote side.
 ///
 /// Concurrency model: the CUSE thread, the receive thread and the transmit thread call `withTTY`; whoever does carries
@@ -57,6 +65,7 @@ package final class Port: Sendable {
     // Written once, by `attach`, before any thread but the first knows the port; only read afterwards.
     nonisolated(unsafe) private var kernel: (any KernelSide)?
     nonisolated(unsafe) private var remote: (any RemoteSide)?
+    nonisolated(unsafe) private var observer: (any PortObserver)?
 
     /// - Parameter log: gets the port's log lines.
     package init(configuration: PortConfiguration, log: @escaping @Sendable (LogLevel, String) -> Void) {
@@ -66,9 +75,10 @@ package final class Port: Sendable {
     }
 
     /// Connects the two sides; to be done once, before any request or connection.
-    package func attach(kernel: any KernelSide, remote: any RemoteSide) {
+    package func attach(kernel: any KernelSide, remote: any RemoteSide, observer: (any PortObserver)? = nil) {
         self.kernel = kernel
         self.remote = remote
+        self.observer = observer
     }
 
     /// Tells the port something, and carries out what follows from it.
@@ -124,6 +134,7 @@ package final class Port: Sendable {
     /// Moves what is to be done from the port to the calling thread. Under the lock.
     private func handOut(_ state: inout State, _ scratch: Scratch) -> Work {
         var work = Work()
+        state.tty.review()
         if !state.tty.effects.isEmpty {
             swap(&scratch.effects, &state.tty.effects)
             work.hasEffects = true
@@ -169,6 +180,8 @@ package final class Port: Sendable {
             case .connect: remote?.connect()
             case .disconnect(let graceful): remote?.disconnect(graceful: graceful)
             case .log(let level, let text): log(level, text)
+            case .changed: observer?.portChanged()
+            case .end: observer?.portRetired()
             }
         }
     }

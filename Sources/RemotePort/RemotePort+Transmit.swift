@@ -31,16 +31,18 @@ extension RemotePort {
     }
 
     /// Sleeps until woken, a deadline has passed (which is passed on to the port), or `descriptor` has an event.
+    /// - Parameter limit: sleeps no longer than until then.
     /// - Returns: has it?
-    private func sleep(on descriptor: Int32?, _ events: Int32) -> Bool {
+    private func sleep(on descriptor: Int32?, _ events: Int32, until limit: MonotonicTime? = nil) -> Bool {
         let deadline = state.withLock { state -> MonotonicTime? in
             state.sleepsUntil = .some(state.deadline)
             return state.deadline
         }
+        let wakeAt = [deadline, limit].compactMap(\.self).min()
         var descriptors = [pollfd(fd: wake.raw, events: Int16(POLLIN), revents: 0)]
         if let descriptor { descriptors.append(pollfd(fd: descriptor, events: Int16(events), revents: 0)) }
         // Nothing can fail here but memory; then sleeping a moment is as good as anything.
-        _ = try? waitForEvents(&descriptors, nanoseconds: deadline?.nanosecondsFromNow)
+        _ = try? waitForEvents(&descriptors, nanoseconds: wakeAt?.nanosecondsFromNow)
         state.withLock { $0.sleepsUntil = nil }
         if descriptors[0].revents != 0 { wake.clear() }
         if let deadline, deadline <= .now { passTime() }
@@ -77,30 +79,71 @@ extension RemotePort {
     // Connecting.
 
     private func makeConnection() {
-        let addresses: [SocketAddress]
-        do {
-            addresses = try endpoint.resolve()
-        } catch {
-            return port.withTTY { $0.connectFailed(.noRouteToHost, "\(error)") }
-        }
-        var failure = (Errno.noRouteToHost, "\(endpoint) has no address")
-        for address in addresses {
-            do {
-                let socket = try connect(to: address)
-                return takeUp(socket.release(), address)
-            } catch {
-                failure = (error, "\(ConnectFailure(endpoint: endpoint, address: address, error: error))")
+        var failure = AttemptFailure()
+        while true {
+            let (servers, changes) = state.withLock { ($0.servers, $0.changes) }
+            failure = AttemptFailure()
+            for (index, server) in servers.enumerated() {
+                let isLast = index == servers.count - 1
+                if connect(to: server, of: servers.count, isLast: isLast, changes, &failure) { return }
+                // What cancelled it is the next request.
+                if isCancelled { return }
+                if hasChanged(since: changes) { break }
             }
-            // What cancelled it is the next request.
-            if isCancelled { return }
+            if !hasChanged(since: changes) { break }
         }
-        port.withTTY { $0.connectFailed(failure.0, failure.1) }
+        let (error, reason) = (failure.error, failure.reasons.joined(separator: "; "))
+        port.withTTY { $0.connectFailed(error, reason) }
     }
 
-    private func connect(to address: SocketAddress) throws(Errno) -> Descriptor {
+    /// Why no connection could be made, attempt by attempt.
+    private struct AttemptFailure {
+        var error = Errno.noRouteToHost
+        var reasons: [String] = []
+    }
+
+    /// The servers are others than they were.
+    private func hasChanged(since changes: Int) -> Bool { state.withLock { $0.changes != changes } }
+
+    /// Tries all addresses of one server.
+    /// - Returns: is there a connection?
+    private func connect(
+        to server: Endpoint, of count: Int, isLast: Bool, _ changes: Int, _ failure: inout AttemptFailure
+    ) -> Bool {
+        let addresses: [SocketAddress]
+        do {
+            addresses = try server.resolve()
+        } catch {
+            failure.reasons.append("\(error)")
+            return false
+        }
+        if addresses.isEmpty { failure.reasons.append("\(server) has no address") }
+        // One that says nothing is not to use up the time of those behind it; the last has all there is.
+        let part = max(patience / UInt64(max(count * addresses.count, 1)), .milliseconds(300))
+        for (index, address) in addresses.enumerated() {
+            let limit = isLast && index == addresses.count - 1 ? nil : MonotonicTime.now + part
+            do {
+                let socket = try connect(to: address, until: limit, changes)
+                takeUp(socket.release(), address)
+                return true
+            } catch {
+                failure.error = error
+                failure.reasons.append("\(ConnectFailure(endpoint: server, address: address, error: error))")
+            }
+            if isCancelled || hasChanged(since: changes) { return false }
+        }
+        return false
+    }
+
+    private func connect(
+        to address: SocketAddress, until limit: MonotonicTime?, _ changes: Int
+    ) throws(Errno) -> Descriptor {
         let socket = try Connecting.begin(address)
         SocketOptions.apply(to: socket.raw, deadAfter: deadAfter)
-        while !sleep(on: socket.raw, POLLOUT) { if isCancelled { throw .canceled } }
+        while !sleep(on: socket.raw, POLLOUT, until: limit) {
+            if isCancelled || hasChanged(since: changes) { throw .canceled }
+            if let limit, limit <= .now { throw .timedOut }
+        }
         try Connecting.finish(socket)
         return socket
     }

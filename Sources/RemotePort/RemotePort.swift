@@ -37,6 +37,9 @@ package final class RemotePort: RemoteSide {
         var deadline: MonotonicTime?
         var sleepsUntil: MonotonicTime??
         var isStopped = false
+        /// Where the remote port may be, in the order in which that is tried; and how often that has changed.
+        var servers: [Endpoint]
+        var changes = 0
 
         /// Nobody is at work on the socket: it may be closed.
         var isIdle: Bool { !isReceiving && !isSending }
@@ -48,19 +51,26 @@ package final class RemotePort: RemoteSide {
         }
     }
 
-    let endpoint: Endpoint
     let port: Port
-    let state = Monitor(State())
+    let state: Monitor<State>
     let wake: EventDescriptor
     /// Seconds after which a peer that acknowledges nothing counts as dead.
     let deadAfter: Int32
+    /// All addresses but the last get their part of this time to answer, in nanoseconds.
+    let patience: UInt64
 
-    /// - Parameter deadAfter: seconds without an acknowledgement after which the peer counts as dead.
+    /// - Parameters:
+    ///   - servers: where the remote port may be, in the order in which that is to be tried.
+    ///   - deadAfter: seconds without an acknowledgement after which the peer counts as dead.
+    ///   - patience: how long a program waits for the connection, in nanoseconds.
     /// - Throws: where the kernel gives no event descriptor.
-    package init(_ endpoint: Endpoint, port: Port, deadAfter: Int32) throws(Errno) {
-        self.endpoint = endpoint
+    package init(
+        _ servers: [Endpoint], port: Port, deadAfter: Int32, patience: UInt64 = .seconds(5)
+    ) throws(Errno) {
+        state = Monitor(State(servers: servers))
         self.port = port
         self.deadAfter = deadAfter
+        self.patience = patience
         wake = try EventDescriptor()
     }
 
@@ -70,6 +80,21 @@ package final class RemotePort: RemoteSide {
             try Thread("transmit") { self.transmitLoop() },
             try Thread("receive") { self.receiveLoop() },
         ]
+    }
+
+    package var servers: [Endpoint] { state.withLock { $0.servers } }
+
+    /// From now on these servers, in this order. A connection that stands is kept; an attempt to make one begins anew.
+    package func setServers(_ servers: [Endpoint]) {
+        let isNew = state.withLock { state -> Bool in
+            guard state.servers != servers else { return false }
+            state.servers = servers
+            state.changes += 1
+            return true
+        }
+        guard isNew else { return }
+        wake.signal()
+        port.withTTY { $0.serversChanged() }
     }
 
     /// Ends the connection and both threads, after what is unsent.

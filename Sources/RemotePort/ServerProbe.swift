@@ -17,6 +17,9 @@ package struct ServerProbe: ~Copyable {
         package let heard: [UInt8]
     }
 
+    /// The address connected to, and how long that took, in nanoseconds.
+    package let address: String
+    package let connectedAfter: UInt64
     private let socket: Descriptor
     private let deadline: MonotonicTime
 
@@ -26,8 +29,11 @@ package struct ServerProbe: ~Copyable {
         deadline = .now + timeout
         var failure: (any Error)?
         for address in try endpoint.resolve() {
+            let began = MonotonicTime.now
             do {
                 socket = try Self.connect(address, deadline)
+                self.address = "\(address)"
+                connectedAfter = MonotonicTime.now.since(began)
                 return
             } catch {
                 failure = ConnectFailure(endpoint: endpoint, address: address, error: error)
@@ -72,6 +78,21 @@ package struct ServerProbe: ~Copyable {
         return report(client, "no answer to COM-PORT-OPTION")
     }
 
+    /// Asks everything, one thing after the other.
+    package func survey() -> ServerSurvey {
+        var survey = ServerSurvey(now: .now, patience: deadline.nanosecondsFromNow)
+        while !survey.isDone {
+            send(survey.output)
+            survey.output.removeAll()
+            guard let bytes = receive(until: survey.deadline ?? .now) else {
+                survey.close()
+                break
+            }
+            if bytes.isEmpty { survey.advance(now: .now) } else { survey.receive(bytes.span, now: .now) }
+        }
+        return survey
+    }
+
     private func report(_ client: ComPortClient, _ refusal: String) -> Report {
         Report(
             isRFC2217: client.isActive, refusal: refusal, answered: client.answered, unanswered: client.unanswered,
@@ -82,10 +103,12 @@ package struct ServerProbe: ~Copyable {
         _ = bytes.withUnsafeBytes { Glibc.send(socket.raw, $0.baseAddress, $0.count, Int32(MSG_NOSIGNAL)) }
     }
 
-    /// What the server says next: nothing yet is an empty array, the end of the connection nil.
-    private func receive() -> [UInt8]? {
+    private func receive() -> [UInt8]? { receive(until: min(deadline, .now + .milliseconds(100))) }
+
+    /// What the server says next: nothing by then is an empty array, the end of the connection nil.
+    private func receive(until limit: MonotonicTime) -> [UInt8]? {
         var descriptors = [pollfd(fd: socket.raw, events: Int16(POLLIN), revents: 0)]
-        let wait = min(deadline.nanosecondsFromNow, .milliseconds(100))
+        let wait = limit.nanosecondsFromNow
         guard let ready = try? waitForEvents(&descriptors, nanoseconds: wait) else { return nil }
         if ready == 0 { return [] }
         var buffer = [UInt8](repeating: 0, count: 4096)

@@ -27,6 +27,16 @@ package struct DeviceName: Sendable, Hashable, CustomStringConvertible {
         description = name
     }
 
+    /// The name of the device of a port that is announced as, or configured under, `name`.
+    package init(port name: String) throws(Illegal) {
+        do throws(Illegal) { try self.init("tty" + name) } catch {
+            throw Illegal(text: name, why: name.isEmpty ? "it is empty" : error.why)
+        }
+    }
+
+    /// The port's name: the device's without `tty`.
+    package var port: String { String(description.dropFirst(3)) }
+
     private static func isAllowed(_ byte: UInt8) -> Bool {
         switch byte {
         case UInt8(ascii: "A")...UInt8(ascii: "Z"), UInt8(ascii: "a")...UInt8(ascii: "z"),

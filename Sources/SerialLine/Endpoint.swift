@@ -39,8 +39,8 @@ package struct Endpoint: Sendable, Hashable, CustomStringConvertible {
             throw .bareIPv6
         }
         guard !host.isEmpty else { throw .noHost }
-        // No blank or control character, no slash, and no bracket within brackets.
-        guard host.utf8.allSatisfy({ $0 > 0x20 && $0 < 0x7F && $0 != 0x2F && $0 != 0x5B && $0 != 0x5D }),
+        // No blank or control character, no comma or slash, and no bracket within brackets.
+        guard host.utf8.allSatisfy({ $0 > 0x20 && $0 < 0x7F && $0 != 0x2C && $0 != 0x2F && $0 != 0x5B && $0 != 0x5D }),
             host.utf8.count <= 255
         else { throw .badHost }
         guard !portText.isEmpty, portText.utf8.allSatisfy({ $0 >= 0x30 && $0 <= 0x39 }), let port = UInt16(portText),

@@ -15,13 +15,24 @@ package struct ModemLines: OptionSet, Sendable, Hashable {
 }
 
 extension ModemLines: CustomStringConvertible {
+    private static let names: [(ModemLines, String)] = [
+        (.dtr, "DTR"), (.rts, "RTS"), (.cts, "CTS"), (.dsr, "DSR"), (.dcd, "DCD"), (.ri, "RI"),
+    ]
+
     /// The names of the raised lines, `DTR RTS CTS`; `none` where there are none.
     package var description: String {
-        let names: [(ModemLines, String)] = [
-            (.dtr, "DTR"), (.rts, "RTS"), (.cts, "CTS"), (.dsr, "DSR"), (.dcd, "DCD"), (.ri, "RI"),
-        ]
-        let raised = names.filter { contains($0.0) }.map(\.1)
+        let raised = Self.names.filter { contains($0.0) }.map(\.1)
         return raised.isEmpty ? "none" : raised.joined(separator: " ")
+    }
+
+    /// Reads a `description`; nil where it names what is no line.
+    package init?(names text: some StringProtocol) {
+        self = []
+        guard text != "none" else { return }
+        for word in text.split(separator: " ") {
+            guard let line = Self.names.first(where: { $0.1 == word })?.0 else { return nil }
+            insert(line)
+        }
     }
 }
 
@@ -87,9 +98,9 @@ package struct LineCounters: Equatable, Sendable {
     package var dsr: UInt32 = 0
     package var ri: UInt32 = 0
     package var dcd: UInt32 = 0
-    /// Bytes received and transmitted.
-    package var received: UInt32 = 0
-    package var transmitted: UInt32 = 0
+    /// Bytes received and transmitted; the kernel's structure has the lower 32 bits.
+    package var received: UInt64 = 0
+    package var transmitted: UInt64 = 0
     package var framing: UInt32 = 0
     package var overrun: UInt32 = 0
     package var parity: UInt32 = 0

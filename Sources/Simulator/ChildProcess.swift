@@ -22,7 +22,8 @@ final class ChildProcess {
     init(shell command: String) throws(Errno) {
         let toChild = try Pipe()
         let fromChild = try Pipe()
-        let id = try spawn(["sh", "-c", command], input: toChild.reads, output: fromChild.writes)
+        let id = try spawn(
+            "/bin/sh", ["sh", "-c", command], input: toChild.reads, output: fromChild.writes, in: .ownGroup)
         self.id = id
         input = toChild.takeWrites()
         output = fromChild.takeReads()
@@ -70,33 +71,4 @@ private struct Pipe: ~Copyable {
     /// Keeps one end, closes the other.
     consuming func takeReads() -> Descriptor { readEnd }
     consuming func takeWrites() -> Descriptor { writeEnd }
-}
-
-/// Starts a program by its name in a process group of its own, with no signal blocked or ignored.
-private func spawn(_ words: [String], input: Int32, output: Int32) throws(Errno) -> pid_t {
-    var actions = posix_spawn_file_actions_t()
-    posix_spawn_file_actions_init(&actions)
-    defer { posix_spawn_file_actions_destroy(&actions) }
-    posix_spawn_file_actions_adddup2(&actions, input, STDIN_FILENO)
-    posix_spawn_file_actions_adddup2(&actions, output, STDOUT_FILENO)
-
-    var attributes = posix_spawnattr_t()
-    posix_spawnattr_init(&attributes)
-    defer { posix_spawnattr_destroy(&attributes) }
-    var none = sigset_t()
-    var all = sigset_t()
-    sigemptyset(&none)
-    sigfillset(&all)
-    posix_spawnattr_setsigmask(&attributes, &none)
-    posix_spawnattr_setsigdefault(&attributes, &all)
-    posix_spawnattr_setpgroup(&attributes, 0)
-    posix_spawnattr_setflags(
-        &attributes, Int16(POSIX_SPAWN_SETPGROUP | POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF))
-
-    var arguments: [UnsafeMutablePointer<CChar>?] = words.map { strdup($0) } + [nil]
-    defer { for argument in arguments { free(argument) } }
-    var id = pid_t()
-    let error = posix_spawn(&id, "/bin/sh", &actions, &attributes, &arguments, clinux_environment())
-    guard error == 0 else { throw Errno(rawValue: error) }
-    return id
 }

@@ -50,6 +50,10 @@ package enum Effect: Equatable, Sendable {
     case connect
     /// End the connection, after what is unsent (graceful) or at once; `disconnected` is to follow.
     case disconnect(graceful: Bool)
+    /// What people are told about the port has changed: `PortState`.
+    case changed
+    /// The port has retired: its process is to end.
+    case end
     case log(LogLevel, String)
 }
 

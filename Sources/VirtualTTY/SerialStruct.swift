@@ -82,8 +82,8 @@ struct SerialStruct: Sendable {
 struct SerialRS485: Sendable, Equatable {
     static let size = 32
     static let enabled: UInt32 = 1
-    /// SER_RS485_ENABLED … SER_RS485_MODE_RS422: all that this kernel interface defines.
-    static let knownFlags: UInt32 = 0x1FF
+    /// SER_RS485_ENABLED … SER_RS485_MODE_RS422 (bit 9): all that the kernel defines. Bit 3 has no meaning.
+    static let knownFlags: UInt32 = 0x3F7
 
     var flags: UInt32 = 0
     /// Milliseconds between RTS and data.

@@ -95,7 +95,8 @@ extension LineCounters {
         var bytes: [UInt8] = []
         bytes.reserveCapacity(80)
         for count in [
-            cts, dsr, ri, dcd, received, transmitted, framing, overrun, parity, breaks, bufferOverrun,
+            cts, dsr, ri, dcd, UInt32(truncatingIfNeeded: received), UInt32(truncatingIfNeeded: transmitted), framing,
+            overrun, parity, breaks, bufferOverrun,
         ] { bytes.appendLittleEndian(count) }
         return bytes + [UInt8](repeating: 0, count: 80 - bytes.count)
     }

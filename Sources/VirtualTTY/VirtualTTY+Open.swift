@@ -5,19 +5,23 @@ import SystemPackage
 // open(2), close(2) and hang-up (tty_io.c, tty_port.c).
 extension VirtualTTY {
     /// A program opens the node. Answered once the remote port is there, or is not.
-    /// - Parameter isAdministrator: has the caller CAP_SYS_ADMIN? Asked only where it matters.
-    package mutating func open(_ id: RequestID, isAdministrator: () -> Bool) {
+    /// - Parameters:
+    ///   - opener: the caller's thread.
+    ///   - isAdministrator: has the caller CAP_SYS_ADMIN? Asked only where it matters.
+    package mutating func open(_ id: RequestID, by opener: Int32 = 0, isAdministrator: () -> Bool) {
         beginEvent()
+        if hasRetired { return fail(id, .noSuchAddressOrDevice) }
         if exclusive && liveFiles > 0 && !isAdministrator() { return fail(id, .resourceBusy) }
         let file = FileID(rawValue: nextFile)
         nextFile &+= 1
         // A close still under way gives way to the open: the connection is kept.
         if closing != nil && link != .disconnecting { endClosing() }
         if isLinkUp {
-            completeOpen(id, file)
+            completeOpen(id, file, opener)
             return
         }
-        opens.append(ParkedOpen(id: id, file: file, deadline: now + configuration.connectTimeout))
+        opens.append(
+            ParkedOpen(id: id, file: file, opener: opener, deadline: now + configuration.connectTimeout))
         if link == .down {
             // What failed before was said then.
             attempts = 0
@@ -26,8 +30,9 @@ extension VirtualTTY {
     }
 
     /// The open has succeeded. Every open raises DTR and RTS again (tty_port_block_til_ready).
-    mutating func completeOpen(_ id: RequestID, _ file: FileID) {
-        files.insert(OpenFile(id: file))
+    mutating func completeOpen(_ id: RequestID, _ file: FileID, _ opener: Int32) {
+        files.insert(OpenFile(id: file, opener: opener))
+        needsReview = true
         answer(id, .opened(file))
         if configuration.lines == .raise && !discipline.termios.isB0 { setOutputs(outputs.union([.dtr, .rts])) }
     }
@@ -43,6 +48,7 @@ extension VirtualTTY {
     package mutating func release(_ id: RequestID, _ file: FileID) {
         beginEvent()
         let released = files.remove(file)
+        needsReview = true
         abandon(file)
         guard let released, !released.isDead, liveFiles == 0, opens.isEmpty else {
             if files.isEmpty && opens.isEmpty { exclusive = false }
@@ -83,7 +89,7 @@ extension VirtualTTY {
         let id = closing?.id
         closing = nil
         let late = queue.count + wire.dataCount
-        if late > 0 { log(.warning, "closed with \(late) bytes unsent: they are lost") }
+        if late > 0 { fault(.warning, "closed with \(late) bytes unsent: they are lost") }
         queue.flushData()
         drainedBytes = acceptedBytes
         purge = nil
@@ -110,6 +116,7 @@ extension VirtualTTY {
     mutating func hangUp(_ why: String) {
         if liveFiles > 0 { log(.notice, "hung up: \(why)") }
         files.updateAll { $0.isDead = true }
+        needsReview = true
         for read in reads { answer(read.id, .data(0..<0)) }
         for write in writes {
             let count = write.before + write.offset

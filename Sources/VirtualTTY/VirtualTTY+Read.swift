@@ -80,7 +80,7 @@ extension VirtualTTY {
 
     /// Data from the remote port: this part of `bytes`.
     mutating func receiveData(_ bytes: borrowing Span<UInt8>, _ range: Range<Int>) {
-        counters.received &+= UInt32(truncatingIfNeeded: range.count)
+        counters.received &+= UInt64(range.count)
         guard liveFiles > 0 || !opens.isEmpty, purge == nil, discipline.termios.cflag.contains(.CREAD) else { return }
         var start = range.lowerBound
         if backlog.isEmpty {

@@ -15,6 +15,7 @@ extension VirtualTTY {
     /// The program has started: connects at once where the connection is to be held always.
     package mutating func start() {
         beginEvent()
+        reviewed.since = now
         if configuration.connect == .always { startConnecting() }
     }
 
@@ -29,6 +30,7 @@ extension VirtualTTY {
         guard link == .connecting else { return }
         if opens.isEmpty && files.isEmpty && configuration.connect == .open { return disconnect(graceful: false) }
         log(.info, "connected to \(peer)")
+        self.peer = peer
         client = ComPortClient(traces: configuration.logLevel >= .trace)
         wire.removeAll()
         unresolved.removeAll()
@@ -78,7 +80,7 @@ extension VirtualTTY {
         beginEvent()
         guard link == .connecting else { return }
         attempts += 1
-        if attempts == 1 { log(.error, reason) } else { log(.debug, reason) }
+        fault(attempts == 1 ? .error : .debug, reason)
         failLink(error)
     }
 
@@ -164,11 +166,13 @@ extension VirtualTTY {
         }
         attempts = 0
         lossDeadline = nil
+        if isLost { reconnects += 1 }
+        isLost = false
         link = .up
         if client.unanswered != [] { log(.info, "the server does not answer: \(client.unanswered)") }
         let waiting = opens
         opens.removeAll()
-        for open in waiting { completeOpen(open.id, open.file) }
+        for open in waiting { completeOpen(open.id, open.file, open.opener) }
         stage()
     }
 
@@ -176,7 +180,7 @@ extension VirtualTTY {
     private mutating func refused(_ why: String) {
         let said = client.heard.isEmpty ? "it said nothing else" : "it said \"\(client.heard.printable(limit: 60))\""
         attempts += 1
-        if attempts == 1 { log(.error, "the server does not speak RFC 2217: \(why); \(said)") }
+        fault(attempts == 1 ? .error : .debug, "the server does not speak RFC 2217: \(why); \(said)")
         opens.forEach { fail($0.id, .protocolError) }
         opens.removeAll()
         effects.list.append(.disconnect(graceful: false))
@@ -209,7 +213,8 @@ extension VirtualTTY {
         if wasOpening { attempts += 1 }
         effects.list.append(.disconnect(graceful: false))
         let level: LogLevel = attempts > 1 ? .debug : liveFiles > 0 || wasOpening ? .error : .notice
-        log(level, "connection lost: \(reason)\(said)")
+        fault(level, "connection lost: \(reason)\(said)")
+        isLost = isLost || !wasOpening
         if unsent > 0 { log(.warning, "up to \(unsent) bytes were on the way when the connection was lost") }
         let hadCarrier = inputs.contains(.dcd)
         dropConnectionState()
@@ -246,6 +251,7 @@ extension VirtualTTY {
             self.timedBreak = nil
         }
         wire.removeAll()
+        peer = nil
         told = nil
         purge = nil
         lingerUntil = nil
@@ -288,6 +294,14 @@ extension VirtualTTY {
         } else {
             attempts = 0
         }
+    }
+
+    /// The servers to connect to are others: what waits for another attempt tries at once.
+    package mutating func serversChanged() {
+        beginEvent()
+        guard case .lost = link else { return }
+        attempts = min(attempts, 1)
+        startConnecting()
     }
 
     /// Hands decoded words over to the log.

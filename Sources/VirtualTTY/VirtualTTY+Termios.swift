@@ -23,6 +23,7 @@ extension VirtualTTY {
     mutating func apply(_ new: Termios, _ id: RequestID, _ file: FileID) {
         let old = discipline.termios
         discipline.setTermios(new)
+        needsReview = true
         if !new.isB0 { lastBaud = new.ospeed }
         let tickets = sendSettings()
         if new.isB0 && !old.isB0 { setOutputs(outputs.subtracting([.dtr, .rts])) }
@@ -119,6 +120,7 @@ extension VirtualTTY {
         if termios != discipline.termios {
             log(.info, "the remote port uses \(command), not what was asked for")
             discipline.setTermios(termios)
+            needsReview = true
             // Asked for once is enough: what holds now is what was agreed on.
             if told != nil { told = lineSettings }
         }

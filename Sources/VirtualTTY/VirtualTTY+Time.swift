@@ -93,7 +93,7 @@ extension VirtualTTY {
         let late = opens.filter { $0.deadline <= now }
         opens.removeAll { $0.deadline <= now }
         for open in late { fail(open.id, .timedOut) }
-        log(.error, "no connection within \(configuration.connectTimeout / .milliseconds(1)) ms")
+        fault(.error, "no connection within \(configuration.connectTimeout / .milliseconds(1)) ms")
         if opens.isEmpty && liveFiles == 0 && configuration.connect == .open { abandonConnection() }
     }
 

@@ -38,7 +38,7 @@ extension VirtualTTY {
         }
         if offset < bytes.count { offset += queue.append(bytes, from: offset) }
         let taken = offset - start
-        counters.transmitted &+= UInt32(truncatingIfNeeded: taken)
+        counters.transmitted &+= UInt64(taken)
         acceptedBytes &+= UInt64(taken)
         return taken
     }

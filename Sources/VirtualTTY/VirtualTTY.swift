@@ -9,7 +9,7 @@ import SystemPackage
 ///
 /// By topic: `+Open` (open, close, hang-up), `+Read`, `+Write` (data and TransmitQueue), `+Ioctl` (which number does
 /// what), `+Termios`, `+ModemLines`, `+Drain` (waiting for output, breaks), `+Poll`, `+Remote` (the connection),
-/// `+Time` (deadlines).
+/// `+Time` (deadlines), `+Status` (what people are told, and the port's end).
 package struct VirtualTTY: Sendable {
     package var configuration: PortConfiguration
     /// What is to be done; whoever calls takes and empties it.
@@ -60,7 +60,7 @@ package struct VirtualTTY: Sendable {
     var untimedBytes = 0
 
     // The remote end.
-    package internal(set) var link = Link.down
+    package internal(set) var link = Link.down { didSet { needsReview = true } }
     var client = ComPortClient()
     /// What the server was last told, so that only changes are sent; nil where nothing was.
     var told: LineSettings?
@@ -76,16 +76,30 @@ package struct VirtualTTY: Sendable {
     var unacknowledged = 0
     /// Failed attempts since the link was up.
     var attempts = 0
+    /// Where it is connected to.
+    var peer: String?
+    /// It was up, and is not any more though it is wanted.
+    var isLost = false
+
+    // What people are told.
+    /// Something of what they are told may have changed, or whether anybody has the port open.
+    var needsReview = false
+    var reviewed = Reviewed()
+    var reconnects: UInt64 = 0
+    var lastFault: (text: String, at: MonotonicTime)?
+    /// The port is to end once no program has it open; and it has come to that: there is no way back.
+    package internal(set) var isRetiring = false
+    package internal(set) var hasRetired = false
 
     // Parked requests.
-    var opens: [ParkedOpen] = []
+    var opens: [ParkedOpen] = [] { didSet { needsReview = true } }
     var reads: [ParkedRead] = []
     var writes: [ParkedWrite] = []
     var drains: [ParkedDrain] = []
     var settings: [ParkedSetting] = []
     var modemWaits: [ParkedModemWait] = []
     var timedBreak: TimedBreak?
-    var closing: Closing?
+    var closing: Closing? { didSet { needsReview = true } }
     /// The connection is kept until then although nothing is open.
     var lingerUntil: MonotonicTime?
 
@@ -132,6 +146,8 @@ package enum Link: Equatable, Sendable {
 /// One open of the node: what a file descriptor, with its duplicates, stands for.
 struct OpenFile: Sendable {
     let id: FileID
+    /// The thread that opened it; 0 where that is not known.
+    var opener: Int32 = 0
     /// Hung up: reads end, all else is EIO, for as long as it stays open.
     var isDead = false
     /// The kernel waits for a notification.
@@ -143,6 +159,7 @@ struct OpenFile: Sendable {
 struct ParkedOpen: Sendable {
     let id: RequestID
     let file: FileID
+    let opener: Int32
     let deadline: MonotonicTime
 }
 

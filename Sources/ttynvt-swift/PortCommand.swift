@@ -12,15 +12,18 @@ import VirtualTTY
 /// `ttynvt-swift -S host:port -n name`: one port, in the foreground, until it is ended by a signal.
 struct PortCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "port", abstract: "Make one remote serial port a device of this machine (the default command).")
+        commandName: "port", abstract: "Make one remote serial port a device of this machine (the default command).",
+        usage: "ttynvt-swift port --server <host:port> --name <name> [<options>]")
 
-    @Option(name: [.customShort("S"), .long], help: ArgumentHelp("The RFC 2217 server.", valueName: "host:port"))
-    var server: String
+    @Option(
+        name: [.customShort("S"), .long],
+        help: ArgumentHelp("The RFC 2217 server; several, with commas, are tried in order.", valueName: "host:port"))
+    var server: String?
 
     @Option(
         name: [.customShort("n"), .long], help: ArgumentHelp("The device's name, ttyX or /dev/ttyX.", valueName: "name")
     )
-    var name: String
+    var name: String?
 
     @Option(name: [.customShort("M"), .long], help: "Major number; 0 lets the kernel choose.")
     var major: UInt32 = 0
@@ -30,6 +33,9 @@ struct PortCommand: ParsableCommand {
 
     @Flag(name: .customShort("f"), help: "Stay in the foreground: always so, accepted for compatibility.")
     var foreground = false
+
+    /// Who starts a port as a supervisor says so, and finds its ports again by it.
+    @Option(help: .hidden) var supervised: String?
 
     @Flag(name: .customShort("E"), help: "Log to standard error even where the journal would be used.")
     var logToStandardError = false
@@ -42,6 +48,12 @@ struct PortCommand: ParsableCommand {
     @Option(name: .long, help: "The group that may use the device, where no udev rule says so.")
     var group = Self.defaultGroup
 
+    @Option(name: .long, help: "Whose the device is, where no udev rule says so.")
+    var owner = Self.defaultOwner
+
+    @Option(name: .long, help: ArgumentHelp("Its mode, where no udev rule says so.", valueName: "octal"))
+    var mode = NodeMode(rawValue: 0o660)
+
     @Option(name: .long, help: "Whom to become once the device exists, when started as root.")
     var user = Self.defaultUser
 
@@ -51,14 +63,26 @@ struct PortCommand: ParsableCommand {
 
     @OptionGroup var options: PortOptions
 
+    /// This is the default command, so a mistyped one comes to it as a word.
+    @Argument(help: .hidden) var words: [String] = []
+
+    func validate() throws {
+        if let word = words.first {
+            throw ValidationError("unknown command '\(word.singleLine)'; see ttynvt-swift --help")
+        }
+        guard server != nil else { throw ValidationError("Missing expected argument '--server <host:port>'") }
+        guard name != nil else { throw ValidationError("Missing expected argument '--name <name>'") }
+    }
+
     func run() throws {
         let name: DeviceName
-        let endpoint: Endpoint
+        let servers: [Endpoint]
+        let server = server ?? ""
         do {
-            name = try DeviceName(self.name)
-            endpoint = try Endpoint(parsing: server)
+            name = try DeviceName(self.name ?? "")
+            servers = try [Endpoint](parsingList: server)
             try DeviceNode.check(name, major: major, minor: minor)
-        } catch let error as Endpoint.ParseError {
+        } catch let error as EndpointListError {
             throw Failure("illegal server '\(server)' (-S): \(error)")
         } catch {
             throw Failure("\(error)")
@@ -69,16 +93,17 @@ struct PortCommand: ParsableCommand {
         try checkUserAndGroup()
         Privileges.gainNoMore()
         Signals.block()
-        try PortProcess(
-            name: name, endpoint: endpoint, command: self, log: makeLogger(name, endpoint)
-        ).run()
+        try PortProcess(name: name, servers: servers, command: self, log: makeLog(name, servers)).run()
     }
 
     /// Only root can become somebody. The defaults may be missing: then a number stands for them, or udev's word holds.
     private func checkUserAndGroup() throws {
         guard geteuid() == 0 else { return }
-        guard user == Self.defaultUser || Privileges.hasUser(named: user) else {
+        guard user == Self.defaultUser || Privileges.user(named: user) != nil else {
             throw Failure("no user '\(user)' (--user)")
+        }
+        guard owner == Self.defaultOwner || Privileges.user(named: owner) != nil else {
+            throw Failure("no user '\(owner)' (--owner)")
         }
         guard group == Self.defaultGroup || Privileges.group(named: group) != nil else {
             throw Failure("no group '\(group)' (--group)")
@@ -87,31 +112,16 @@ struct PortCommand: ParsableCommand {
 
     private static let defaultUser = "nobody"
     private static let defaultGroup = "dialout"
+    private static let defaultOwner = "root"
 
-    var logLevel: LogLevel { LogLevel(rawValue: min(max(debug, 0), LogLevel.trace.rawValue)) ?? .notice }
+    var logLevel: LogLevel { LogLevel(clamping: debug) }
 
-    private func makeLogger(_ name: DeviceName, _ endpoint: Endpoint) -> Logger {
-        let usesJournal = JournalLogHandler.isOurs && !logToStandardError
-        var logger = Logger(label: "ttynvt-swift") { _ -> any LogHandler in
-            if usesJournal { JournalLogHandler(identifier: "ttynvt-swift") } else { StderrLogHandler() }
-        }
-        logger.logLevel = logLevel.swiftLogLevel
+    private func makeLog(_ name: DeviceName, _ servers: [Endpoint]) -> PortLog {
+        var logger = makeLogger(level: debug, toStandardError: logToStandardError)
         logger[metadataKey: "port"] = "\(name)"
-        logger[metadataKey: "server"] = "\(endpoint)"
-        return logger
-    }
-}
-
-extension LogLevel {
-    var swiftLogLevel: Logger.Level {
-        switch self {
-        case .error: .error
-        case .warning: .warning
-        case .notice: .notice
-        case .info: .info
-        case .debug: .debug
-        case .trace: .trace
-        }
+        let log = PortLog(logger)
+        log.setServers(servers)
+        return log
     }
 }
 
@@ -121,4 +131,19 @@ struct Failure: Error, CustomStringConvertible {
 
     /// - Parameter description: one line, whatever it quotes.
     init(_ description: String) { self.description = LogLine.clean(description) }
+}
+
+/// A node's mode, in octal: `660` or `0660`.
+struct NodeMode: RawRepresentable, ExpressibleByArgument, CustomStringConvertible {
+    let rawValue: UInt32
+
+    init(rawValue: UInt32) { self.rawValue = rawValue }
+
+    init?(argument: String) {
+        guard let mode = UInt32(argument, radix: 8), mode <= 0o777, argument.first != "+" else { return nil }
+        self.init(rawValue: mode)
+    }
+
+    var description: String { "0" + String(rawValue, radix: 8) }
+    var defaultValueDescription: String { description }
 }

@@ -1,7 +1,7 @@
 import CUSEDevice
 import Glibc
-import Logging
 import Platform
+import PortControl
 import PortRuntime
 import RemotePort
 import SerialLine
@@ -10,27 +10,55 @@ import VirtualTTY
 /// One port at work, from start to signal: the device, the connection, and how they begin and end.
 final class PortProcess: Sendable {
     private let name: DeviceName
-    private let endpoint: Endpoint
+    private let servers: [Endpoint]
     private let command: PortCommand
-    private let log: Logger
+    private let log: PortLog
     private let failure = Monitor<Failure?>(nil)
     private let hasEnded = Monitor(false)
     /// A signal came, or there was no device: the loop ends because it is told to.
     private let isEnding = Monitor(false)
+    private let isRetired = Monitor(false)
+    private let controlThread = Monitor<Thread?>(nil)
 
-    init(name: DeviceName, endpoint: Endpoint, command: PortCommand, log: Logger) {
+    init(name: DeviceName, servers: [Endpoint], command: PortCommand, log: PortLog) {
         self.name = name
-        self.endpoint = endpoint
+        self.servers = servers
         self.command = command
         self.log = log
     }
 
-    /// Serves the port until a signal comes, or there is no device to serve.
+    /// What the port's threads share.
+    private struct Parts: Sendable {
+        let port: Port
+        let device: CUSEDevice
+        let remote: RemotePort
+        let control: PortControlServer
+        let report: PortReport
+    }
+
+    /// Serves the port until a signal comes, it retires, or there is no device to serve.
     func run() throws {
+        let parts = try makeParts()
+        let threads = try parts.remote.start()
+        Signals.interruptOnUser1()
+        let main = pthread_self()
+        let signals = try Thread("signals") { self.endOnSignal(parts, main) }
+        parts.device.run { self.begin(parts) }
+        // The kernel may let go of the device by itself: then everything ends the same way, but not well.
+        if !isEnding.withLock({ $0 }) { failure.withLock { $0 = $0 ?? Failure("\(DeviceError.ended("\(name)"))") } }
+        end(parts)
+        hasEnded.withLock { $0 = true }
+        threads.forEach { $0.join() }
+        controlThread.withLock { $0 }?.join()
+        log.log(.info, "\(parts.device.receivedCount) requests received, \(parts.device.answeredCount) answered")
+        _ = signals
+        if let failure = failure.withLock({ $0 }) { throw failure }
+    }
+
+    private func makeParts() throws -> Parts {
         let log = log
-        let port = Port(
-            configuration: command.options.configuration(logLevel: command.logLevel, minor: command.minor)
-        ) { level, text in log.log(level: level.swiftLogLevel, "\(text)") }
+        let configuration = command.options.configuration(logLevel: command.logLevel, minor: command.minor)
+        let port = Port(configuration: configuration) { log.log($0, $1) }
         let device: CUSEDevice
         do {
             device = try CUSEDevice(
@@ -39,45 +67,69 @@ final class PortProcess: Sendable {
         } catch {
             throw Failure("\(error)")
         }
-        let remote = try RemotePort(endpoint, port: port, deadAfter: command.options.deadAfter)
-        port.attach(kernel: device, remote: remote)
-        let threads = try remote.start()
-        Signals.interruptOnUser1()
-        let main = pthread_self()
-        let signals = try Thread("signals") { self.endOnSignal(port, device, remote, main) }
-        device.run { self.begin(port, device) }
-        // The kernel may let go of the device by itself: then everything ends the same way, but not well.
-        if !isEnding.withLock({ $0 }) { failure.withLock { $0 = $0 ?? Failure("\(DeviceError.ended("\(name)"))") } }
-        end(port, remote)
-        hasEnded.withLock { $0 = true }
-        threads.forEach { $0.join() }
-        log.info("\(device.receivedCount) requests received, \(device.answeredCount) answered")
-        _ = signals
-        if let failure = failure.withLock({ $0 }) { throw failure }
+        let remote = try RemotePort(
+            servers, port: port, deadAfter: command.options.deadAfter, patience: configuration.connectTimeout)
+        let control = try PortControlServer()
+        let report = PortReport(
+            port, remote, control, log: log, options: Self.optionArguments(CommandLine.arguments)
+        ) { [isRetired] in
+            isRetired.withLock { $0 = true }
+            // To the thread that waits for it, as if somebody had ended the port.
+            kill(getpid(), SIGTERM)
+        }
+        port.attach(kernel: device, remote: remote, observer: report)
+        return Parts(port: port, device: device, remote: remote, control: control, report: report)
     }
 
     /// The kernel has been told of the device: is it there?
-    private func begin(_ port: Port, _ device: CUSEDevice) {
+    private func begin(_ parts: Parts) {
         do {
             let node = try DeviceNode(made: name)
-            if geteuid() == 0, let group = Privileges.group(named: command.group) { node.give(to: group, mode: 0o660) }
+            if geteuid() == 0 {
+                node.give(
+                    to: Privileges.user(named: command.owner) ?? 0, group: Privileges.group(named: command.group),
+                    mode: command.mode.rawValue)
+            }
+            let socket = try makeControlSocket()
             try Privileges.drop(to: command.user)
-            log.notice("\(node.path) (\(node.major):\(node.minor)) is there, for \(endpoint)")
-            if command.check { try ServerCheck(endpoint, timeout: command.options.connectTimeout).run(log) }
-            port.withTTY { $0.start() }
+            log.log(.notice, "\(node.path) (\(node.major):\(node.minor)) is there, for \(servers.listed)")
+            if socket != nil || parts.report.chore != nil {
+                let thread = try parts.control.start(socket, chore: parts.report.chore) {
+                    parts.report.answer($0, $1)
+                }
+                controlThread.withLock { $0 = thread }
+            }
+            if command.check { try ServerCheck(servers, timeout: command.options.connectTimeout).run(log) }
+            parts.port.withTTY { $0.start() }
+            parts.report.begin(node)
         } catch {
             failure.withLock { $0 = Failure("\(error)") }
             isEnding.withLock { $0 = true }
-            device.stop()
+            parts.device.stop()
         }
     }
 
-    private func endOnSignal(_ port: Port, _ device: CUSEDevice, _ remote: RemotePort, _ main: pthread_t) {
+    /// A port that has no place for its socket works all the same, and cannot be asked.
+    private func makeControlSocket() throws -> ControlSocket? {
+        do {
+            return try ControlSocket(for: name, owner: Privileges.userAfterDrop(to: command.user))
+        } catch {
+            if case .inUse = error { throw error }
+            log.log(.info, "it cannot be asked for its status: \(error)")
+            return nil
+        }
+    }
+
+    private func endOnSignal(_ parts: Parts, _ main: pthread_t) {
         let signal = Signals.wait()
-        log.notice("ended by \(signal == SIGINT ? "SIGINT" : signal == SIGHUP ? "SIGHUP" : "SIGTERM")")
+        if isRetired.withLock({ $0 }) {
+            log.log(.notice, "retired: no program has it open")
+        } else {
+            log.log(.notice, "ended by \(signal == SIGINT ? "SIGINT" : signal == SIGHUP ? "SIGHUP" : "SIGTERM")")
+        }
         isEnding.withLock { $0 = true }
-        end(port, remote)
-        device.stop()
+        end(parts)
+        parts.device.stop()
         // The loop may be about to block when the signal comes: again until it has seen it.
         while !hasEnded.withLock({ $0 }) {
             pthread_kill(main, SIGUSR1)
@@ -86,8 +138,26 @@ final class PortProcess: Sendable {
     }
 
     /// Hangs up, says goodbye to the server, and lets the threads end.
-    private func end(_ port: Port, _ remote: RemotePort) {
-        port.withTTY { $0.shutDown() }
-        remote.stop()
+    private func end(_ parts: Parts) {
+        parts.report.end()
+        parts.control.stop()
+        parts.port.withTTY { $0.shutDown() }
+        parts.remote.stop()
+    }
+
+    /// What the port was started with, but for its servers, which may change: to be compared with what it would be
+    /// started with now.
+    static func optionArguments(_ arguments: [String]) -> [String] {
+        var rest = arguments.dropFirst()
+        if rest.first == "port" { rest = rest.dropFirst() }
+        var options: [String] = []
+        while let argument = rest.popFirst() {
+            if argument == "-S" || argument == "--server" {
+                rest = rest.dropFirst()
+            } else if !argument.hasPrefix("--server=") && !argument.hasPrefix("-S=") {
+                options.append(argument)
+            }
+        }
+        return options
     }
 }

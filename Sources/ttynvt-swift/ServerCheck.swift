@@ -1,26 +1,39 @@
-import Logging
 import Platform
 import RFC2217
 import RemotePort
 import SerialLine
+import VirtualTTY
 
-/// `--check`: one connection before any program makes one, to say at once what is wrong with the server.
+/// `--check`: one connection before any program makes one, to say at once what is wrong with the server. Of several, one
+/// must be right.
 struct ServerCheck {
-    private let endpoint: Endpoint
+    private let servers: [Endpoint]
     private let timeout: Double
 
-    init(_ endpoint: Endpoint, timeout: Double) {
-        self.endpoint = endpoint
+    init(_ servers: [Endpoint], timeout: Double) {
+        self.servers = servers
         self.timeout = timeout
     }
 
-    func run(_ log: Logger) throws {
+    func run(_ log: PortLog) throws {
+        var failures: [String] = []
+        for endpoint in servers {
+            do {
+                return try check(endpoint, log)
+            } catch {
+                failures.append("\(error)")
+            }
+        }
+        throw Failure(failures.joined(separator: "; "))
+    }
+
+    private func check(_ endpoint: Endpoint, _ log: PortLog) throws {
         let report = try ServerProbe(endpoint, timeout: UInt64(timeout * 1e9)).run()
         guard report.isRFC2217 else {
             let said =
                 report.heard.isEmpty ? "it said nothing else" : "it said \"\(report.heard.printable(limit: 60))\""
             throw Failure("\(endpoint) does not speak RFC 2217: \(report.refusal); \(said)")
         }
-        log.notice("\(endpoint) speaks RFC 2217; it answers queries of \(report.answered)")
+        log.log(.notice, "\(endpoint) speaks RFC 2217; it answers queries of \(report.answered)")
     }
 }

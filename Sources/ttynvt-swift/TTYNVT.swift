@@ -11,6 +11,14 @@ struct TTYNVT: ParsableCommand {
             creates /dev/ttyMIO04-1-com1 and connects it to the RFC 2217 server there whenever a program opens it.
             """,
         version: "0.1.0",
-        subcommands: [PortCommand.self, Browse.self, Simulate.self],
+        subcommands: [
+            PortCommand.self,
+            Supervise.self,
+            Status.self,
+            Browse.self,
+            Probe.self,
+            CheckConfig.self,
+            Simulate.self,
+        ],
         defaultSubcommand: PortCommand.self)
 }

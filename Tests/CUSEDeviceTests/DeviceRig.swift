@@ -115,7 +115,7 @@ func withRemote(
     _ tcpPort: UInt16, _ configure: (inout PortConfiguration) -> Void = { _ in }, _ body: (DeviceRig) throws -> Void
 ) throws {
     try withDevice(configure) { port in
-        let remote = try RemotePort(Endpoint(host: "127.0.0.1", port: tcpPort), port: port, deadAfter: 15)
+        let remote = try RemotePort([Endpoint(host: "127.0.0.1", port: tcpPort)], port: port, deadAfter: 15)
         return (remote, try remote.start(), { remote.stop() })
     } _: { rig in
         try body(rig)

@@ -1,5 +1,6 @@
 import RFC2217
 import SerialLine
+import TestSupport
 import Testing
 
 /// One command as RFC 2217 puts it on the wire, from the client and from the server: between the roles only the code

@@ -1,4 +1,5 @@
 import RFC2217
+import TestSupport
 import Testing
 
 /// Two Q-method peers about one option, the messages between them, and what is left to happen.

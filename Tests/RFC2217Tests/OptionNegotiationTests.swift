@@ -1,5 +1,6 @@
 import RFC2217
 import SerialLine
+import TestSupport
 import Testing
 
 @Suite struct OptionNegotiationTests {

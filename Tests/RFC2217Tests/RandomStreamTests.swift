@@ -1,4 +1,5 @@
 import RFC2217
+import TestSupport
 import Testing
 
 /// What the sequences of a run are made of.

@@ -1,5 +1,6 @@
 import RFC2217
 import SerialLine
+import TestSupport
 
 extension SplitMix64 {
     /// Any command that survives being written and read by `role`.

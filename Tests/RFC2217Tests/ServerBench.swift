@@ -1,5 +1,6 @@
 import RFC2217
 import SerialLine
+import TestSupport
 
 /// A server and a serial port that does all it is told: bytes of a client in, bytes to the client out.
 struct ServerBench {

@@ -18,7 +18,12 @@ package struct SplitMix64: RandomNumberGenerator {
 
     package mutating func byte() -> UInt8 { UInt8(truncatingIfNeeded: next() >> 56) }
 
+    /// A byte that is 0xFF, which escaping is about, one time in four.
+    package mutating func escapeHeavyByte() -> UInt8 { below(4) == 0 ? 0xFF : byte() }
+
     package mutating func bytes(_ count: Int) -> [UInt8] { (0..<count).map { _ in byte() } }
+
+    package mutating func escapeHeavyBytes(_ count: Int) -> [UInt8] { (0..<count).map { _ in escapeHeavyByte() } }
 
     /// One of them.
     package mutating func pick<Element>(_ choices: [Element]) -> Element { choices[below(choices.count)] }

@@ -10,3 +10,8 @@ package func wire(_ text: String) -> [UInt8] {
         }
     }
 }
+
+/// The bytes as `FF FA 2C`, to be pasted into a test.
+package func hex(_ bytes: [UInt8]) -> String {
+    bytes.map { ($0 < 16 ? "0" : "") + String($0, radix: 16, uppercase: true) }.joined(separator: " ")
+}

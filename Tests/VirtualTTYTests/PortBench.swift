@@ -64,6 +64,10 @@ final class PortBench {
     private(set) var times: [RequestID: MonotonicTime] = [:]
     var notified: [FileID] = []
     private(set) var log: [String] = []
+    /// What people were told, each time it changed.
+    private(set) var changes: [PortState] = []
+    /// How often the port said that its process is to end.
+    private(set) var ends = 0
     /// Told of every answer as it comes.
     var whenAnswered: (RequestID, Outcome) -> Void = { _, _ in }
     /// What went wrong, said once.
@@ -127,6 +131,7 @@ final class PortBench {
     }
 
     private func takeEffects() -> Bool {
+        tty.review()
         guard !tty.effects.isEmpty else { return false }
         let effects = tty.effects
         tty.effects.removeAll()
@@ -137,6 +142,8 @@ final class PortBench {
             case .connect: connect()
             case .disconnect(let graceful): disconnect(graceful)
             case .log(_, let text): log.append(text)
+            case .changed: changes.append(tty.state)
+            case .end: ends += 1
             }
         }
         return true

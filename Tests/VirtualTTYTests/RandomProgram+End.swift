@@ -34,6 +34,9 @@ extension RandomProgram {
         }
         keepHeard()
         var rounds = 0
+        // One that is to retire ends with the last close, once.
+        let isEnded = port.ends > 0
+        let isRetiring = port.tty.isRetiring
         while let file = files.first, rounds < 100 {
             rounds += 1
             close(file)
@@ -42,6 +45,7 @@ extension RandomProgram {
         port.advance(.seconds(3600))
         if port.tty.parkedCount > 0 { port.fail("\(port.tty.parkedCount) requests wait for ever") }
         if let deadline = port.tty.nextDeadline(), deadline <= port.clock.now { port.fail("a deadline in the past") }
+        if port.ends != (isRetiring || isEnded ? 1 : 0) { port.fail("ended \(port.ends) times") }
         let rest: Link = port.tty.configuration.connect == .always ? .up : .down
         if port.tty.link != rest { port.fail("ends \(port.tty.link)") }
     }

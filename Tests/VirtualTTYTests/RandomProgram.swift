@@ -58,6 +58,7 @@ final class RandomProgram {
     private func answered(_ id: RequestID, _ outcome: Outcome) {
         switch outcome {
         case .opened(let file):
+            if port.ends > 0 { port.fail("opened after the end") }
             if opens.remove(id) == nil { port.fail("opened what nobody asked for") }
             files.append(file)
         case .data(let bytes):
@@ -71,7 +72,7 @@ final class RandomProgram {
     }
 
     private func step() {
-        switch random.below(24) {
+        switch random.below(26) {
         case 0: open()
         case 1: if let file = file(), files.count > 1 || !isLossless { close(file) }
         case 2..<6: if let file = file() { startRead(file) }
@@ -83,6 +84,9 @@ final class RandomProgram {
         case 19: port.makeRoom(random.below(30_000))
         case 20: port.room = random.pick([0, 1, 100, .max])
         case 21 where !isLossless: network()
+        case 22 where !files.isEmpty: port.tell { $0.retire() }
+        case 23: port.tell { _ = $0.keep() }
+        case 24: port.tell { $0.serversChanged() }
         default: port.advance(random.pick([0, 1, .milliseconds(1), .milliseconds(100), .seconds(1), .seconds(20)]))
         }
     }

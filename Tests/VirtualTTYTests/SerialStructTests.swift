@@ -164,9 +164,14 @@ import VirtualTTY
     @Test func rs485FlagsNobodyKnows() throws {
         try withPort { port in
             let file = try port.openRaw()
-            let on = port.ioctl(file, .TIOCSRS485, Self.rs485(0x8001))
-            #expect(port.outcome(on) == .error(.invalidArgument))
+            // Bit 3 has no meaning in the kernel, and none is above SER_RS485_MODE_RS422.
+            for flags in [0x8001, 0x9, 0x401] as [UInt32] {
+                let on = port.ioctl(file, .TIOCSRS485, Self.rs485(flags))
+                #expect(port.outcome(on) == .error(.invalidArgument))
+            }
             #expect(port.server?.commands == [])
+            let on = port.ioctl(file, .TIOCSRS485, Self.rs485(0x3F7))
+            #expect(port.outcome(on) == .ioctl(Self.rs485(0x3F7)))
         }
     }
 

@@ -1,0 +1,110 @@
+import Glibc
+import Platform
+import SerialLine
+import SystemPackage
+
+/// Why a port has no control socket.
+package enum ControlSocketError: Error, Equatable, CustomStringConvertible {
+    /// Another process answers there.
+    case inUse(String)
+    case failed(String, Errno)
+
+    package var description: String {
+        switch self {
+        case .inUse(let path): "another process answers at \(path)"
+        case .failed(let path, let error): "cannot make \(path): \(error)"
+        }
+    }
+}
+
+/// The listening socket of a port, in a directory of its own. Everybody may connect: who may ask what is decided by
+/// who the peer is.
+package final class ControlSocket: Sendable {
+    let descriptor: Descriptor
+    package let path: String
+    private let directory: String
+
+    /// Makes directory and socket.
+    /// - Parameters:
+    ///   - base: where ports have their directories.
+    ///   - user: whose the directory becomes, where this process is root now and that user later.
+    package init(
+        for name: DeviceName, in base: String? = nil, owner user: UInt32? = nil
+    ) throws(ControlSocketError) {
+        directory = base.map { "\($0)/\(name)" } ?? Self.directory(of: name)
+        path = directory + "/" + PortControl.socketName
+        do {
+            try Self.makeParents(of: directory)
+            descriptor = try Self.makeDirectory(directory, path, user)
+        } catch .addressInUse {
+            throw .inUse(path)
+        } catch {
+            throw .failed(path, error)
+        }
+    }
+
+    /// systemd's word counts (RuntimeDirectory=), where it is about this port.
+    private static func directory(of name: DeviceName) -> String {
+        if let variable = getenv("RUNTIME_DIRECTORY") {
+            for given in String(cString: variable).split(separator: ":") where given.hasSuffix("/\(name)") {
+                return String(given)
+            }
+        }
+        return "\(PortControl.base)/\(name)"
+    }
+
+    private static func makeParents(of directory: String) throws(Errno) {
+        let parts = directory.split(separator: "/").dropLast()
+        var path = ""
+        for part in parts {
+            path += "/" + part
+            do { try syscall("mkdir") { mkdir(path, 0o755) } } catch .fileExists {}
+        }
+    }
+
+    /// A directory that was left by a port before may belong to the user that one became, who may have put anything
+    /// into it: it is taken back first, and given away last, and no name in it is followed.
+    private static func makeDirectory(_ directory: String, _ path: String, _ user: UInt32?) throws(Errno) -> Descriptor
+    {
+        do { try syscall("mkdir") { mkdir(directory, 0o755) } } catch .fileExists {}
+        let handle = try Descriptor(opening: directory, O_RDONLY | O_DIRECTORY | O_NOFOLLOW)
+        if user != nil { try syscall("fchown") { fchown(handle.raw, 0, 0) } }
+        let socket = try listen(at: path)
+        if let user { try syscall("fchown") { fchown(handle.raw, user, gid_t.max) } }
+        return socket
+    }
+
+    private static func listen(at path: String) throws(Errno) -> Descriptor {
+        guard let address = UnixAddress(path) else { throw .fileNameTooLong }
+        if isAnswered(address) { throw .addressInUse }
+        do { try syscall("unlink") { unlink(path) } } catch .noSuchFileOrDirectory {}
+        let flags = Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue | SOCK_NONBLOCK.rawValue)
+        let socket = Descriptor(owning: try syscall("socket") { Glibc.socket(AF_UNIX, flags, 0) })
+        // bind(2) leaves the mode to the umask: 0666. The port has one thread at work that makes files, this one.
+        let mask = umask(0o111)
+        defer { umask(mask) }
+        try syscall("bind") { address.withSockaddr { Glibc.bind(socket.raw, $0, $1) } }
+        try syscall("listen") { Glibc.listen(socket.raw, 64) }
+        return socket
+    }
+
+    /// Does a process listen there? A socket file whose process is gone refuses.
+    private static func isAnswered(_ address: UnixAddress) -> Bool {
+        let flags = Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue | SOCK_NONBLOCK.rawValue)
+        guard let raw = try? syscall("socket", { Glibc.socket(AF_UNIX, flags, 0) }) else { return false }
+        let socket = Descriptor(owning: raw)
+        do {
+            try syscall("connect") { address.withSockaddr { Glibc.connect(socket.raw, $0, $1) } }
+            return true
+        } catch {
+            // EAGAIN: its queue is full, so there is one.
+            return error == .resourceTemporarilyUnavailable
+        }
+    }
+
+    /// Takes the socket away, and the directory where that is allowed.
+    func remove() {
+        unlink(path)
+        rmdir(directory)
+    }
+}

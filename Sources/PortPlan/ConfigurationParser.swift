@@ -1,0 +1,230 @@
+import SerialLine
+
+/// A fault in the configuration file.
+package struct ConfigurationError: Error, Equatable, Sendable, CustomStringConvertible {
+    /// Counted from 1.
+    package let line: Int
+    package let text: String
+
+    /// `LINE: what is wrong`, to be put behind the file's name.
+    package var description: String { "\(line): \(text)" }
+}
+
+/// Reads the configuration file: sections in brackets, `key = value` lines, comments behind `#` or `;` at a line's
+/// beginning. All faults are found in one go.
+package struct ConfigurationParser {
+    /// What is wrong with an option of the `port` command; nil where nothing is.
+    package typealias OptionCheck = (_ key: String, _ value: String) -> String?
+
+    private enum Section {
+        case discovery
+        case ports
+        case port(Int)
+        /// One that was wrong itself: its lines are not looked at.
+        case unknown
+    }
+
+    /// Longest line, in bytes.
+    private static let longestLine = 4096
+    /// More faults are not listed.
+    private static let mostErrors = 100
+
+    private let checkOption: OptionCheck
+    private var configuration = Configuration()
+    private var errors: [ConfigurationError] = []
+    private var section: Section?
+    private var line = 0
+    /// `section key` of every key seen, and where.
+    private var seen: [String: Int] = [:]
+    private var sectionTitle = ""
+
+    private init(_ checkOption: @escaping OptionCheck) { self.checkOption = checkOption }
+
+    /// - Returns: what the file says, and its faults in the order of lines; with any, the configuration is not whole.
+    package static func parse(
+        _ text: String, checkOption: @escaping OptionCheck
+    ) -> (configuration: Configuration, errors: [ConfigurationError]) {
+        var parser = ConfigurationParser(checkOption)
+        for line in text.split(omittingEmptySubsequences: false, whereSeparator: { $0 == "\n" || $0 == "\r\n" }) {
+            parser.line += 1
+            parser.take(line)
+            if parser.errors.count >= mostErrors { break }
+        }
+        return (parser.configuration, parser.errors)
+    }
+
+    private mutating func fail(_ text: String) { errors.append(ConfigurationError(line: line, text: text)) }
+
+    private mutating func take(_ raw: Substring) {
+        guard raw.utf8.count <= Self.longestLine else {
+            return fail("the line is longer than \(Self.longestLine) bytes")
+        }
+        let text = raw.trimmed
+        guard let first = text.first, first != "#", first != ";" else { return }
+        guard !text.unicodeScalars.contains(where: { $0.value < 0x20 && $0.value != 9 || $0.value == 0x7F }) else {
+            return fail("the line has a control character in it")
+        }
+        if first == "[" { return takeHeader(text) }
+        guard let equals = text.firstIndex(of: "=") else {
+            return fail("'\(text)' is neither 'key = value' nor a [section]")
+        }
+        let key = String(text[..<equals].trimmed)
+        let value = String(text[text.index(after: equals)...].trimmed)
+        guard let section else { return fail("'\(key)' stands before the first [section]") }
+        guard !key.isEmpty else { return fail("no key before '='") }
+        if case .unknown = section { return }
+        if let before = seen.updateValue(line, forKey: "\(sectionTitle) \(key)") {
+            return fail("'\(key)' was given in line \(before) already")
+        }
+        switch section {
+        case .discovery: takeDiscovery(key, value)
+        case .ports: takeForAll(key, value)
+        case .port(let index): takePort(key, value, index)
+        case .unknown: break
+        }
+    }
+
+    private mutating func takeHeader(_ text: Substring) {
+        section = .unknown
+        guard text.last == "]" else { return fail("'\(text)' lacks the closing ']'") }
+        let words = text.dropFirst().dropLast().split { $0 == " " || $0 == "\t" }
+        sectionTitle = words.joined(separator: " ")
+        switch (words.first, words.count) {
+        case ("discovery", 1): section = .discovery
+        case ("ports", 1): section = .ports
+        case ("port", 2): takePortHeader(String(words[1]))
+        case ("port", _): fail("[port NAME] takes one name, without blanks")
+        default: fail("unknown section [\(sectionTitle)]: there are [discovery], [ports] and [port NAME]")
+        }
+    }
+
+    private mutating func takePortHeader(_ name: String) {
+        let pattern = Pattern(name)
+        // A pattern may cover anything; a name has to be one that a port can have.
+        if pattern.isLiteral {
+            do throws(DeviceName.Illegal) { _ = try DeviceName(port: name) } catch { return fail("\(error)") }
+        }
+        if let index = configuration.sections.firstIndex(where: { $0.pattern == pattern }) {
+            section = .port(index)
+        } else {
+            configuration.sections.append(PortSection(pattern: pattern))
+            section = .port(configuration.sections.count - 1)
+        }
+    }
+
+    // Keys.
+
+    private mutating func takeDiscovery(_ key: String, _ value: String) {
+        switch key {
+        case "types": takeTypes(value)
+        case "allow-names": configuration.names.allow = value.patterns
+        case "deny-names": configuration.names.deny = value.patterns
+        case "allow-interfaces": configuration.interfaces.allow = value.patterns
+        case "deny-interfaces": configuration.interfaces.deny = value.patterns
+        case "grace":
+            guard let seconds = Double(value), seconds >= 0, seconds <= 3600 else {
+                return fail("grace takes 0 to 3600 seconds, not '\(value)'")
+            }
+            configuration.grace = UInt64(seconds * 1e9)
+        case "max-ports":
+            guard let number = Int(value), (0...4096).contains(number) else {
+                return fail("max-ports takes 0 to 4096, not '\(value)'")
+            }
+            configuration.maxPorts = number
+        default: fail("unknown key '\(key)' in [discovery]")
+        }
+    }
+
+    private mutating func takeTypes(_ value: String) {
+        let types = value.words
+        for type in types where !isServiceType(type) {
+            return fail("'\(type)' is no service type: they look like _ttynvt._tcp")
+        }
+        configuration.types = types
+    }
+
+    private mutating func takeForAll(_ key: String, _ value: String) {
+        switch key {
+        case "major":
+            guard let major = UInt32(value), major < 512 else { return fail("major takes 0 to 511, not '\(value)'") }
+            configuration.major = major
+        case "server", "minor": fail("'\(key)' belongs to one port: [port NAME]")
+        default: if let option = option(key, value) { configuration.options.append(option) }
+        }
+    }
+
+    private mutating func takePort(_ key: String, _ value: String, _ index: Int) {
+        switch key {
+        case "server", "minor":
+            guard configuration.sections[index].pattern.isLiteral else {
+                return fail("'\(key)' belongs to one port, and [\(sectionTitle)] is a pattern")
+            }
+            if key == "minor" { return takeMinor(value, index) }
+            do throws(EndpointListError) {
+                configuration.sections[index].servers = try [Endpoint](parsingList: value)
+            } catch { fail("illegal server '\(value)': \(error)") }
+        case "major": fail("'major' is one for all ports: [ports]")
+        default: if let option = option(key, value) { configuration.sections[index].options.append(option) }
+        }
+    }
+
+    private mutating func takeMinor(_ value: String, _ index: Int) {
+        guard let minor = UInt32(value), MinorTable.range.contains(minor) else {
+            return fail(
+                "minor takes \(MinorTable.range.lowerBound) to \(MinorTable.range.upperBound - 1), not '\(value)'")
+        }
+        if configuration.sections.contains(where: { $0.minor == minor }) {
+            return fail("another port has minor \(minor) already")
+        }
+        configuration.sections[index].minor = minor
+    }
+
+    private mutating func option(_ key: String, _ value: String) -> PortOption? {
+        // Values stand in an environment file and on a command line: nothing there may need quoting.
+        guard !value.isEmpty, value.utf8.allSatisfy({ $0.isPlain }) else {
+            fail("illegal value '\(value)' for '\(key)'")
+            return nil
+        }
+        if let fault = checkOption(key, value) {
+            fail(fault)
+            return nil
+        }
+        return PortOption(key: key, value: value)
+    }
+}
+
+/// `_name._tcp`, as RFC 6763 section 7 has it.
+package func isServiceType(_ text: String) -> Bool {
+    let labels = text.split(separator: ".", omittingEmptySubsequences: false)
+    guard labels.count == 2, labels[1] == "_tcp", labels[0].first == "_", (2...16).contains(labels[0].utf8.count) else {
+        return false
+    }
+    return labels[0].dropFirst().utf8.allSatisfy { $0.isAlphanumeric || $0 == UInt8(ascii: "-") }
+}
+
+extension UInt8 {
+    fileprivate var isAlphanumeric: Bool {
+        switch self {
+        case UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
+            UInt8(ascii: "a")...UInt8(ascii: "z"):
+            true
+        default: false
+        }
+    }
+
+    /// Means the same to a shell, to systemd and to udev: itself.
+    fileprivate var isPlain: Bool { isAlphanumeric || "._,:+-".utf8.contains(self) }
+}
+
+extension StringProtocol where SubSequence == Substring {
+    fileprivate var trimmed: Substring {
+        let blank: (Character) -> Bool = { $0 == " " || $0 == "\t" || $0 == "\r" || $0 == "\r\n" }
+        var rest = self[...]
+        while let first = rest.first, blank(first) { rest.removeFirst() }
+        while let last = rest.last, blank(last) { rest.removeLast() }
+        return rest
+    }
+
+    fileprivate var words: [String] { split { $0 == " " || $0 == "\t" }.map(String.init) }
+    fileprivate var patterns: [Pattern] { words.map(Pattern.init) }
+}

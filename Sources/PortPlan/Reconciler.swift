@@ -1,0 +1,165 @@
+import SerialLine
+
+/// What is to be done about one port.
+package enum Step: Equatable, Sendable {
+    case start(PortSpec)
+    /// It is elsewhere now; the process goes on.
+    case setServers(DeviceName, [Endpoint])
+    /// It is to end once no program has it open.
+    case retire(DeviceName)
+    /// It is to stay after all.
+    case keep(DeviceName)
+
+    package var name: DeviceName {
+        switch self {
+        case .start(let spec): spec.name
+        case .setServers(let name, _), .retire(let name), .keep(let name): name
+        }
+    }
+}
+
+/// Makes what runs into what is wanted: compares the two and says the next steps. Whoever carries them out reports the
+/// result of each (`done`, `failed`), and the end of any port (`ended`). It keeps no history: whatever got lost, the
+/// next comparison finds.
+///
+/// One step at a time for each port; after a failure, a pause that doubles.
+package struct Reconciler: Sendable {
+    /// The pause after the first failure and the longest, in nanoseconds.
+    package static let firstPause: UInt64 = .milliseconds(500)
+    package static let longestPause: UInt64 = .seconds(60)
+    /// A port that has run for so long has not failed in a row.
+    package static let soundAfter: UInt64 = .seconds(30)
+    /// More are not started at once: each has a process to load and a device to make.
+    package static let mostStarting = 8
+
+    private struct Entry: Sendable {
+        var running: RunningPort?
+        var runsSince = MonotonicTime(nanoseconds: 0)
+        var underway: Step?
+        var failures = 0
+        var notBefore = MonotonicTime(nanoseconds: 0)
+
+        mutating func fail(_ now: MonotonicTime) {
+            notBefore = now + min(Reconciler.longestPause, Reconciler.firstPause << UInt64(min(failures, 7)))
+            failures += 1
+        }
+    }
+
+    private var wanted: [DeviceName: PortSpec] = [:]
+    /// No announced port is known to be unwanted: the network has not been heard out yet.
+    private var isProvisional = true
+    private var entries: [DeviceName: Entry] = [:]
+    /// What may need a step.
+    private var unsettled: Set<DeviceName> = []
+
+    package init() {}
+
+    /// The ports that are to run.
+    /// - Parameter isProvisional: what is missing may still be announced: no port is retired for that.
+    package mutating func want(_ specs: [PortSpec], isProvisional: Bool) {
+        let before = wanted
+        wanted = Dictionary(specs.map { ($0.name, $0) }, uniquingKeysWith: { first, _ in first })
+        for (name, spec) in wanted where before[name] != spec {
+            unsettled.insert(name)
+            // Something new is tried at once.
+            if before[name]?.options != spec.options { entries[name]?.notBefore = MonotonicTime(nanoseconds: 0) }
+        }
+        for name in before.keys where wanted[name] == nil { unsettled.insert(name) }
+        if self.isProvisional != isProvisional { unsettled.formUnion(entries.keys) }
+        self.isProvisional = isProvisional
+    }
+
+    /// A port was found running, or found to be otherwise than was thought.
+    package mutating func found(_ name: DeviceName, _ running: RunningPort, _ now: MonotonicTime) {
+        if entries[name, default: Entry()].running == nil { entries[name, default: Entry()].runsSince = now }
+        entries[name, default: Entry()].running = running
+        unsettled.insert(name)
+    }
+
+    /// A step has been carried out.
+    package mutating func done(_ step: Step, _ now: MonotonicTime) {
+        guard var entry = entries[step.name], entry.underway == step else { return }
+        entry.underway = nil
+        switch step {
+        case .start(let spec):
+            entry.running = RunningPort(servers: spec.servers, options: spec.options, isRetiring: false)
+            entry.runsSince = now
+        case .setServers(_, let servers): entry.running?.servers = servers
+        case .retire: entry.running?.isRetiring = true
+        case .keep: entry.running?.isRetiring = false
+        }
+        entries[step.name] = entry
+        unsettled.insert(step.name)
+    }
+
+    /// A step could not be carried out: it is tried again later, if it is still right then.
+    package mutating func failed(_ step: Step, _ now: MonotonicTime) {
+        guard entries[step.name]?.underway == step else { return }
+        entries[step.name]?.underway = nil
+        entries[step.name]?.fail(now)
+        unsettled.insert(step.name)
+    }
+
+    /// A port's process is gone, and nobody else starts it again.
+    package mutating func ended(_ name: DeviceName, _ now: MonotonicTime) {
+        guard var entry = entries[name], let running = entry.running else { return }
+        entry.running = nil
+        if case .start = entry.underway {} else { entry.underway = nil }
+        if running.isRetiring || now.since(entry.runsSince) >= Self.soundAfter { entry.failures = 0 }
+        entry.notBefore = now
+        if !running.isRetiring { entry.fail(now) }
+        entries[name] = entry
+        unsettled.insert(name)
+    }
+
+    /// What is to be done now. Each step is under way from here on, until `done`, `failed` or `ended`.
+    package mutating func steps(_ now: MonotonicTime) -> [Step] {
+        var steps: [Step] = []
+        var starting = entries.values.count { if case .start = $0.underway { true } else { false } }
+        for name in unsettled.sorted(by: { $0.description < $1.description }) {
+            guard entries[name]?.underway == nil else { continue }
+            guard let step = step(for: name) else {
+                unsettled.remove(name)
+                if let entry = entries[name], entry.running == nil, wanted[name] == nil { entries[name] = nil }
+                continue
+            }
+            guard (entries[name]?.notBefore).map({ $0 <= now }) ?? true else { continue }
+            if case .start = step {
+                guard starting < Self.mostStarting else { continue }
+                starting += 1
+            }
+            entries[name, default: Entry()].underway = step
+            steps.append(step)
+        }
+        return steps
+    }
+
+    private func step(for name: DeviceName) -> Step? {
+        switch (wanted[name], entries[name]?.running) {
+        case (nil, nil): return nil
+        case (let spec?, nil): return .start(spec)
+        case (nil, let running?):
+            let mayBeWanted = isProvisional && PortSpec.Origin(options: running.options) != .configured
+            return running.isRetiring || mayBeWanted ? nil : .retire(name)
+        case (let spec?, let running?):
+            // Even one that is to be replaced may be in use for long.
+            if spec.servers != running.servers { return .setServers(name, spec.servers) }
+            guard spec.options == running.options else { return running.isRetiring ? nil : .retire(name) }
+            return running.isRetiring ? .keep(name) : nil
+        }
+    }
+
+    /// When the next pause ends; nil where none is on.
+    package func nextDeadline(_ now: MonotonicTime) -> MonotonicTime? {
+        unsettled.compactMap { name in
+            guard let entry = entries[name], entry.underway == nil, entry.notBefore > now else { return nil }
+            return entry.notBefore
+        }.min()
+    }
+
+    package var runningNames: [DeviceName] { entries.filter { $0.value.running != nil }.map(\.key) }
+    /// Is a port to end when no program has it open?
+    package func isRetiring(_ name: DeviceName) -> Bool { entries[name]?.running?.isRetiring ?? false }
+    /// The step that is being carried out for a port.
+    package func underway(_ name: DeviceName) -> Step? { entries[name]?.underway }
+}

@@ -1,0 +1,110 @@
+import CLinux
+import Glibc
+import Platform
+import PortControl
+import PortPlan
+import SerialLine
+import SystemBus
+import SystemPackage
+
+/// Ports as processes of our own: where there is no systemd, in containers. They have sessions of their own and survive
+/// the supervisor; the next one finds them by their control sockets.
+final class ChildLauncher: Launcher {
+    /// How long a port may take until it answers, in nanoseconds, and how often it is asked.
+    private static let patience: UInt64 = .seconds(10)
+    private static let pause: UInt64 = .milliseconds(20)
+
+    /// A process that has been started and does not answer yet.
+    private struct Start {
+        let id: pid_t
+        let deadline: MonotonicTime
+    }
+
+    private var starts: [DeviceName: Start] = [:]
+    /// Our own children, to be waited for.
+    private var children: [DeviceName: pid_t] = [:]
+    private var events: [LaunchEvent] = []
+    private var nextLook: MonotonicTime?
+
+    let description = "child processes"
+
+    func adopt() -> [DeviceName] {
+        PortControl.list().filter { name in
+            (try? PortControlClient(name).status()).map { PortSpec.Origin(options: $0.options) != nil } ?? false
+        }
+    }
+
+    func start(_ spec: PortSpec) {
+        do {
+            // The program as it runs, even where its file has been replaced.
+            let id = try spawn("/proc/self/exe", ["ttynvt-swift", "port"] + spec.arguments, in: .ownSession)
+            children[spec.name] = id
+            starts[spec.name] = Start(id: id, deadline: .now + Self.patience)
+            nextLook = .now + Self.pause
+        } catch {
+            events.append(.failed(spec.name, "cannot start a process: \(error)"))
+        }
+    }
+
+    func update(_ spec: PortSpec) {}
+
+    func processEnded(_ name: DeviceName) { events.append(.ended(name, reap(name) ?? "its process is gone")) }
+
+    func stop(_ name: DeviceName) {
+        if let id = children[name] {
+            kill(id, SIGTERM)
+        } else if let id = try? PortControlClient(name).pid() {
+            kill(id, SIGTERM)
+        }
+    }
+
+    func stopStarting() {
+        let ids = starts.values.map(\.id)
+        for id in ids { kill(id, SIGTERM) }
+        // They have hardly begun: they end at once, or have just answered.
+        for id in ids { waitpid(id, nil, 0) }
+    }
+
+    func forget(_ name: DeviceName) {
+        // What the port itself, without privileges, could not take away.
+        rmdir("\(PortControl.base)/\(name)")
+    }
+
+    func use(_ bus: SystemBus?) {}
+
+    var nextDeadline: MonotonicTime? { starts.isEmpty ? nil : nextLook }
+
+    func advance(_ now: MonotonicTime) {
+        guard let nextLook, nextLook <= now else { return }
+        self.nextLook = now + Self.pause
+        for (name, start) in starts {
+            if let end = reap(name) {
+                starts[name] = nil
+                events.append(.failed(name, end))
+            } else if (try? PortControlClient(name).status())?.pid == start.id {
+                starts[name] = nil
+                events.append(.runs(name))
+            } else if start.deadline <= now {
+                starts[name] = nil
+                kill(start.id, SIGKILL)
+                events.append(.failed(name, "it does not answer"))
+            }
+        }
+    }
+
+    func takeEvents() -> [LaunchEvent] {
+        defer { events.removeAll() }
+        return events
+    }
+
+    /// How a child has ended; nil where it has not.
+    private func reap(_ name: DeviceName) -> String? {
+        guard let id = children[name] else { return nil }
+        var status: Int32 = 0
+        guard waitpid(id, &status, WNOHANG) == id else { return nil }
+        children[name] = nil
+        // WIFSIGNALED, WTERMSIG, WEXITSTATUS of <sys/wait.h>.
+        let signal = status & 0x7F
+        return signal != 0 ? "it was ended by signal \(signal)" : "it ended with status \(status >> 8 & 0xFF)"
+    }
+}

@@ -1,0 +1,82 @@
+import Glibc
+import Platform
+import SystemPackage
+
+/// Small files that are either whole and new, or whole and old.
+enum DurableFile {
+    /// What was tried on which file, and why it could not be done.
+    struct Failure: Error, CustomStringConvertible {
+        let what: String
+        let path: String
+        let error: Errno
+
+        init(what: String, path: String, _ error: any Error) {
+            self.what = what
+            self.path = path
+            self.error = error as? Errno ?? .ioError
+        }
+
+        var description: String { "cannot \(what) \(path): \(error)" }
+    }
+
+    private static let longest = 1 << 20
+
+    /// Replaces a file: written beside it, renamed over it.
+    /// - Parameter survivesPowerLoss: file and directory are on the disk when this returns.
+    static func replace(_ path: String, with text: String, survivesPowerLoss: Bool) throws(Failure) {
+        let new = path + ".new"
+        do {
+            var text = text
+            let file = Descriptor(
+                owning: try syscall("open") { open(new, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0o644) })
+            try text.withUTF8 { bytes in
+                var rest = UnsafeRawBufferPointer(bytes)
+                while !rest.isEmpty { rest = .init(rebasing: rest[try file.write(rest)...]) }
+            }
+            if survivesPowerLoss { try syscall("fsync") { fsync(file.raw) } }
+        } catch {
+            throw Failure(what: "write", path: new, error)
+        }
+        do throws(Errno) {
+            try syscall("rename") { rename(new, path) }
+            guard survivesPowerLoss else { return }
+            let directory = try Descriptor(opening: Self.directory(of: path), O_RDONLY | O_DIRECTORY)
+            try syscall("fsync") { fsync(directory.raw) }
+        } catch {
+            throw Failure(what: "replace", path: path, error)
+        }
+    }
+
+    /// A file's text; nil where there is none.
+    static func read(_ path: String) throws(Failure) -> String? {
+        do {
+            let file = try Descriptor(opening: path, O_RDONLY)
+            var bytes: [UInt8] = []
+            var chunk = [UInt8](repeating: 0, count: 65536)
+            while bytes.count <= longest {
+                let count = try chunk.withUnsafeMutableBytes { try file.read(into: $0) }
+                if count == 0 { return String(decoding: bytes, as: UTF8.self) }
+                bytes += chunk[..<count]
+            }
+            throw Errno.fileTooLarge
+        } catch Errno.noSuchFileOrDirectory {
+            return nil
+        } catch {
+            throw Failure(what: "read", path: path, error)
+        }
+    }
+
+    /// Makes a directory and those above it.
+    static func makeDirectory(_ path: String) throws(Failure) {
+        var partial = ""
+        for part in path.split(separator: "/") {
+            partial += "/" + part
+            guard mkdir(partial, 0o755) != 0, errno != EEXIST else { continue }
+            throw Failure(what: "make", path: partial, Errno(rawValue: errno))
+        }
+    }
+
+    static func directory(of path: String) -> String {
+        path.lastIndex(of: "/").map { String(path[..<$0]) } ?? "."
+    }
+}

@@ -1,0 +1,43 @@
+import Platform
+import PortPlan
+import SerialLine
+import SystemBus
+
+/// What became of a port's process.
+enum LaunchEvent {
+    /// It runs: one that was to be started, or that was started again by somebody else.
+    case runs(DeviceName)
+    /// It could not be started.
+    case failed(DeviceName, String)
+    /// It is gone, and nobody starts it again.
+    case ended(DeviceName, String)
+}
+
+/// Starts the processes of ports, and knows which are ours. All results are events, handed out by `takeEvents`.
+///
+/// Concurrency model: the supervisor's thread.
+protocol Launcher: AnyObject {
+    /// In words, for the log.
+    var description: String { get }
+    /// The ports of ours that run, or are being started.
+    func adopt() throws(SupervisorError) -> [DeviceName]
+    /// Starts a port's process.
+    func start(_ spec: PortSpec)
+    /// A port is to be started with these servers from now on, whoever does it.
+    func update(_ spec: PortSpec)
+    /// A port's process is gone: `ended` or `runs` is to follow.
+    func processEnded(_ name: DeviceName)
+    /// Ends a port at once.
+    func stop(_ name: DeviceName)
+    /// Ends all that are just being started.
+    func stopStarting()
+    /// A port is not wanted any more, and gone.
+    func forget(_ name: DeviceName)
+    /// Where the system bus is, from now on; nil for nowhere.
+    func use(_ bus: SystemBus?)
+    /// Looks after what it has under way.
+    func advance(_ now: MonotonicTime)
+    /// When that is due next.
+    var nextDeadline: MonotonicTime? { get }
+    func takeEvents() -> [LaunchEvent]
+}

@@ -1,0 +1,38 @@
+import Glibc
+import Platform
+import SystemPackage
+
+/// One supervisor at a time: a lock that ends with its process.
+struct SupervisorLock: ~Copyable {
+    private let file: Descriptor
+
+    /// - Throws: `SupervisorError` where another supervisor has it.
+    init(_ path: String) throws(SupervisorError) {
+        file = try Self.lock(path)
+        ftruncate(file.raw, 0)
+        var text = "\(getpid())\n"
+        text.withUTF8 { _ = try? file.write(UnsafeRawBufferPointer($0)) }
+    }
+
+    private static func lock(_ path: String) throws(SupervisorError) -> Descriptor {
+        let file = try open(path)
+        guard flock(file.raw, LOCK_EX | LOCK_NB) != 0 else { return file }
+        let holder = ((try? DurableFile.read(path)) ?? nil).flatMap { Int32($0.prefix { $0 != "\n" }) }
+        throw SupervisorError("another supervisor is running" + (holder.map { " (process \($0))" } ?? ""))
+    }
+
+    private static func open(_ path: String) throws(SupervisorError) -> Descriptor {
+        do {
+            try DurableFile.makeDirectory(DurableFile.directory(of: path))
+            return Descriptor(
+                owning: try syscall("open") { Glibc.open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0o644) })
+        } catch { throw SupervisorError("cannot lock \(path): \(error)") }
+    }
+}
+
+/// Why there is no supervisor, in one line.
+package struct SupervisorError: Error, CustomStringConvertible {
+    package let description: String
+
+    package init(_ description: String) { self.description = description }
+}

@@ -1,0 +1,23 @@
+import ArgumentParser
+import PortPlan
+
+/// `ttynvt-swift check-config`: what is wrong with the configuration, line by line.
+struct CheckConfig: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "check-config", abstract: "Check the supervisor's configuration file.")
+
+    @Argument(help: "The file.")
+    var file = ConfigurationFile.defaultPath
+
+    func run() throws {
+        let file = try ConfigurationFile(file)
+        guard file.faults.isEmpty else {
+            for fault in file.faults { print(fault) }
+            throw ExitCode(1)
+        }
+        let configuration = file.configuration
+        let statics = configuration.sections.filter { !$0.servers.isEmpty }.count
+        let types = configuration.types.isEmpty ? "nothing" : configuration.types.joined(separator: ", ")
+        print("\(self.file) is right: looks for \(types); \(statics) static ports, major \(configuration.major)")
+    }
+}

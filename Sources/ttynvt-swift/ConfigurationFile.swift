@@ -1,0 +1,64 @@
+import ArgumentParser
+import Glibc
+import Platform
+import PortPlan
+
+/// The configuration file, read and checked.
+struct ConfigurationFile {
+    static let defaultPath = "/etc/ttynvt-swift/ttynvt-swift.conf"
+
+    let path: String
+    let configuration: Configuration
+    /// What is wrong with it, each a line that begins with `FILE:LINE: `.
+    let faults: [String]
+
+    /// Options of the `port` command that are not the configuration's to give.
+    private static let notForFiles: Set<String> = [
+        "server", "name", "major", "minor", "check", "user", "supervised", "help",
+    ]
+
+    /// - Throws: `Failure` where the file cannot be read.
+    init(_ path: String) throws {
+        self.path = path
+        let text: String
+        do {
+            text = try Self.read(path)
+        } catch {
+            throw Failure("cannot read \(path): \(error)")
+        }
+        let (configuration, errors) = ConfigurationParser.parse(text, checkOption: Self.fault)
+        self.configuration = configuration
+        faults = errors.map { "\(path):\($0)".singleLine }
+    }
+
+    private static func read(_ path: String) throws -> String {
+        let file = try Descriptor(opening: path, O_RDONLY)
+        var bytes: [UInt8] = []
+        var chunk = [UInt8](repeating: 0, count: 65536)
+        while bytes.count <= 1 << 20 {
+            let count = try chunk.withUnsafeMutableBytes { try file.read(into: $0) }
+            if count == 0 {
+                guard let text = String(validating: bytes, as: UTF8.self) else { throw Failure("it is not UTF-8") }
+                return text
+            }
+            bytes += chunk[..<count]
+        }
+        throw Failure("it is larger than 1 MiB")
+    }
+
+    /// What the `port` command would say of an option; nil where it takes it.
+    private static func fault(_ key: String, _ value: String) -> String? {
+        let isWord = key.utf8.allSatisfy {
+            $0 >= UInt8(ascii: "a") && $0 <= UInt8(ascii: "z") || $0 >= UInt8(ascii: "0") && $0 <= UInt8(ascii: "9")
+                || $0 == UInt8(ascii: "-")
+        }
+        guard isWord, key.utf8.count > 1, !notForFiles.contains(key) else { return "unknown key '\(key)'" }
+        do {
+            _ = try PortCommand.parse(["-S", "localhost:1", "-n", "ttyCheck", "--\(key)=\(value)"])
+            return nil
+        } catch {
+            let message = PortCommand.message(for: error)
+            return message.contains("Unknown option") ? "unknown key '\(key)'" : message
+        }
+    }
+}

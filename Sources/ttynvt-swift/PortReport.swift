@@ -1,0 +1,186 @@
+import CUSEDevice
+import Glibc
+import Platform
+import PortControl
+import PortRuntime
+import RemotePort
+import SerialLine
+import VirtualTTY
+
+/// What a port says of itself, to its control socket's clients and to the service manager.
+final class PortReport: PortObserver {
+    private let port: Port
+    private let remote: RemotePort
+    private let notifier = ServiceNotifier()
+    private let log: PortLog
+    private let control: PortControlServer
+    private let started = PortReport.unixTime
+    private let options: [String]
+    private let news = Monitor(News())
+    private let whenRetired: @Sendable () -> Void
+
+    private struct News {
+        var node: DeviceNode?
+        /// The service manager has not been told yet.
+        var isUntold = false
+        /// It is not told before then: programs may open and close a port a thousand times a second.
+        var tellAt = MonotonicTime(nanoseconds: 0)
+        var pingAt: MonotonicTime?
+    }
+
+    private static let pause: UInt64 = .milliseconds(100)
+
+    /// - Parameters:
+    ///   - options: how the port was started, without its servers.
+    ///   - whenRetired: called once no program has the port open, and none will.
+    init(
+        _ port: Port, _ remote: RemotePort, _ control: PortControlServer, log: PortLog, options: [String],
+        whenRetired: @escaping @Sendable () -> Void
+    ) {
+        self.port = port
+        self.remote = remote
+        self.control = control
+        self.log = log
+        self.options = options
+        self.whenRetired = whenRetired
+    }
+
+    private static var unixTime: Int64 { Int64(time(nil)) }
+
+    // What happens.
+
+    /// The node is there.
+    func begin(_ node: DeviceNode) {
+        news.withLock {
+            $0.node = node
+            $0.pingAt = notifier?.watchdogInterval.map { .now + $0 }
+        }
+        notifier?.tell(["READY=1"], status: PortState().sentence)
+    }
+
+    func end() { notifier?.tell(["STOPPING=1"]) }
+
+    func portChanged() {
+        guard notifier != nil else { return }
+        news.withLock { $0.isUntold = true }
+        control.wake()
+    }
+
+    func portRetired() { whenRetired() }
+
+    // The service manager, from the control thread.
+
+    /// What the control thread does besides: nothing, where there is no service manager.
+    var chore: PortControlServer.Chore? {
+        notifier.map { notifier in PortControlServer.Chore { self.tell(notifier) } }
+    }
+
+    private func tell(_ notifier: ServiceNotifier) -> MonotonicTime? {
+        let now = MonotonicTime.now
+        let (isTelling, isPinging) = news.withLock { news -> (Bool, Bool) in
+            guard news.node != nil else { return (false, false) }
+            let isTelling = news.isUntold && news.tellAt <= now
+            if isTelling {
+                news.isUntold = false
+                news.tellAt = now + Self.pause
+            }
+            let isPinging = news.pingAt.map { $0 <= now } ?? false
+            if isPinging { news.pingAt = notifier.watchdogInterval.map { now + $0 } }
+            return (isTelling, isPinging)
+        }
+        // The port's lock can be taken: it is alive. Else this thread waits for it, and the watchdog bites.
+        if isTelling || isPinging {
+            let state = port.look { $0.state }
+            notifier.tell(isPinging ? ["WATCHDOG=1"] : [], status: isTelling ? state.sentence : nil)
+        }
+        return news.withLock { news in
+            [news.pingAt, news.isUntold ? news.tellAt : nil].compactMap(\.self).min()
+        }
+    }
+
+    // The control socket's clients, from the control thread.
+
+    func answer(_ request: ControlRequest, _ peer: PeerCredentials) -> String {
+        guard let node = news.withLock({ $0.node }) else { return ControlReply.refused("not ready").line + "\n" }
+        guard ControlAccess(ofNode: node.name).allows(request, by: peer, ownUser: geteuid()) else {
+            return ControlReply.refused(PortControl.notPermitted).line + "\n"
+        }
+        if case .status = request { return status(node).text }
+        return order(request).line + "\n"
+    }
+
+    private func order(_ request: ControlRequest) -> ControlReply {
+        switch request {
+        case .status: break
+        case .servers(let servers):
+            guard servers != remote.servers else { break }
+            log.setServers(servers)
+            log.log(.notice, "from now on at \(servers.listed)")
+            remote.setServers(servers)
+        case .retire: port.withTTY { $0.retire() }
+        case .keep:
+            let stays = port.withTTY { $0.keep() }
+            if !stays { return .refused("it is ending already") }
+        }
+        return .done
+    }
+
+    private func status(_ node: DeviceNode) -> PortStatus {
+        let state = port.look { $0.state }
+        let now = (unix: Self.unixTime, here: MonotonicTime.now)
+        func unix(_ time: MonotonicTime) -> Int64 { now.unix - Int64(now.here.since(time) / .seconds(1)) }
+        var status = PortStatus(name: node.name)
+        status.major = node.major
+        status.minor = node.minor
+        status.pid = getpid()
+        status.servers = remote.servers
+        status.peer = state.peer
+        status.link = state.link
+        status.since = max(unix(state.since), started)
+        status.started = started
+        status.settings = state.settings.withFlow
+        status.outputs = state.outputs
+        status.inputs = state.inputs
+        status.received = state.counters.received
+        status.transmitted = state.counters.transmitted
+        status.errors.framing = UInt64(state.counters.framing)
+        status.errors.parity = UInt64(state.counters.parity)
+        status.errors.overrun = UInt64(state.counters.overrun)
+        status.errors.breaks = UInt64(state.counters.breaks)
+        status.errors.bufferOverrun = UInt64(state.counters.bufferOverrun)
+        status.reconnects = state.reconnects
+        status.openers = state.openers
+        status.lastError = state.lastFault.map { PortStatus.Fault($0, at: unix(state.lastFaultAt)) }
+        status.isRetiring = state.isRetiring
+        status.options = options
+        return status
+    }
+}
+
+extension PortState {
+    /// What `systemctl status` shows.
+    var sentence: String {
+        var parts: [String] = []
+        switch link {
+        case .idle: parts.append("idle")
+        case .connecting: parts.append("connecting")
+        case .connected: parts += ["connected to \(peer ?? "the server")", settings.withFlow]
+        case .lost: parts.append("connection lost, trying again")
+        case .disconnecting: parts.append("disconnecting")
+        }
+        let programs = Set(openers).count
+        if programs > 0 { parts.append("open in \(programs) program\(programs == 1 ? "" : "s")") }
+        if isRetiring { parts.append("ends at the last close") }
+        return parts.joined(separator: ", ")
+    }
+}
+
+extension LineSettings {
+    /// `115200 8N1`, and the flow control where there is any.
+    var withFlow: String {
+        func word(_ flow: FlowControl) -> String { flow == .hardware ? "RTS/CTS" : "XON/XOFF" }
+        if flow == inboundFlow { return flow == .none ? "\(self)" : "\(self) \(word(flow))" }
+        let out = flow == .none ? "" : " \(word(flow)) out"
+        return "\(self)" + out + (inboundFlow == .none ? "" : " \(word(inboundFlow)) in")
+    }
+}

@@ -1,0 +1,95 @@
+import ArgumentParser
+import Glibc
+import Platform
+import PortControl
+import SerialLine
+
+/// `ttynvt-swift status`: what the running ports are doing.
+struct Status: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Show what the running ports are doing.",
+        discussion: """
+            Without a name a table of all ports, with one everything about that port. Whoever may read a port's device \
+            may see its status.
+            """)
+
+    @Argument(help: ArgumentHelp("A port's name, ttyX or /dev/ttyX.", valueName: "name")) var name: String?
+    @Flag(help: "As a JSON array, one object for each port.") var json = false
+
+    /// One port, as far as it could be asked.
+    struct Row {
+        let name: DeviceName
+        let answer: Result<PortStatus, PortControlError>
+    }
+
+    func run() throws {
+        let rows = try name.map { [try one($0)] } ?? Self.all()
+        let now = Int64(time(nil))
+        if json {
+            print(JSON.array(rows.map(Self.json)).text)
+        } else if name != nil, case .success(let status)? = rows.first?.answer {
+            StatusText.details(of: status, now: now).forEach { print($0) }
+        } else if rows.isEmpty {
+            print("no port is running")
+        } else {
+            StatusText.table(rows, now: now).forEach { print($0) }
+        }
+    }
+
+    private func one(_ text: String) throws -> Row {
+        do {
+            let name = try DeviceName(text)
+            return Row(name: name, answer: .success(try PortControlClient(name).status()))
+        } catch {
+            throw Failure("\(error)")
+        }
+    }
+
+    /// All that run. What a killed port has left is none.
+    private static func all() -> [Row] {
+        PortControl.list().compactMap { name in
+            do throws(PortControlError) {
+                return Row(name: name, answer: .success(try PortControlClient(name).status()))
+            } catch {
+                if case .noSuchPort = error { return nil }
+                return Row(name: name, answer: .failure(error))
+            }
+        }
+    }
+
+    private static func json(_ row: Row) -> JSON {
+        switch row.answer {
+        case .failure(let error): ["name": .string("\(row.name)"), "error": .string("\(error)")]
+        case .success(let status): status.json
+        }
+    }
+}
+
+extension PortStatus {
+    /// Times are Unix time in seconds; what there is not is null.
+    fileprivate var json: JSON {
+        [
+            "name": .string("\(name)"), "device": .string("/dev/\(name)"), "major": JSON(major), "minor": JSON(minor),
+            "pid": JSON(pid), "servers": .array(servers.map { .string("\($0)") }), "peer": JSON(peer),
+            "link": .string(link.rawValue), "since": JSON(since), "started": JSON(started),
+            "settings": .string(settings), "outputs": Self.list(outputs), "inputs": Self.list(inputs),
+            "received": JSON(received), "transmitted": JSON(transmitted),
+            "errors": [
+                "framing": JSON(errors.framing), "parity": JSON(errors.parity), "overrun": JSON(errors.overrun),
+                "break": JSON(errors.breaks), "bufferOverrun": JSON(errors.bufferOverrun),
+            ],
+            "reconnects": JSON(reconnects),
+            "openers": .array(
+                openers.map { opener in
+                    let program = Program(thread: opener)
+                    return ["pid": JSON(program.pid), "program": JSON(program.name)]
+                }),
+            "lastError": lastError.map { ["text": .string($0.text), "at": JSON($0.at)] } ?? .null,
+            "retiring": .bool(isRetiring), "options": .array(options.map { .string($0) }),
+        ]
+    }
+
+    private static func list(_ lines: ModemLines) -> JSON {
+        lines == [] ? [] : .array("\(lines)".split(separator: " ").map { .string(String($0)) })
+    }
+}

@@ -1,0 +1,104 @@
+import ArgumentParser
+import Glibc
+import Logging
+import Logs
+import Platform
+import PortPlan
+import Supervisor
+import VirtualTTY
+
+/// `ttynvt-swift supervise`: one port for every one that is announced or configured.
+struct Supervise: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Keep a port running for every COM port announced on the network.",
+        discussion: """
+            SIGTERM ends the supervisor and leaves its ports running, for the next one to adopt; SIGINT (Ctrl-C) ends \
+            the ports as well; SIGHUP reads the configuration anew.
+            """)
+
+    @Option(
+        name: [.customShort("m"), .long],
+        help: ArgumentHelp("Major number of all ports, instead of the configuration's.", valueName: "number"))
+    var major: UInt32?
+
+    @Option(help: ArgumentHelp("The configuration.", valueName: "file"))
+    var config: String?
+
+    @Option(help: "Who starts the ports: systemd, children of this process, or auto: systemd where it runs.")
+    var launcher = Supervisor.Settings.Backend.auto
+
+    @Option(help: ArgumentHelp("Where minor numbers are remembered.", valueName: "file"))
+    var state = Supervisor.Settings().state
+
+    @Flag(name: .customShort("E"), help: "Log to standard error even where the journal would be used.")
+    var logToStandardError = false
+
+    @Option(
+        name: [.customShort("D"), .long],
+        help: ArgumentHelp("How much is logged: 0 errors … 5 everything.", valueName: "level"))
+    var debug = LogLevel.notice.rawValue
+
+    func validate() throws {
+        if let major, major >= 512 { throw ValidationError("major takes 0 to 511, not \(major) (-m)") }
+    }
+
+    func run() throws {
+        let log = makeLogger(level: debug, toStandardError: logToStandardError)
+        do {
+            // Faults at the start go where the error goes; later ones are logged.
+            var configuration: Configuration? = try load { print($0, to: &StandardError.stream) }
+            Signals.block()
+            let supervisor = try Supervisor(
+                settings,
+                configure: {
+                    defer { configuration = nil }
+                    return configuration ?? (try? load { log.error("\($0)") })
+                }, log: log)
+            try supervisor.run()
+        } catch {
+            throw Failure("\(error)")
+        }
+    }
+
+    private var settings: Supervisor.Settings {
+        var settings = Supervisor.Settings()
+        settings.backend = launcher
+        settings.state = state
+        return settings
+    }
+
+    /// The configuration; where no file is named and the usual one is not there, the defaults.
+    /// - Parameter tell: gets each fault.
+    private func load(_ tell: (String) -> Void) throws -> Configuration {
+        let path = config ?? ConfigurationFile.defaultPath
+        var configuration = Configuration()
+        if config != nil || access(path, F_OK) == 0 {
+            let file: ConfigurationFile
+            do {
+                file = try ConfigurationFile(path)
+            } catch {
+                tell("\(error)")
+                throw error
+            }
+            guard file.faults.isEmpty else {
+                for fault in file.faults { tell(fault) }
+                throw Failure("the configuration \(path) is wrong: see above (ttynvt-swift check-config)")
+            }
+            configuration = file.configuration
+        }
+        if let major { configuration.major = major }
+        return configuration
+    }
+}
+
+extension Supervisor.Settings.Backend: ExpressibleByArgument {}
+
+/// Standard error, for lines that are no log.
+struct StandardError: TextOutputStream {
+    nonisolated(unsafe) static var stream = StandardError()
+
+    func write(_ string: String) {
+        var string = string
+        string.withUTF8 { _ = Glibc.write(STDERR_FILENO, $0.baseAddress, $0.count) }
+    }
+}

@@ -1,0 +1,431 @@
+"""Ports that appear by themselves: `supervise` with a real Avahi, its ports as children of its own."""
+import grp
+import json
+import os
+import signal
+import stat
+import subprocess
+import time
+
+from fixture import Process, Timeout, case, eventually, set_raw, wait_until
+
+STATE = "/run/minors"
+GRACE = 1
+
+
+class Supervisor(Process):
+    """`ttynvt-swift supervise` with a configuration of the case's. Its ports end with it at the case's end."""
+
+    def __init__(self, test, configuration="", *options, launcher="children", grace=GRACE):
+        test.names += 1
+        self.grace = grace
+        self.configuration = os.path.join(test.directory, "supervisor{}.conf".format(test.names))
+        self.write(configuration)
+        super().__init__(
+            test, "supervisor{}".format(test.names),
+            [test.binary, "supervise", "-E", "-D", "3", "--config", self.configuration, "--launcher", launcher,
+             "--state", STATE] + list(options))
+
+    def write(self, configuration):
+        if "[discovery]" not in configuration:
+            configuration = "[discovery]\n" + configuration
+        with open(self.configuration, "w") as file:
+            file.write(configuration.replace("[discovery]\n", "[discovery]\ngrace = {}\n".format(self.grace)))
+
+    def ready(self):
+        self.expect("ports are run by")
+        return self
+
+
+def supervisor(t, configuration="", *options, **named):
+    return Supervisor(t, configuration, *options, **named).ready()
+
+
+def status(t, name):
+    """What the port says of itself; None where it does not run."""
+    code, text = t.run(t.binary, "status", "--json", name)
+    return json.loads(text)[0] if code == 0 else None
+
+
+def numbers(path):
+    found = os.stat(path).st_rdev
+    return os.major(found), os.minor(found)
+
+
+def finish(t, *supervisors):
+    """Ends supervisors and their ports as Ctrl-C does; then nothing may be left."""
+    for made in supervisors:
+        if made.status is None:
+            made.stop(signal.SIGINT, 10)
+    t.check("no device is left", eventually(lambda: not left(), 5), left())
+
+
+def left():
+    return [name for name in os.listdir("/dev") if name.startswith(("ttyM", "tty-"))]
+
+
+def port_pids():
+    """{device name: process id} of all port processes."""
+    found = {}
+    for entry in os.listdir("/proc"):
+        if entry.isdigit():
+            try:
+                with open("/proc/{}/cmdline".format(entry), "rb") as file:
+                    words = file.read().decode().split("\0")
+            except OSError:
+                continue
+            if any(word.startswith("--supervised=") for word in words):
+                found[words[words.index("-n") + 1]] = int(entry)
+    return found
+
+
+def exchange(descriptor, data=b"hello"):
+    os.write(descriptor, data)
+    got = b""
+    while len(got) < len(data):
+        got += os.read(descriptor, 100)
+    return got
+
+
+@case(60)
+def supervise_announced(t):
+    avahi = t.avahi()
+    server = t.simulator(ports=2)
+    made = supervisor(t)
+    started = time.monotonic()
+    for index, address in enumerate(server.addresses):
+        avahi.publish("MIO04-1-com{}".format(index + 1), port=int(address.rsplit(":", 1)[1]),
+                      txt=["funcclass=ttynvt", "security=no"])
+    wait_until(lambda: os.path.exists("/dev/ttyMIO04-1-com1") and os.path.exists("/dev/ttyMIO04-1-com2"), 10)
+    t.took("both devices are there after the announcement", time.monotonic() - started, 0, 5)
+    for index in (1, 2):
+        path = "/dev/ttyMIO04-1-com{}".format(index)
+        made.expect(path + r" \(199:\d+\) is there, for ")
+        found = os.stat(path)
+        t.equal("mode of " + path, stat.S_IMODE(found.st_mode), 0o660)
+        t.equal("group of " + path, grp.getgrgid(found.st_gid).gr_name, "dialout")
+        link = "/dev/serial/by-id/ttynvt-MIO04-1-com{}".format(index)
+        t.check("link to " + path, eventually(lambda: os.path.realpath(link) == path), os.path.realpath(link))
+    t.equal("major and minor", sorted(numbers("/dev/ttyMIO04-1-com{}".format(i)) for i in (1, 2)), [(199, 1), (199, 2)])
+
+    def use():
+        descriptor = t.open_raw("/dev/ttyMIO04-1-com1")
+        return exchange(descriptor).decode()
+    t.equal("a user of the group can use it", t.helper(use, user="nobody").result(), "hello")
+    code, text = t.run(t.binary, "status")
+    t.check("status lists both", code == 0 and text.count("ttyMIO04-1-com") == 2, text)
+    finish(t, made)
+
+
+@case(90)
+def supervise_vanish_and_return(t):
+    avahi = t.avahi()
+    first = t.simulator()
+    second = t.simulator()
+    tcp = [int(server.address.rsplit(":", 1)[1]) for server in (first, second)]
+    made = supervisor(t)
+    announcement = avahi.publish("MIO04-1-com1", port=tcp[0])
+    path = "/dev/ttyMIO04-1-com1"
+    wait_until(lambda: os.path.exists(path), 10)
+    before = numbers(path), port_pids()
+    descriptor = t.open_raw(path)
+    announcement.stop()
+    made.expect("ttyMIO04-1-com1 is not wanted any more", 10 + GRACE)
+    t.equal("data flows while it is not announced", exchange(descriptor), b"hello")
+    t.check("status says that it is to go", status(t, "ttyMIO04-1-com1")["retiring"], status(t, "ttyMIO04-1-com1"))
+    announcement = avahi.publish("MIO04-1-com1", port=tcp[1])
+    made.expect("is wanted again: it stays", 10)
+    made.expect("ttyMIO04-1-com1 is at .*:{} now".format(tcp[1]), 10)
+    t.equal("data flows on the old connection", exchange(descriptor), b"hello")
+    first.stop()
+    t.equal("and on the new one, through the same open file", exchange(descriptor, b"again"), b"again")
+    t.equal("same device, same process", (numbers(path), port_pids()), before)
+    announcement.stop()
+    made.expect("(?s)not wanted any more.*not wanted any more", 10 + GRACE)
+    t.check("still there while it is open", os.path.exists(path))
+    os.close(descriptor)
+    t.check("gone after the close", eventually(lambda: not os.path.exists(path), 5))
+    made.expect("ttyMIO04-1-com1 is gone")
+    announcement = avahi.publish("MIO04-1-com1", port=tcp[1])
+    wait_until(lambda: os.path.exists(path), 10)
+    t.equal("back with the same number", numbers(path), before[0])
+    finish(t, made)
+
+
+@case(60)
+def supervise_flap(t):
+    """An announcement that is back within the grace period changes nothing."""
+    avahi = t.avahi()
+    server = t.simulator()
+    tcp = int(server.address.rsplit(":", 1)[1])
+    made = supervisor(t, grace=8)
+    announcement = avahi.publish("MIO04-1-com1", port=tcp)
+    wait_until(lambda: port_pids(), 10)
+    before = port_pids()
+    for _ in range(3):
+        announcement.stop()
+        time.sleep(1)
+        announcement = avahi.publish("MIO04-1-com1", port=tcp)
+    time.sleep(1)
+    t.equal("the same process", port_pids(), before)
+    t.check("nothing was said of it", "not wanted" not in made.log, made.log[-500:])
+    finish(t, made)
+
+
+@case(90)
+def supervise_crash(t):
+    server = t.simulator(ports=2)
+    made = supervisor(t, "[port MIO-a]\nserver = {}\n[port MIO-b]\nserver = {}\n".format(*server.addresses))
+    for name in "ab":
+        made.expect(" /dev/ttyMIO-{} .* is there".format(name))
+    before = port_pids()
+    where = numbers("/dev/ttyMIO-a")
+    for round in range(2):
+        now = port_pids()
+        started = time.monotonic()
+        os.kill(now["ttyMIO-a"], signal.SIGKILL)
+        wait_until(lambda: port_pids().get("ttyMIO-a") not in (None, now["ttyMIO-a"])
+                   and os.path.exists("/dev/ttyMIO-a") and status(t, "ttyMIO-a"), 10)
+        t.took("back after a crash", time.monotonic() - started, 0, 2.0 if round == 0 else 4.0)
+    t.equal("the other one is untouched", port_pids()["ttyMIO-b"], before["ttyMIO-b"])
+    t.equal("same number", numbers("/dev/ttyMIO-a"), where)
+    descriptor = t.open_raw("/dev/ttyMIO-a")
+    t.equal("it works", exchange(descriptor), b"hello")
+    made.expect("ttyMIO-a is gone: it was ended by signal 9")
+    finish(t, made)
+
+
+@case(90)
+def supervise_restart(t):
+    """Supervisor, Avahi and the bus may go and come: no port is touched."""
+    bus = t.bus()
+    avahi = t.avahi(bus)
+    server = t.simulator(ports=2)
+    for index, address in enumerate(server.addresses):
+        avahi.service_file("MIO04-1-com{}".format(index + 1), port=int(address.rsplit(":", 1)[1]))
+    avahi.reload()
+    # Avahi's own start takes its time, until it announces again what it announced before.
+    made = supervisor(t, grace=6)
+    for index in (1, 2):
+        made.expect(" /dev/ttyMIO04-1-com{} .* is there".format(index), 10)
+    before = port_pids()
+    descriptor = t.open_raw("/dev/ttyMIO04-1-com1")
+    made.stop(signal.SIGTERM)
+    t.equal("the supervisor's end leaves them", port_pids(), before)
+    t.equal("data flows without it", exchange(descriptor), b"hello")
+    made = supervisor(t, grace=6)
+    made.expect("2 running ports found")
+    time.sleep(8)
+    t.equal("the next one adopts them", port_pids(), before)
+    made.stop(signal.SIGKILL)
+    made = supervisor(t, grace=6)
+    made.expect("2 running ports found")
+    avahi.stop(9)
+    made.expect("Avahi is not running")
+    time.sleep(2)
+    avahi.start()
+    made.expect("the network is heard again", 20)
+    time.sleep(8)
+    t.equal("Avahi's restart touches none", port_pids(), before)
+    bus.restart()
+    avahi.stop(9)
+    avahi.start()
+    made.expect("(?s)heard again.*heard again", 30)
+    time.sleep(8)
+    t.equal("nor does the bus's", port_pids(), before)
+    t.equal("data flows still", exchange(descriptor), b"hello")
+    t.check("nothing was retired", "not wanted" not in made.log, made.log[-800:])
+    os.close(descriptor)
+    finish(t, made)
+
+
+@case(60)
+def supervise_late_avahi(t):
+    bus = t.bus()
+    avahi = t.avahi(bus, start=False)
+    server = t.simulator()
+    made = supervisor(t, "[port MIO-s]\nserver = {}\n".format(server.address))
+    made.expect("Avahi is not running: no announcement is heard")
+    wait_until(lambda: os.path.exists("/dev/ttyMIO-s"), 5, what="a static port without Avahi")
+    avahi.start()
+    made.expect("the network is heard again", 20)
+    avahi.publish("MIO-d", port=int(server.address.rsplit(":", 1)[1]))
+    t.check("announced ones follow", eventually(lambda: os.path.exists("/dev/ttyMIO-d"), 10))
+    finish(t, made)
+
+
+@case(60)
+def supervise_options(t):
+    """Static ports, options of all, of some and of one; what changes them is told from what only moves them."""
+    server = t.simulator(ports=2)
+    text = """
+[ports]
+major = 198
+loss-timeout = 7
+[port MIO-*]
+connect = always
+[port MIO-a]
+server = {}
+minor = 77
+mode = 600
+owner = nobody
+group = tty
+rs485-codes = 30,31
+[port MIO-b]
+server = {}
+loss-timeout = never
+""".format(*server.addresses)
+    made = supervisor(t, text)
+    for name in "ab":
+        made.expect(" /dev/ttyMIO-{} .* is there".format(name))
+    found = os.stat("/dev/ttyMIO-a")
+    t.equal("number", numbers("/dev/ttyMIO-a"), (198, 77))
+    t.equal("mode", stat.S_IMODE(found.st_mode), 0o600)
+    t.equal("owner and group", (found.st_uid, grp.getgrgid(found.st_gid).gr_name), (65534, "tty"))
+    words = " ".join(open("/proc/{}/cmdline".format(port_pids()["ttyMIO-a"])).read().split("\0"))
+    t.check("its options", all(w in words for w in ("--connect=always", "--loss-timeout=7", "--rs485-codes=30,31")), words)
+    words = " ".join(open("/proc/{}/cmdline".format(port_pids()["ttyMIO-b"])).read().split("\0"))
+    t.check("the other's", "--connect=always" in words and "--loss-timeout=never" in words and "rs485" not in words, words)
+    before = port_pids()
+    made.send(signal.SIGHUP)
+    made.expect("read anew")
+    time.sleep(0.5)
+    t.equal("reading the same again changes nothing", port_pids(), before)
+    descriptor = t.open_raw("/dev/ttyMIO-a")
+    made.write(text.replace("rs485-codes = 30,31", "rs485-codes = 40,41"))
+    made.send(signal.SIGHUP)
+    made.expect("ttyMIO-a is not wanted any more")
+    time.sleep(0.5)
+    t.equal("an open port is not restarted for an option", port_pids(), before)
+    os.close(descriptor)
+    wait_until(lambda: port_pids().get("ttyMIO-a") not in (None, before["ttyMIO-a"]), 5)
+    words = " ".join(open("/proc/{}/cmdline".format(port_pids()["ttyMIO-a"])).read().split("\0"))
+    t.check("after the close it is", "--rs485-codes=40,41" in words, words)
+    made.write("[ports]\nnonsense = 1\n")
+    made.send(signal.SIGHUP)
+    made.expect(r"supervisor\d+.conf:4: unknown key 'nonsense'")
+    time.sleep(0.5)
+    t.equal("a wrong file changes nothing", len(port_pids()), 2)
+    made.write("")
+    made.send(signal.SIGHUP)
+    t.check("ports that are not in it any more go", eventually(lambda: not port_pids(), 20), made.log[-500:])
+    finish(t, made)
+
+
+@case(60)
+def supervise_minors(t):
+    """Numbers are remembered; a corrupt file is put aside."""
+    if os.path.exists(STATE):
+        os.unlink(STATE)
+    server = t.simulator(ports=2)
+    statics = ["[port MIO-{}]\nserver = {}\n".format(name, address) for name, address in zip("ba", server.addresses)]
+    made = supervisor(t, statics[0])
+    made.expect("ttyMIO-b .199:1. is there")
+    made.stop(signal.SIGINT, 10)
+    made = supervisor(t, statics[0] + statics[1])
+    for name in "ab":
+        made.expect(" /dev/ttyMIO-{} .* is there".format(name))
+    t.equal("the first keeps its number", (numbers("/dev/ttyMIO-b"), numbers("/dev/ttyMIO-a")), ((199, 1), (199, 2)))
+    made.stop(signal.SIGINT, 10)
+    made = supervisor(t, statics[1])
+    made.expect("ttyMIO-a .199:2. is there")
+    made.stop(signal.SIGINT, 10)
+    with open(STATE, "r+") as file:
+        text = file.read()
+        file.seek(0)
+        file.truncate()
+        file.write(text[:-6])
+    made = supervisor(t, statics[1])
+    made.expect("/run/minors is corrupt .*: moved to /run/minors.corrupt, minor numbers are given anew")
+    made.expect("ttyMIO-a .199:1. is there")
+    t.equal("the corrupt file is kept", open(STATE + ".corrupt").read(), text[:-6])
+    finish(t, made)
+
+
+@case(90)
+def supervise_hostile_names(t):
+    """What is announced can claim no path, no node that is there, no option, and no line of the log."""
+    avahi = t.avahi()
+    server = t.simulator()
+    port = int(server.address.rsplit(":", 1)[1])
+    names = ["../../etc/x", "x;reboot", "$(touch /tmp/owned)", "a b", "S0", "ACM0", "0", "..", "-S", "x\ny",
+             "caf\u00e9", "a/b", "%s%n", "\u202eevil", "x" * 62, "MIO ok"]
+    for name in names:
+        avahi.service_file(name, port=port)
+    avahi.service_file("MIO-good", port=port)
+    avahi.service_file("MIO-secure", port=port, txt=["security=tls"])
+    avahi.service_file("MIO-other", port=port, txt=["funcclass=other"])
+    os.mknod("/dev/ttyMIO-taken", 0o600 | stat.S_IFCHR, os.makedev(1, 3))
+    avahi.service_file("MIO-taken", port=port)
+    devices = set(os.listdir("/dev"))
+    avahi.reload()
+    made = supervisor(t)
+    made.expect("ttyMIO-good .* is there", 15)
+    time.sleep(3)
+    t.equal("what is legal, and no more", set(os.listdir("/dev")) - devices - {"serial"}, {"ttyMIO-good", "tty-S"})
+    t.equal("the node that was there is untouched", numbers("/dev/ttyMIO-taken"), (1, 3))
+    log = made.log
+    t.check("the collision is named", "'MIO-taken' gets no port: /dev/ttyMIO-taken exists already" in log, log[-1500:])
+    t.check("security is named", "'MIO-secure' (_ttynvt._tcp) is no port for us: it asks for security" in log, log[-1500:])
+    t.check("function class is named", "'MIO-other'" in log, log[-1500:])
+    t.check("refusals are named", all(
+        "illegal device name '{}'".format(name) in log for name in ("../../etc/x", "a b", "S0", "a/b")), log[-2500:])
+    t.check("no control character, no turned text", "\u202e" not in log and "x\ny" not in log and "\\u{202e}" in log, log[-2500:])
+    refusals = [line for line in log.splitlines() if "gets no port" in line or "illegal" in line or "no port for us" in line]
+    t.equal("each once", len(refusals), len(set(refusals)))
+    time.sleep(5)
+    t.equal("and not again", made.log.count("ttyMIO-taken exists"), 1)
+    os.unlink("/dev/ttyMIO-taken")
+    t.check("the name is given once it is free", eventually(lambda: os.path.exists("/dev/ttyMIO-taken"), 20))
+    finish(t, made)
+
+
+@case(60)
+def supervise_errors(t):
+    server = t.simulator()
+    made = supervisor(t, "[port MIO-a]\nserver = {}\n".format(server.address))
+    made.expect("is there")
+    second = Supervisor(t, "")
+    t.equal("a second supervisor: status", second.wait(), 1)
+    t.equal("a second supervisor", second.log, "Error: another supervisor is running (process {})\n".format(made.pid))
+    finish(t, made)
+    wrong = Supervisor(t, "[ports]\nloss-timeout = abc\nwhatever = 1\n")
+    t.equal("a wrong configuration: status", wrong.wait(), 1)
+    lines = wrong.log.splitlines()
+    t.check("each fault with its line", len(lines) == 3 and ":4: " in lines[0] and ":5: " in lines[1], wrong.log)
+    code, text = t.run(t.binary, "check-config", wrong.configuration)
+    t.check("check-config says the same", code == 1 and text.splitlines() == lines[:2], text)
+    code, text = t.run(t.binary, "check-config", made.configuration)
+    t.check("and what is right", code == 0 and "is right" in text, text)
+    code, text = t.run(t.binary, "check-config", "/nonexistent")
+    t.check("no such file", code == 1 and "cannot read /nonexistent: No such file" in text, text)
+    os.environ["DBUS_SYSTEM_BUS_ADDRESS"] = "unix:path=/nonexistent/bus"
+    made = Supervisor(t, "[port MIO-a]\nserver = {}\n".format(server.address), launcher="systemd")
+    t.equal("systemd without a bus: status", made.wait(), 1)
+    t.check("and why, in one line", made.log.count("\n") <= 2 and "cannot reach the system bus" in made.log, made.log)
+    made = supervisor(t, "[port MIO-a]\nserver = {}\n".format(server.address))
+    made.expect("cannot reach the system bus at unix:path=/nonexistent/bus")
+    made.expect("ttyMIO-a .* is there")
+    t.check("static ports need no bus", True)
+    finish(t, made)
+    os.rename("/dev/cuse", "/dev/cuse.away")
+    try:
+        made = Supervisor(t, "")
+        t.equal("no module: status", made.wait(), 1)
+        t.check("no module: one line", made.log.endswith(
+            "Error: no /dev/cuse: the kernel's cuse module is not loaded (modprobe cuse)\n"), made.log)
+    finally:
+        os.rename("/dev/cuse.away", "/dev/cuse")
+
+
+@case(60)
+def supervise_leaves_others_alone(t):
+    """A port that somebody runs by hand is not the supervisor's."""
+    server = t.simulator()
+    port = t.port(server, name="ttyMIO-mine")
+    made = supervisor(t)
+    time.sleep(GRACE + 3)
+    t.check("it runs on", port.status is None and os.path.exists(port.path))
+    t.check("and is in the status all the same", status(t, "ttyMIO-mine") is not None)
+    made.stop(signal.SIGINT, 10)
+    t.check("and on", port.status is None and os.path.exists(port.path))

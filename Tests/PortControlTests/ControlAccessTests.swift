@@ -1,0 +1,50 @@
+import Platform
+import SerialLine
+import Testing
+
+@testable import PortControl
+
+/// Who may ask what.
+@Suite struct ControlAccessTests {
+    private let access = ControlAccess(owner: 1000, group: 20, mode: 0o020660)
+    private static let orders: [ControlRequest] = [.servers([Endpoint(host: "h", port: 1)]), .retire, .keep]
+
+    private func peer(_ user: UInt32, _ group: UInt32 = 100, _ groups: [UInt32] = []) -> PeerCredentials {
+        PeerCredentials(pid: 1, user: user, group: group, groups: groups)
+    }
+
+    @Test func rootAndThePortsOwnUserMayDoAll() {
+        for request in Self.orders + [.status] {
+            #expect(access.allows(request, by: peer(0), ownUser: 65534))
+            #expect(access.allows(request, by: peer(65534), ownUser: 65534))
+        }
+    }
+
+    @Test func othersGiveNoOrders() {
+        for request in Self.orders {
+            #expect(!access.allows(request, by: peer(1000, 20, [20]), ownUser: 65534))
+        }
+    }
+
+    @Test func whoMayReadTheNodeMayAsk() {
+        #expect(access.allows(.status, by: peer(1000), ownUser: 65534))
+        #expect(access.allows(.status, by: peer(1001, 20), ownUser: 65534))
+        #expect(access.allows(.status, by: peer(1001, 100, [5, 20, 7]), ownUser: 65534))
+        #expect(!access.allows(.status, by: peer(1001, 100, [5, 7]), ownUser: 65534))
+    }
+
+    /// acl_permission_check: an owner without the right has it not by the group's.
+    @Test func theFirstClassThatFitsCounts() {
+        let odd = ControlAccess(owner: 1000, group: 20, mode: 0o044)
+        #expect(!odd.allows(.status, by: peer(1000, 20), ownUser: 65534))
+        let others = ControlAccess(owner: 0, group: 20, mode: 0o604)
+        #expect(!others.allows(.status, by: peer(1001, 20), ownUser: 65534))
+        #expect(others.allows(.status, by: peer(1001, 21), ownUser: 65534))
+    }
+
+    @Test func withoutANodeItIsRootsAlone() throws {
+        let none = ControlAccess(ofNode: try DeviceName("ttyThereIsNone"))
+        #expect(!none.allows(.status, by: peer(1001, 0, [0]), ownUser: 65534))
+        #expect(none.allows(.status, by: peer(0), ownUser: 65534))
+    }
+}

@@ -1,2 +1,0 @@
-import PortControl
-import Testing

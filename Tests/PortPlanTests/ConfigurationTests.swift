@@ -1,0 +1,127 @@
+import PortPlan
+import SerialLine
+import TestSupport
+import Testing
+
+@Suite struct ConfigurationTests {
+    private func parse(_ text: String) -> (configuration: Configuration, errors: [String]) {
+        let (configuration, errors) = ConfigurationParser.parse(text) { key, value in
+            guard ["connect", "loss-timeout", "rs485-codes", "group"].contains(key) else {
+                return "unknown option '\(key)'"
+            }
+            return value == "bad" ? "'\(value)' is no value for \(key)" : nil
+        }
+        return (configuration, errors.map(\.description))
+    }
+
+    @Test func everything() throws {
+        let (configuration, errors) = parse(
+            """
+            # A comment
+            ; another one
+            [discovery]
+            types = _ttynvt._tcp   _iostream._tcp
+            allow-names = MIO04-* lab-?
+            deny-names=MIO04-9-*
+              allow-interfaces = eth* lo
+            deny-interfaces = docker*
+            grace = 2.5
+            max-ports = 300
+
+            [ports]
+            major = 200
+            connect = always
+            loss-timeout = 30
+
+            [port MIO04-*]
+            loss-timeout = never
+            [ port  board ]
+            server = 192.0.2.7:10000,[2001:db8::1]:10001
+            minor = 77
+            rs485-codes = 20,21
+            """)
+        #expect(errors == [])
+        #expect(configuration.types == ["_ttynvt._tcp", "_iostream._tcp"])
+        #expect(configuration.names.admits("MIO04-1-com1") && configuration.names.admits("lab-2"))
+        #expect(!configuration.names.admits("MIO04-9-com1") && !configuration.names.admits("other"))
+        #expect(configuration.interfaces.admits("eth0") && !configuration.interfaces.admits("docker0"))
+        #expect(configuration.grace == 2_500_000_000)
+        #expect(configuration.maxPorts == 300)
+        #expect(configuration.major == 200)
+        #expect(
+            configuration.options(of: "MIO04-1-com1") == [
+                PortOption(key: "connect", value: "always"), PortOption(key: "loss-timeout", value: "never"),
+            ])
+        #expect(
+            configuration.options(of: "board") == [
+                PortOption(key: "connect", value: "always"), PortOption(key: "loss-timeout", value: "30"),
+                PortOption(key: "rs485-codes", value: "20,21"),
+            ])
+        #expect(configuration.minor(of: "board") == 77)
+        #expect(configuration.minor(of: "MIO04-1-com1") == nil)
+        #expect(
+            configuration.sections.last?.servers == [
+                Endpoint(host: "192.0.2.7", port: 10000), Endpoint(host: "2001:db8::1", port: 10001),
+            ])
+    }
+
+    @Test func nothing() { #expect(parse("").configuration == Configuration()) }
+
+    /// No discovery at all: static ports only.
+    @Test func noTypes() { #expect(parse("[discovery]\ntypes =").configuration.types == []) }
+
+    @Test(arguments: [
+        ("x = 1", "1: 'x' stands before the first [section]"),
+        ("[ports]\nconnect", "2: 'connect' is neither 'key = value' nor a [section]"),
+        ("[ports", "1: '[ports' lacks the closing ']'"),
+        ("[port]", "1: [port NAME] takes one name, without blanks"),
+        ("[port a b]", "1: [port NAME] takes one name, without blanks"),
+        ("[other]\nx = 1", "1: unknown section [other]: there are [discovery], [ports] and [port NAME]"),
+        ("[port ../../etc/passwd]", "1: illegal device name '../../etc/passwd': only A-Z a-z 0-9 . _ - are allowed"),
+        ("[port S0]", "1: illegal device name 'S0': it belongs to a driver of the kernel"),
+        ("[discovery]\n\nnone = 1", "3: unknown key 'none' in [discovery]"),
+        ("[discovery]\ntypes = ttynvt", "2: 'ttynvt' is no service type: they look like _ttynvt._tcp"),
+        ("[discovery]\ngrace = -1", "2: grace takes 0 to 3600 seconds, not '-1'"),
+        ("[discovery]\nmax-ports = 5000", "2: max-ports takes 0 to 4096, not '5000'"),
+        ("[ports]\nmajor = 512", "2: major takes 0 to 511, not '512'"),
+        ("[ports]\nserver = a:1", "2: 'server' belongs to one port: [port NAME]"),
+        ("[port a*]\nserver = a:1", "2: 'server' belongs to one port, and [port a*] is a pattern"),
+        ("[port a]\nserver = a", "2: illegal server 'a': no port: write host:port, or [address]:port for IPv6"),
+        ("[port a]\nserver = a:1,b:0", "2: illegal server 'a:1,b:0': 'b:0': port '0' is not a number from 1 to 65535"),
+        ("[port a]\nmajor = 1", "2: 'major' is one for all ports: [ports]"),
+        ("[port a]\nminor = 0", "2: minor takes 1 to 1048575, not '0'"),
+        ("[port a]\nminor = 5\n[port b]\nminor = 5", "4: another port has minor 5 already"),
+        ("[ports]\nconnect = open\nconnect = open", "3: 'connect' was given in line 2 already"),
+        ("[ports]\nspeed = 1", "2: unknown option 'speed'"),
+        ("[ports]\nconnect = bad", "2: 'bad' is no value for connect"),
+        ("[ports]\nconnect = a b", "2: illegal value 'a b' for 'connect'"),
+        ("[ports]\ngroup = $(reboot)", "2: illegal value '$(reboot)' for 'group'"),
+        ("[ports]\ngroup =", "2: illegal value '' for 'group'"),
+        ("[ports]\n= x", "2: no key before '='"),
+        ("[ports]\ngroup = a\u{1B}b", "2: the line has a control character in it"),
+    ])
+    func faults(_ text: String, _ fault: String) { #expect(parse(text).errors == [fault]) }
+
+    @Test func allFaultsAtOnce() {
+        #expect(parse("[ports]\na = 1\nconnect = open\nb = 2").errors.map { $0.prefix(2) } == ["2:", "4:"])
+    }
+
+    @Test func windowsLineEnds() {
+        let (configuration, errors) = parse("[ports]\r\nconnect = open\r\n")
+        #expect(errors == [])
+        #expect(configuration.options == [PortOption(key: "connect", value: "open")])
+    }
+
+    /// Any bytes: faults or none, and an end.
+    @Test func randomText() {
+        var random = SplitMix64(seed: 11)
+        let pieces = [
+            "[", "]", "port ", "ports", "=", "\n", " ", "#", "server", "minor", "1", "*", "\u{0}", "é", "types",
+            "_a._tcp",
+        ]
+        for _ in 0..<3000 {
+            let text = (0..<random.below(40)).map { _ in random.pick(pieces) }.joined()
+            _ = parse(text)
+        }
+    }
+}

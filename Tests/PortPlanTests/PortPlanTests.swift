@@ -1,2 +1,0 @@
-import PortPlan
-import Testing

@@ -1,0 +1,296 @@
+import PortPlan
+import SerialLine
+import TestSupport
+
+/// A small world around planner and reconciler: announcements that come and go, processes that crash, programs that
+/// open ports, a network that cannot be heard at times, and supervisors that are replaced. What the supervisor knows
+/// reaches it late; what it orders happens late.
+struct ReconcilerModel {
+    /// One port's process.
+    struct Process: Equatable {
+        var running: RunningPort
+        var openers = 0
+        /// Tells one process of a port from the next.
+        let serial: Int
+    }
+
+    private enum Event {
+        case done(Step)
+        case failed(Step)
+        case ended(DeviceName)
+    }
+
+    var random: SplitMix64
+    var now = MonotonicTime(nanoseconds: 1_000_000_000)
+    private var configuration = Configuration()
+    private var announced: [String: [Endpoint]] = [:]
+    /// Since when an announcement has been there, and admitted: it counts when it has settled.
+    private var announcedSince: [String: MonotonicTime] = [:]
+    private var heard = false
+    private var processes: [DeviceName: Process] = [:]
+    private var serial = 0
+    private var planner: Planner
+    private var reconciler = Reconciler()
+    /// On their way to the supervisor.
+    private var events: [Event] = []
+    private var orders: [Step] = []
+    /// What was broken; empty while all is well.
+    private(set) var faults: [String] = []
+    private var storedMinors = MinorTable()
+    private var firstMinors: [DeviceName: UInt32] = [:]
+
+    private static let names = ["a", "b", "c-1", "d.x", "e_y"]
+    private static let hostile = ["../x", "S0", "x y", "", "a/b", "\u{1B}[2J"]
+
+    init(seed: UInt64) {
+        random = SplitMix64(seed: seed)
+        configuration.grace = .seconds(5)
+        planner = Planner(configuration, minors: MinorTable(), isTaken: { _, _ in false })
+    }
+
+    private func endpoint(_ number: Int) -> Endpoint { Endpoint(host: "192.0.2.\(number)", port: 10000) }
+
+    // The world's turns.
+
+    mutating func turn() {
+        switch random.below(20) {
+        case 0, 1, 2:
+            announced[random.pick(Self.names)] = [endpoint(random.below(3) + 1)]
+            hear()
+        case 3, 4:
+            announced[random.pick(Self.names)] = nil
+            hear()
+        case 5:
+            announced[random.pick(Self.hostile)] = [endpoint(9)]
+            hear()
+        case 6:
+            announced[random.pick(Self.names)] = []
+            hear()
+        case 7: loseHearing()
+        case 8: hear(whole: true)
+        case 9, 10: open()
+        case 11, 12: close()
+        case 13: crash()
+        case 14: replaceSupervisor()
+        case 15: reconfigure()
+        case 16: pass(.seconds(UInt64(random.below(10))))
+        default: work()
+        }
+    }
+
+    private var announcements: [Announcement] {
+        announced.sorted { $0.key < $1.key }.map {
+            Announcement(name: $0, type: "_ttynvt._tcp", domain: "local", endpoints: $1)
+        }
+    }
+
+    private mutating func hear(whole: Bool = false) {
+        if whole { heard = true }
+        guard heard else { return }
+        for name in announced.keys where announcedSince[name] == nil { announcedSince[name] = now }
+        announcedSince = announcedSince.filter { announced[$0.key] != nil }
+        planner.update(announcements, isComplete: true, now)
+        plan()
+    }
+
+    /// Avahi is gone, or lists anew: some of what is there is heard.
+    private mutating func loseHearing() {
+        heard = false
+        planner.update(announcements.filter { _ in random.below(2) == 0 }, isComplete: false, now)
+        plan()
+    }
+
+    private mutating func open() {
+        guard let name = processes.keys.sorted(by: { $0.description < $1.description }).randomOne(&random) else {
+            return
+        }
+        processes[name]?.openers += 1
+    }
+
+    private mutating func close() {
+        let open = processes.filter { $0.value.openers > 0 }.keys.sorted { $0.description < $1.description }
+        guard let name = open.randomOne(&random) else { return }
+        processes[name]?.openers -= 1
+        endIfRetired(name)
+    }
+
+    private mutating func endIfRetired(_ name: DeviceName) {
+        guard let process = processes[name], process.running.isRetiring, process.openers == 0 else { return }
+        processes[name] = nil
+        events.append(.ended(name))
+    }
+
+    private mutating func crash() {
+        guard let name = processes.keys.sorted(by: { $0.description < $1.description }).randomOne(&random) else {
+            return
+        }
+        processes[name] = nil
+        events.append(.ended(name))
+    }
+
+    private mutating func reconfigure() {
+        configuration.options = [PortOption(key: "connect", value: random.pick(["open", "always"]))]
+        configuration.names.deny = random.below(3) == 0 ? [Pattern("b")] : []
+        configuration.maxPorts = random.pick([0, 3, 1024])
+        let text = random.below(2) == 0 ? "[port static]\nserver = 192.0.2.8:1\n[port a]\nserver = 192.0.2.7:1\n" : ""
+        configuration.sections = ConfigurationParser.parse(text, checkOption: { _, _ in nil }).configuration.sections
+        announcedSince = [:]
+        planner.configure(configuration, now)
+        plan()
+    }
+
+    /// A new supervisor knows what is stored and what runs, and nothing else.
+    private mutating func replaceSupervisor() {
+        storedMinors = planner.minors
+        let before = processes
+        planner = Planner(configuration, minors: storedMinors, isTaken: { _, _ in false })
+        reconciler = Reconciler()
+        events = []
+        orders = []
+        heard = false
+        for (name, process) in processes {
+            if PortSpec.Origin(options: process.running.options) == .announced {
+                planner.remember(name, process.running.servers, now)
+            }
+            reconciler.found(name, process.running, now)
+        }
+        planner.update([], isComplete: false, now)
+        plan()
+        if before != processes { faults.append("replacing the supervisor touched a port") }
+    }
+
+    private mutating func pass(_ time: UInt64) {
+        now = now + time
+        planner.advance(now)
+        plan()
+    }
+
+    private mutating func plan() {
+        planner.notes = []
+        reconciler.want(planner.wanted, isProvisional: planner.isProvisional)
+        for spec in planner.wanted { checkSpec(spec) }
+        takeSteps()
+    }
+
+    private mutating func takeSteps() {
+        let steps = reconciler.steps(now)
+        orders += steps
+        // With room for all, who is announced, and configured as it runs, is let be.
+        for case .retire(let name) in steps where configuration.maxPorts > Self.names.count {
+            guard let since = announcedSince[name.port], now.since(since) >= .seconds(1),
+                announced[name.port]?.isEmpty == false, configuration.names.admits(name.port),
+                let process = processes[name], PortSpec.Origin(options: process.running.options) == .announced,
+                planner.wanted.first(where: { $0.name == name }).map({ $0.options == process.running.options }) ?? true
+            else { continue }
+            faults.append("\(name) was retired while it was announced")
+        }
+    }
+
+    private mutating func checkSpec(_ spec: PortSpec) {
+        if let first = firstMinors[spec.name] {
+            if planner.minors[spec.name] != first { faults.append("\(spec.name) changed its minor") }
+        } else {
+            firstMinors[spec.name] = planner.minors[spec.name]
+        }
+        if !spec.arguments.allSatisfy({ $0.utf8.allSatisfy { $0 > 0x20 && $0 < 0x7F } }) {
+            faults.append("an argument that needs quoting: \(spec.arguments)")
+        }
+        if spec.servers.isEmpty { faults.append("\(spec.name) has no server") }
+    }
+
+    /// Something that was ordered happens, or something that happened is heard of.
+    private mutating func work() {
+        if !orders.isEmpty && (events.isEmpty || random.below(2) == 0) {
+            carryOut(orders.remove(at: random.below(orders.count)))
+        } else if !events.isEmpty {
+            hearOf(events.removeFirst())
+        }
+        takeSteps()
+    }
+
+    private mutating func carryOut(_ step: Step) {
+        if random.below(8) == 0 { return events.append(.failed(step)) }
+        switch step {
+        case .start(let spec):
+            guard processes[spec.name] == nil else { return faults.append("\(spec.name) was started twice") }
+            serial += 1
+            let running = RunningPort(servers: spec.servers, options: spec.options, isRetiring: false)
+            processes[spec.name] = Process(running: running, serial: serial)
+        case .setServers(let name, let servers):
+            guard processes[name] != nil else { return events.append(.failed(step)) }
+            processes[name]?.running.servers = servers
+        case .retire(let name):
+            guard processes[name] != nil else { return events.append(.failed(step)) }
+            processes[name]?.running.isRetiring = true
+            events.append(.done(step))
+            return endIfRetired(name)
+        case .keep(let name):
+            guard processes[name] != nil else { return events.append(.failed(step)) }
+            processes[name]?.running.isRetiring = false
+        }
+        events.append(.done(step))
+    }
+
+    private mutating func hearOf(_ event: Event) {
+        switch event {
+        case .done(let step): reconciler.done(step, now)
+        case .failed(let step): reconciler.failed(step, now)
+        case .ended(let name):
+            // Orders to a process that is known to be gone do not reach the next one.
+            orders.removeAll { if case .start = $0 { false } else { $0.name == name } }
+            reconciler.ended(name, now)
+        }
+    }
+
+    // The end.
+
+    /// The world comes to rest: everything is heard, every program has closed, and time passes.
+    /// - Returns: is what runs what is wanted?
+    mutating func settle() -> Bool {
+        hear(whole: true)
+        for _ in 0..<400 {
+            for name in Array(processes.keys) {
+                processes[name]?.openers = 0
+                endIfRetired(name)
+            }
+            for _ in 0..<20 where !(orders.isEmpty && events.isEmpty) { work() }
+            pass(.seconds(2))
+            if orders.isEmpty && events.isEmpty && isRight { return true }
+        }
+        return isRight
+    }
+
+    private var isRight: Bool {
+        let statics = Dictionary(
+            uniqueKeysWithValues: configuration.sections.map { ($0.pattern.description, $0.servers) })
+        let names = announced.filter { !$0.value.isEmpty && (try? DeviceName(port: $0.key)) != nil }
+        let admitted = names.filter { configuration.names.admits($0.key) }.merging(statics) { $1 }
+        guard processes.count == planner.wanted.count, processes.count <= configuration.maxPorts else { return false }
+        // With room for all, each announced port runs; one whose address is not known runs where it did.
+        if configuration.maxPorts > Self.names.count,
+            !admitted.keys.allSatisfy({ name in
+                (try? DeviceName(port: name)).map { processes[$0] != nil } ?? false
+            })
+        {
+            return false
+        }
+        guard Set(processes.keys.map { planner.minors[$0] }).count == processes.count else { return false }
+        return processes.allSatisfy { name, process in
+            let spec = planner.wanted.first { $0.name == name }
+            let isAnnounced = announced[name.port] != nil && configuration.names.admits(name.port)
+            guard isAnnounced || statics[name.port] != nil else { return false }
+            let servers =
+                statics[name.port] ?? announced[name.port].flatMap { $0.isEmpty ? nil : $0 } ?? spec?.servers
+            return process.running.servers == servers && process.running.options == spec?.options
+                && !process.running.isRetiring
+        }
+    }
+
+    var description: String {
+        "wanted \(planner.wanted.map { "\($0.name) \($0.servers) \($0.options)" }), running \(processes), orders \(orders), events \(events)"
+    }
+}
+
+extension Array {
+    fileprivate func randomOne(_ random: inout SplitMix64) -> Element? { isEmpty ? nil : self[random.below(count)] }
+}
