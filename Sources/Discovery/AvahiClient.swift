@@ -21,6 +21,9 @@ final class AvahiClient {
     static let name = "org.freedesktop.Avahi"
     /// AVAHI_IF_UNSPEC and AVAHI_PROTO_UNSPEC.
     static let any: Int32 = -1
+    /// Avahi answers in 5 s or says that it could not; a busy one may take long, and what it was asked for twice it
+    /// would do twice. One that is gone gives no answer either. In nanoseconds.
+    private static let patience: UInt64 = .seconds(300)
     /// Most signals kept for objects not known yet.
     private static let mostEarly = 4096
 
@@ -87,7 +90,7 @@ final class AvahiClient {
     private func call(_ call: BusCall, _ answered: @escaping (Result<[BusValue], BusError>) -> Void) {
         let life = life
         do {
-            try bus.call(call) { [weak self] answer in
+            try bus.call(call, timeout: Self.patience) { [weak self] answer in
                 if self?.life == life { answered(answer) }
             }
         } catch {

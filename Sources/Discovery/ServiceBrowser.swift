@@ -38,6 +38,7 @@ package final class ServiceBrowser {
     private static let relistPause: UInt64 = .seconds(60)
 
     private let types: [String]
+    private let settling: UInt64
     private let accepts: (String, String) -> Bool
     private let report: (String) -> Void
     private let onChange: () -> Void
@@ -47,6 +48,8 @@ package final class ServiceBrowser {
     private var catalogue: ServiceCatalogue
     private var listings: [String: Listing] = [:]
     private var listedAt = MonotonicTime(nanoseconds: 0)
+    /// When the listing counts as complete, if all has been resolved by then; nil while Avahi has more to say.
+    private var settledAt: MonotonicTime?
     private var hasReportedOverflow = false
     private var hasChanged = false
 
@@ -67,16 +70,20 @@ package final class ServiceBrowser {
     /// - Parameters:
     ///   - types: such as `_ttynvt._tcp`.
     ///   - maxServices: most names kept.
+    ///   - settling: nanoseconds from "all for now" on for which a listing is not complete yet. Avahi says so a second
+    ///     after its first query, when it sends the second one: whose answers the network lost are in then.
     ///   - accepts: is a service of this name on this network interface wanted? Asked before anything is resolved.
     ///   - report: told what an operator should know, a line each; quotes the network: clean it.
     ///   - onChange: called within `advance`, once, when any of `services`, `state`, `overflow` may have changed.
     package init(
         bus: SystemBus, types: [String] = ["_ttynvt._tcp"], maxServices: Int = 2048,
+        settling: UInt64 = .seconds(1),
         accepts: @escaping (_ name: String, _ interface: String) -> Bool = { _, _ in true },
         report: @escaping (String) -> Void = { _ in }, onChange: @escaping () -> Void
     ) {
         self.bus = bus
         self.types = types
+        self.settling = settling
         self.accepts = accepts
         self.report = report
         self.onChange = onChange
@@ -110,7 +117,8 @@ package final class ServiceBrowser {
         for (type, listing) in listings {
             if let retryAt = listing.retryAt, retryAt <= now { browse(type) }
         }
-        if state == .listing, let pool, pool.isSettled, listings.values.allSatisfy(\.isDone) {
+        if state == .listing, settledAt == nil, listings.values.allSatisfy(\.isDone) { settledAt = now + settling }
+        if state == .listing, let settledAt, settledAt <= now, let pool, pool.isSettled {
             for item in catalogue.endListing() { pool.remove(item) }
             state = .current
         }
@@ -123,7 +131,8 @@ package final class ServiceBrowser {
     /// When `advance` is to be called, whatever the bus says; nil: not before the bus says something.
     package var nextDeadline: MonotonicTime? {
         if hasChanged { return MonotonicTime(nanoseconds: 0) }
-        return ([pool?.nextDeadline, relistAt] + listings.values.map(\.retryAt)).compactMap { $0 }.min()
+        let settledAt = state == .listing && pool?.isSettled == true ? settledAt : nil
+        return ([pool?.nextDeadline, relistAt, settledAt] + listings.values.map(\.retryAt)).compactMap { $0 }.min()
     }
 
     private var relistAt: MonotonicTime? {
@@ -140,6 +149,7 @@ package final class ServiceBrowser {
     private func forgetAvahi() {
         pool?.reset()
         listings = [:]
+        settledAt = nil
         state = .noAvahi
     }
 
@@ -149,6 +159,7 @@ package final class ServiceBrowser {
             if let path = listing.path { avahi?.free(path, .serviceBrowser) }
         }
         listedAt = now
+        settledAt = nil
         catalogue.beginListing()
         state = .listing
         listings = Dictionary(uniqueKeysWithValues: Set(types).map { ($0, Listing()) })

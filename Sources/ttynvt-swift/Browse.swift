@@ -56,7 +56,8 @@ struct Browse: ParsableCommand {
     }
 
     private func listOnce(_ bus: SystemBus) throws {
-        let browser = ServiceBrowser(bus: bus, types: types, report: Self.note, onChange: {})
+        let browser = ServiceBrowser(
+            bus: bus, types: types, settling: .milliseconds(100), report: Self.note, onChange: {})
         browser.start()
         let end = MonotonicTime.now + UInt64(timeout * 1e9)
         while !browser.isComplete, MonotonicTime.now < end {
