@@ -62,7 +62,7 @@ struct AnnouncementMemory: Sendable {
         entries.filter { $0.value.countsFrom <= now }.mapValues(\.endpoints)
     }
 
-    /// A port runs since before anything was announced: it counts as announced until the network has been heard out.
+    /// A port runs since before anything was announced: it counts as announced until the grace is over.
     mutating func remember(_ name: DeviceName, _ endpoints: [Endpoint], _ now: MonotonicTime) {
         entries[name] = Entry(endpoints: endpoints, countsFrom: now, missingSince: now)
     }
@@ -80,12 +80,8 @@ struct AnnouncementMemory: Sendable {
             }
         }
         for (name, entry) in entries where announced[name] == nil {
-            if !isComplete {
-                // Silence says nothing: the grace begins anew when the network can be heard again.
-                entries[name]?.missingSince = now
-            } else if entry.missingSince == nil {
-                entries[name]?.missingSince = now
-            }
+            // Silence says nothing: the grace begins when the network can be heard again.
+            entries[name]?.missingSince = isComplete ? entry.missingSince ?? now : nil
         }
     }
 

@@ -31,11 +31,6 @@ package struct Configuration: Equatable, Sendable {
         }
         return options.sorted { $0.key < $1.key }
     }
-
-    /// The minor number the file gives a port.
-    package func minor(of name: String) -> UInt32? {
-        sections.last { $0.minor != nil && $0.pattern.matches(name) }?.minor
-    }
 }
 
 /// One option of the `port` command, without `--`.

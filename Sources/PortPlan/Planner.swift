@@ -105,6 +105,12 @@ package struct Planner: Sendable {
     private mutating func plan(_ now: MonotonicTime) {
         memory.advance(isComplete: isComplete, now)
         let isInUse = Set(wanted.map(\.name))
+        for section in configuration.sections {
+            guard let minor = section.minor, let name = try? DeviceName(port: section.pattern.description) else {
+                continue
+            }
+            minors.fix(minor, for: name)
+        }
         var ports = memory.endpoints(now)
         var configured: Set<DeviceName> = []
         for section in configuration.sections where !section.servers.isEmpty {
@@ -136,7 +142,6 @@ package struct Planner: Sendable {
     }
 
     private mutating func minor(of name: DeviceName, _ isInUse: Set<DeviceName>) -> UInt32? {
-        if let minor = configuration.minor(of: name.port) { minors.fix(minor, for: name) }
         let major = configuration.major
         let minor = minors.minor(
             for: name, isInUse: { isInUse.contains($0) }, isTaken: { major != 0 && isTaken(major, $0) })

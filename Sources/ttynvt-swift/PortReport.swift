@@ -127,8 +127,14 @@ final class PortReport: PortObserver {
 
     private func status(_ node: DeviceNode) -> PortStatus {
         let state = port.look { $0.state }
-        let now = (unix: Self.unixTime, here: MonotonicTime.now)
-        func unix(_ time: MonotonicTime) -> Int64 { now.unix - Int64(now.here.since(time) / .seconds(1)) }
+        let here = MonotonicTime.now
+        var unixNow = timespec()
+        clock_gettime(CLOCK_REALTIME, &unixNow)
+        // In nanoseconds, so that a point in time is the same second whenever it is asked for.
+        func unix(_ time: MonotonicTime) -> Int64 {
+            let ago = Int64(clamping: here.since(time))
+            return (Int64(unixNow.tv_sec) * 1_000_000_000 + Int64(unixNow.tv_nsec) - ago) / 1_000_000_000
+        }
         var status = PortStatus(name: node.name)
         status.major = node.major
         status.minor = node.minor

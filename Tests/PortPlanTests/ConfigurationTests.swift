@@ -57,8 +57,7 @@ import Testing
                 PortOption(key: "connect", value: "always"), PortOption(key: "loss-timeout", value: "30"),
                 PortOption(key: "rs485-codes", value: "20,21"),
             ])
-        #expect(configuration.minor(of: "board") == 77)
-        #expect(configuration.minor(of: "MIO04-1-com1") == nil)
+        #expect(configuration.sections.map(\.minor) == [nil, 77])
         #expect(
             configuration.sections.last?.servers == [
                 Endpoint(host: "192.0.2.7", port: 10000), Endpoint(host: "2001:db8::1", port: 10001),
