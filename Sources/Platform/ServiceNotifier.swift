@@ -25,12 +25,20 @@ package struct ServiceNotifier: Sendable {
 
     private static func variable(_ name: String) -> String? { getenv(name).map { String(cString: $0) } }
 
-    /// Tells it; what cannot be sent at once is not sent.
+    /// Tells it. Where the service manager is behind with reading, assignments wait for it, at most a second; a status
+    /// alone is not sent then.
     /// - Parameter status: a sentence for people; nil leaves the last one.
     package func tell(_ assignments: [String] = [], status: String? = nil) {
         var text = (assignments + (status.map { ["STATUS=\($0.singleLine)"] } ?? [])).joined(separator: "\n")
-        _ = text.withUTF8 { bytes in
-            address.withSockaddr { sendto(socket, bytes.baseAddress, bytes.count, Int32(MSG_NOSIGNAL), $0, $1) }
+        func send() -> Bool {
+            text.withUTF8 { bytes in
+                address.withSockaddr { sendto(socket, bytes.baseAddress, bytes.count, Int32(MSG_NOSIGNAL), $0, $1) }
+            } >= 0
+        }
+        // The queue's room does not show in poll(2) on a socket that is not connected: asked again and again.
+        for _ in 0..<100 {
+            guard !send(), errno == EAGAIN, !assignments.isEmpty else { return }
+            usleep(10_000)
         }
     }
 }

@@ -56,6 +56,8 @@ final class PortReport: PortObserver {
             $0.pingAt = notifier?.watchdogInterval.map { .now + $0 }
         }
         notifier?.tell(["READY=1"], status: PortState().sentence)
+        // The control thread may have looked already, and sleeps for ever: the first ping is due now.
+        if notifier != nil { control.wake() }
     }
 
     func end() { notifier?.tell(["STOPPING=1"]) }

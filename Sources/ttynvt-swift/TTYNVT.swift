@@ -21,4 +21,18 @@ struct TTYNVT: ParsableCommand {
             Simulate.self,
         ],
         defaultSubcommand: PortCommand.self)
+
+    /// Ports are started most often, and many at once: theirs is tried without the tree of all commands, which takes
+    /// longer to build than all else until the device is there. What it cannot read is told as for any other.
+    static func main() {
+        let arguments = CommandLine.arguments.dropFirst()
+        guard arguments.first == "port" || arguments.first?.hasPrefix("-") == true,
+            let command = try? PortCommand.parse(Array(arguments.dropFirst(arguments.first == "port" ? 1 : 0)))
+        else { return main(nil) }
+        do {
+            try command.run()
+        } catch {
+            exit(withError: error)
+        }
+    }
 }
