@@ -43,6 +43,6 @@ import Testing
     @Test func linesThatStayLines() {
         #expect("plain".singleLine == "plain")
         #expect("ä €".singleLine == "ä €")
-        #expect("a\nb\u{1B}[2J\u{7F}\u{9B}c\u{2028}d".singleLine == "a\\x0ab\\x1b[2J\\x7f\\x9bc d")
+        #expect("a\nb\u{1B}[2J\u{7F}\u{9B}c\u{2028}d".singleLine == "a\\x0ab\\x1b[2J\\x7f\\x9bc\\u{2028}d")
     }
 }
