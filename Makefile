@@ -84,10 +84,10 @@ guest:
 # Manual pages and completions: what the program says of itself.
 documents: $(BUILD)/documents/stamp
 
-$(BUILD)/documents/stamp: $(BINARY) man/generate
+$(BUILD)/documents/stamp: $(BINARY) debian/man/generate
 	@rm -rf $(@D)
 	@mkdir -p $(@D)
-	@man/generate $(BINARY) $(@D)
+	@debian/man/generate $(BINARY) $(@D)
 	@for shell in bash zsh fish; do $(BINARY) --generate-completion-script $$shell >$(@D)/completion.$$shell || exit 1; done
 	@touch $@
 
@@ -106,11 +106,11 @@ install: documents
 	install -D -m 0644 udev/60-ttynvt-swift.rules $(DESTDIR)$(UDEV_DIR)/60-ttynvt-swift.rules
 	install -d $(DESTDIR)$(MAN_DIR)/man1
 	install -m 0644 $(BUILD)/documents/*.1 $(DESTDIR)$(MAN_DIR)/man1/
-	install -D -m 0644 man/ttynvt-swift.conf.5 $(DESTDIR)$(MAN_DIR)/man5/ttynvt-swift.conf.5
+	install -D -m 0644 debian/man/ttynvt-swift.conf.5 $(DESTDIR)$(MAN_DIR)/man5/ttynvt-swift.conf.5
 	install -D -m 0644 $(BUILD)/documents/completion.bash $(DESTDIR)$(BASH_DIR)/ttynvt-swift
 	install -D -m 0644 $(BUILD)/documents/completion.zsh $(DESTDIR)$(ZSH_DIR)/_ttynvt-swift
 	install -D -m 0644 $(BUILD)/documents/completion.fish $(DESTDIR)$(FISH_DIR)/ttynvt-swift.fish
-	test -e $(CONFIGURATION) || install -D -m 0644 conf/ttynvt-swift.conf $(CONFIGURATION)
+	test -e $(CONFIGURATION) || install -D -m 0644 debian/ttynvt-swift.conf $(CONFIGURATION)
 
 # The configuration stays.
 uninstall:
@@ -127,7 +127,7 @@ deb: build
 	@echo "packing $(BUILD)/deb"
 	@rm -rf $(BUILD)/deb
 	@mkdir -p $(BUILD)/deb/source
-	@cp -a Makefile CHANGELOG.md README.md conf debian man systemd udev $(BUILD)/deb/source/
+	@cp -a Makefile CHANGELOG.md README.md debian systemd udev $(BUILD)/deb/source/
 	@cd $(BUILD)/deb/source && BUILD=$(abspath $(BUILD)) dpkg-buildpackage --build=binary --no-sign \
 	    >../build.log 2>&1 || { cat ../build.log >&2; exit 1; }
 	@rm -rf $(BUILD)/deb/source

@@ -108,6 +108,9 @@ let package = Package(
             name: "SimulatorTests", dependencies: ["Platform", "RFC2217", "SerialLine", "Simulator", system],
             swiftSettings: common),
         .testTarget(
+            name: "SystemBusTests", dependencies: ["CLinux", "Platform", "SerialLine", "SystemBus"],
+            swiftSettings: common),
+        .testTarget(
             name: "VirtualTTYTests",
             dependencies: ["LineDiscipline", "RFC2217", "SerialLine", "TestSupport", "VirtualTTY", system],
             swiftSettings: common),

@@ -35,6 +35,11 @@ final class ResolverPool {
     private var jobs: [ServiceItem: Job] = [:]
     private var queue = Queue()
     private var resolvers = 0
+    /// How many resolvers there may be: less than `mostResolvers` where Avahi is configured to allow less.
+    private var limit = ResolverPool.mostResolvers
+    /// Resolvers asked for so far, and up to the last time that Avahi had no more objects.
+    private var made = 0
+    private var shedAt = 0
     private var calls = 0
     private var unsettled = 0
     private var isPumping = false
@@ -82,6 +87,7 @@ final class ResolverPool {
         jobs = [:]
         queue = Queue()
         resolvers = 0
+        limit = Self.mostResolvers
         calls = 0
         unsettled = 0
         asked = []
@@ -108,7 +114,7 @@ final class ResolverPool {
             guard let job = jobs[item], case .queued = job.state else { continue }
             job.state = .called
             calls += 1
-            if resolvers < Self.mostResolvers {
+            if resolvers < limit {
                 resolvers += 1
                 job.holdsResolver = true
                 makeResolver(item, job)
@@ -130,6 +136,8 @@ final class ResolverPool {
     }
 
     private func makeResolver(_ item: ServiceItem, _ job: Job) {
+        made += 1
+        let number = made
         avahi.make(.serviceResolver, arguments(item, job)) { [weak self] signal in
             self?.take(signal, item, job)
         } made: { [weak self] result in
@@ -137,7 +145,13 @@ final class ResolverPool {
             calls -= 1
             defer { pump() }
             switch result {
-            case .failure: if isCurrent(item, job) { fail(item, job) } else { release(job) }
+            case .failure(let error):
+                guard isCurrent(item, job) else { return release(job) }
+                if error.name == AvahiClient.name + ".TooManyObjectsError" {
+                    shed(item, job, number)
+                } else {
+                    fail(item, job)
+                }
             case .success(let path):
                 job.state = .resolving(path: path)
                 guard isCurrent(item, job) else {
@@ -145,6 +159,27 @@ final class ResolverPool {
                     return release(job)
                 }
             }
+        }
+    }
+
+    /// Avahi has no more objects for us: this one is asked once, and some others that have been resolved give their
+    /// objects back, which it takes for that.
+    private func shed(_ refused: ServiceItem, _ job: Job, _ number: Int) {
+        job.holdsResolver = false
+        job.state = .queued
+        queue.append(refused)
+        resolvers -= 1
+        // Those asked for before the last time were refused for the same reason.
+        guard number > shedAt else { return }
+        shedAt = made
+        limit = max(0, resolvers - 2 * Self.mostCalls)
+        for (item, job) in jobs where resolvers > limit {
+            guard job.isSettled, case .resolving(let path) = job.state else { continue }
+            avahi.free(path, .serviceResolver)
+            job.state = .asked
+            job.holdsResolver = false
+            asked.insert(item)
+            resolvers -= 1
         }
     }
 
@@ -208,7 +243,7 @@ final class ResolverPool {
         guard job.holdsResolver else { return }
         job.holdsResolver = false
         resolvers -= 1
-        guard let item = asked.popFirst(), let next = jobs[item] else { return }
+        guard resolvers < limit, let item = asked.popFirst(), let next = jobs[item] else { return }
         next.state = .queued
         queue.append(item)
         pump()

@@ -203,7 +203,8 @@ package final class ServiceBrowser {
     /// ItemNew and ItemRemove: interface, protocol, name, type, domain, flags.
     private static func item(_ values: [BusValue], _ type: String) -> ServiceItem? {
         guard values.count == 6, case .int32(let interface) = values[0], case .int32(let transport) = values[1],
-            let name = values[2].text, !name.isEmpty, values[3].text == type, let domain = values[4].text
+            let name = values[2].text, !name.isEmpty, values[3].text?.lowercased() == type.lowercased(),
+            let domain = values[4].text
         else { return nil }
         return ServiceItem(
             ServiceKey(name: name, type: type, domain: domain), interface: interface, transport: transport)

@@ -103,7 +103,7 @@ package final class ControlSocket: Sendable {
     }
 
     /// Takes the socket away, and the directory where that is allowed.
-    func remove() {
+    package func remove() {
         unlink(path)
         rmdir(directory)
     }

@@ -139,9 +139,11 @@ final class SystemdLauncher: Launcher {
         let query = call("ListUnitsByPatterns", .strings([]), .strings([UnitName.unit(of: name)]))
         try? bus?.call(query) { [weak self] answer in
             guard let units = (try? answer.get())?.first?.items else { return }
-            // name, description, load state, active state, sub state, …
+            // name, description, load state, active state, sub state, followed unit, path, job, …
             let fields = units.first?.items ?? []
             let state = fields.count > 3 ? fields[3].text ?? "" : "inactive"
+            // A unit that waits for others to start is inactive, and has a job.
+            if fields.count > 7, case .uint32(let job) = fields[7], job != 0 { return }
             switch state {
             // Still at it, or about to be.
             case "activating", "deactivating", "reloading": return

@@ -33,6 +33,8 @@ final class PortProcess: Sendable {
         let device: CUSEDevice
         let remote: RemotePort
         let control: PortControlServer
+        /// There before the node: udev tells our nodes from others by its directory.
+        let socket: ControlSocket?
         let report: PortReport
     }
 
@@ -49,7 +51,7 @@ final class PortProcess: Sendable {
         end(parts)
         hasEnded.withLock { $0 = true }
         threads.forEach { $0.join() }
-        controlThread.withLock { $0 }?.join()
+        if let thread = controlThread.withLock({ $0 }) { thread.join() } else { parts.socket?.remove() }
         log.log(.info, "\(parts.device.receivedCount) requests received, \(parts.device.answeredCount) answered")
         _ = signals
         if let failure = failure.withLock({ $0 }) { throw failure }
@@ -70,6 +72,7 @@ final class PortProcess: Sendable {
         let remote = try RemotePort(
             servers, port: port, deadAfter: command.options.deadAfter, patience: configuration.connectTimeout)
         let control = try PortControlServer()
+        let socket = try makeControlSocket()
         let report = PortReport(
             port, remote, control, log: log, options: Self.optionArguments(CommandLine.arguments)
         ) { [isRetired] in
@@ -78,7 +81,7 @@ final class PortProcess: Sendable {
             kill(getpid(), SIGTERM)
         }
         port.attach(kernel: device, remote: remote, observer: report)
-        return Parts(port: port, device: device, remote: remote, control: control, report: report)
+        return Parts(port: port, device: device, remote: remote, control: control, socket: socket, report: report)
     }
 
     /// The kernel has been told of the device: is it there?
@@ -90,11 +93,10 @@ final class PortProcess: Sendable {
                     to: Privileges.user(named: command.owner) ?? 0, group: Privileges.group(named: command.group),
                     mode: command.mode.rawValue)
             }
-            let socket = try makeControlSocket()
             try Privileges.drop(to: command.user)
             log.log(.notice, "\(node.path) (\(node.major):\(node.minor)) is there, for \(servers.listed)")
-            if socket != nil || parts.report.chore != nil {
-                let thread = try parts.control.start(socket, chore: parts.report.chore) {
+            if parts.socket != nil || parts.report.chore != nil {
+                let thread = try parts.control.start(parts.socket, chore: parts.report.chore) {
                     parts.report.answer($0, $1)
                 }
                 controlThread.withLock { $0 = thread }
@@ -110,11 +112,11 @@ final class PortProcess: Sendable {
     }
 
     /// A port that has no place for its socket works all the same, and cannot be asked.
-    private func makeControlSocket() throws -> ControlSocket? {
+    private func makeControlSocket() throws(Failure) -> ControlSocket? {
         do {
             return try ControlSocket(for: name, owner: Privileges.userAfterDrop(to: command.user))
         } catch {
-            if case .inUse = error { throw error }
+            if case .inUse = error { throw Failure("\(error)") }
             log.log(.info, "it cannot be asked for its status: \(error)")
             return nil
         }

@@ -5,10 +5,9 @@ real one, on lo and dummy0, with a configuration and static services of the case
 """
 import os
 import subprocess
-import time
 from xml.sax.saxutils import escape
 
-from fixture import Process, Timeout, wait_until
+from fixture import Process, wait_until
 
 CONFIGURATION = """[server]
 host-name={host}
@@ -23,6 +22,7 @@ publish-workstation=no
 [rlimits]
 """
 SERVICES = "/etc/avahi/services"
+RUN = "/run/avahi-daemon"
 
 
 class Bus:
@@ -76,9 +76,12 @@ class Avahi:
             self.start()
 
     def own_services(self):
-        """The host's root is read-only: its services are hidden behind files of the case's."""
+        """The host's root is read-only: its services are hidden behind files of the case's, and its process id, where
+        an Avahi runs on it, behind the case's."""
         unshare_mounts()
-        subprocess.run(["mount", "-t", "tmpfs", "-o", "mode=755", "tmpfs", SERVICES], check=True)
+        os.makedirs(RUN, exist_ok=True)
+        for directory in (SERVICES, RUN):
+            subprocess.run(["mount", "-t", "tmpfs", "-o", "mode=755", "tmpfs", directory], check=True)
 
     def start(self, seconds=20.0):
         self.test.names += 1

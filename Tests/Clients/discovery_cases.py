@@ -207,6 +207,38 @@ def watch_over_bus_restart(t):
     t.equal("nothing else was told", len(watch.events), 2)
 
 
+@case(60)
+def interface_goes(t):
+    subprocess.run(["ip", "link", "add", "dummy7", "type", "dummy"], check=True)
+    subprocess.run(["ip", "address", "add", "198.51.100.1/24", "dev", "dummy7"], check=True)
+    subprocess.run(["ip", "link", "set", "dummy7", "up", "multicast", "on"], check=True)
+    bus = t.bus()
+    avahi = t.avahi(bus, interfaces="lo,dummy7", ipv6=False)
+    avahi.publish("a", port=1000)
+    watch = Watch(t)
+    t.check("it is there", watch.saw("appeared", "a"))
+    last = lambda: [json.loads(line) for line in watch.log.splitlines() if line.startswith("{")][-1]
+    t.check("on both interfaces", eventually(lambda: last()["interfaces"] == ["dummy7", "lo"]), last())
+    subprocess.run(["ip", "link", "delete", "dummy7"], check=True)
+    t.check("one goes, and its address", eventually(
+        lambda: (last()["interfaces"], last()["addresses"]) == (["lo"], ["127.0.0.1"]), 10), last())
+    t.check("the service stays", all(event[0] != "vanished" for event in watch.events), watch.events)
+
+
+@case(60)
+def host_name_changes(t):
+    """Avahi's host name: what it announces is announced anew, and found at the new name."""
+    bus = t.bus()
+    t.avahi(bus)
+    server = t.simulator("--advertise", "box", ports=2)
+    server.expect("2 ports are advertised", 15)
+    t.equal("the host", browse_json(t)["box-com1"]["host"], "guest.local")
+    status, output = t.run("avahi-set-host-name", "other")
+    t.equal("avahi-set-host-name", status, 0)
+    t.check("advertised anew", eventually(lambda: server.log.count("2 ports are advertised") == 2, 15), server.log)
+    t.equal("the new one", [service["host"] for service in browse_json(t).values()], ["other.local"] * 2)
+
+
 HOSTILE = [
     # The name, and as XML where that is not enough to write it.
     'quote"s', "apos'trophe", "a/b", "../../etc/passwd", "..", "a b", "back\\slash", "$(reboot)", "%s%n", "-rf",
@@ -338,6 +370,20 @@ def ten_thousand_services(t):
             (fake.most_objects, fake.refused))
     t.equal("the rest is resolved once each", len(fake.resolved_once), 2048 - 900)
     fake.stop()
+
+
+@case(60)
+def fewer_objects_than_usual(t):
+    """An Avahi configured to allow a client little (objects-per-client-max)."""
+    bus = t.bus()
+    fake = FakeAvahi(bus, {(1, 0, "s{:03}".format(i)): ("host.local", "192.0.2.9", 1 + i, []) for i in range(500)},
+                     objects_max=100)
+    started = time.monotonic()
+    found = browse_json(t)
+    t.took("all is found", time.monotonic() - started, 0, 8)
+    t.equal("all is resolved", sum(service["port"] is not None for service in found.values()), 500)
+    t.check("Avahi had to refuse few calls", 0 < fake.refused <= 64, fake.refused)
+    t.note("{} refused, {} asked once".format(fake.refused, len(fake.resolved_once)))
 
 
 ONE = ("h.local", "192.0.2.1", 1000, ["funcclass=ttynvt"])

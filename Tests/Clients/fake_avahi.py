@@ -12,11 +12,11 @@ OBJECTS_MAX = 1024  # avahi-daemon.conf(5), objects-per-client-max
 class FakeAvahi(threading.Thread):
     """`items`: {(interface, protocol, name): (host, address, port, [txt]) or None for what cannot be resolved}."""
 
-    def __init__(self, bus, items=None, server2=True, early=False, slow=0.0, own=True):
+    def __init__(self, bus, items=None, server2=True, early=False, own=True, objects_max=OBJECTS_MAX):
         super().__init__(daemon=True)
         self.connection = Connection(bus.socket)
         self.items = items or {}
-        self.server2, self.early, self.slow = server2, early, slow
+        self.server2, self.early, self.objects_max = server2, early, objects_max
         self.objects = {}
         self.paths = 0
         self.most_objects = self.refused = 0
@@ -68,6 +68,9 @@ class FakeAvahi(threading.Thread):
         for kind in ("ServiceBrowser", "ServiceResolver"):
             if member in (kind + "Prepare", kind + "New"):
                 return self.make(call, kind, member.endswith("New"))
+        if member == "ResolveService" and len(self.objects) >= self.objects_max:
+            self.refused += 1
+            return self.fail(call, NAME + ".TooManyObjectsError", "Too many objects")
         if member == "ResolveService":
             key = (call.body[0], call.body[1], call.body[2])
             self.resolved_once.add(key)
@@ -78,7 +81,7 @@ class FakeAvahi(threading.Thread):
         self.fail(call, "org.freedesktop.DBus.Error.UnknownMethod", member)
 
     def make(self, call, kind, at_once):
-        if len(self.objects) >= OBJECTS_MAX:
+        if len(self.objects) >= self.objects_max:
             self.refused += 1
             return self.fail(call, NAME + ".TooManyObjectsError", "Too many objects")
         self.paths += 1
