@@ -28,6 +28,11 @@ final class ChildLauncher: Launcher {
 
     let description = "child processes"
 
+    init() {
+        // What a service manager told this process is not for its children.
+        for name in ["NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID"] { unsetenv(name) }
+    }
+
     func adopt() -> [DeviceName] {
         PortControl.list().filter { name in
             (try? PortControlClient(name).status()).map { PortSpec.Origin(options: $0.options) != nil } ?? false
