@@ -31,11 +31,12 @@ RELEASE = -c release --static-swift-stdlib --product ttynvt-swift --scratch-path
 	-Xswiftc -L$(STATIC_LIBRARIES) -Xswiftc -Xclang-linker -Xswiftc -static-libgcc \
 	-Xlinker -no-pie -Xlinker --gc-sections -Xlinker --no-export-dynamic
 
-.PHONY: help deps build demo test check format bench guest documents install uninstall deb clean
+.PHONY: help deps build demo test test-long check format bench guest documents install uninstall deb clean
 
 help:
 	@echo "make demo     build, then show one port at work on a real kernel"
 	@echo "make test     build, then run all tests"
+	@echo "make test-long  the supervisor's plan in 100,000 random worlds"
 	@echo "make check    formatting, lint, dependencies between targets, warnings as errors"
 	@echo "make bench    figures beside a C reference"
 	@echo "make build    the program: $(BINARY)"
@@ -69,6 +70,10 @@ demo: build
 test: deb
 	@Tests/run $(BINARY).stripped $(BUILD)/deb/*.deb
 
+# Random worlds of announcements, crashes and restarts around the supervisor's plan: many more than in make test.
+test-long: deps
+	TTYNVT_WORLDS=100000 swift test --filter randomWorlds
+
 check: deps
 	@Tests/check
 
@@ -78,6 +83,7 @@ format:
 bench: build
 	@$(MAKE) --silent -C Tests/Benchmarks OUT=$(CURDIR)/$(BENCHMARKS)
 	@Tests/Guest/run --timeout 1200 Tests/Benchmarks/bench.sh $(BENCHMARKS) $(BINARY).stripped
+	@Tests/Guest/run --timeout 500 Tests/Benchmarks/many_ports.py $(BINARY).stripped 200
 
 guest:
 	@Tests/Guest/run sh -c '$(RUN)'
