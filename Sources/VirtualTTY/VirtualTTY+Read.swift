@@ -82,6 +82,11 @@ extension VirtualTTY {
     mutating func receiveData(_ bytes: borrowing Span<UInt8>, _ range: Range<Int>) {
         counters.received &+= UInt64(range.count)
         guard liveFiles > 0 || !opens.isEmpty, purge == nil, discipline.termios.cflag.contains(.CREAD) else { return }
+        takeIn(bytes, range)
+    }
+
+    /// Gives bytes to the line discipline, behind those that wait for it.
+    mutating func takeIn(_ bytes: borrowing Span<UInt8>, _ range: Range<Int>) {
         var start = range.lowerBound
         if backlog.isEmpty {
             start += discipline.receive(bytes.extracting(range), from: 0)

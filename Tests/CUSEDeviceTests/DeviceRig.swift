@@ -26,7 +26,8 @@ private final class Nobody: KernelSide, RemoteSide {
     func notifyPoll(_ file: FileID) {}
     func connect() {}
     func disconnect(graceful: Bool) {}
-    func send(_ bytes: borrowing Span<UInt8>) -> Int { 0 }
+    func send(_ bytes: borrowing Span<UInt8>, connection: Int) -> Int { 0 }
+    var unacknowledged: Int { 0 }
     func schedule(_ deadline: MonotonicTime?) {}
 }
 
