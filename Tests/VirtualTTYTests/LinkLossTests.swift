@@ -213,6 +213,34 @@ import VirtualTTY
         }
     }
 
+    /// TIOCSBRK's lasts until TIOCCBRK.
+    @Test func aBreakWithoutAnEndComesBack() throws {
+        try withPort { port in
+            let file = try port.openRaw()
+            _ = port.ioctl(file, .TIOCSBRK)
+            port.breakLink()
+            port.advance(.seconds(1))
+            #expect(port.server?.port.isBreaking == true)
+            _ = port.ioctl(file, .TIOCCBRK)
+            #expect(port.server?.port.isBreaking == false)
+            port.breakLink()
+            port.advance(.seconds(1))
+            #expect(port.server?.commands.contains(.setControl(.breakOn)) == false)
+        }
+    }
+
+    /// What the socket had sent and its peer had not acknowledged may be lost as well.
+    @Test func whatThePeerHasNotAcknowledgedIsCounted() throws {
+        try withPort { port in
+            let file = try port.openRaw()
+            port.room = 2
+            _ = port.write(file, Array("hello"))
+            port.socket.unacknowledged = 40
+            port.breakLink()
+            #expect(port.log.contains { $0.contains("up to 43 bytes") })
+        }
+    }
+
     @Test func aDrainGoesOnWithTheNextConnection() throws {
         try withPort { port in
             let file = try port.openRaw()

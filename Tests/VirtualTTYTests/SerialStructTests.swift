@@ -203,6 +203,106 @@ import VirtualTTY
         }
     }
 
+    /// What one server refuses another may have: a refusal holds for its connection.
+    @Test func rs485RefusedByThisServer() throws {
+        try withPort { port in
+            port.profile.rs485 = .refused
+            let file = try port.openRaw()
+            _ = port.ioctl(file, .TIOCSRS485, Self.rs485(3))
+            port.profile.rs485 = .supported
+            port.breakLink()
+            port.advance(.seconds(1))
+            try #expect(port.get(file, .TIOCGRS485) == Self.rs485(0))
+            let on = port.ioctl(file, .TIOCSRS485, Self.rs485(3))
+            #expect(port.outcome(on) == .ioctl(Self.rs485(3)))
+        }
+    }
+
+    /// A connection that breaks says nothing of RS485.
+    @Test func rs485LostOnTheWay() throws {
+        try withPort { port in
+            let file = try port.openRaw()
+            port.isMute = true
+            let on = port.ioctl(file, .TIOCSRS485, Self.rs485(3))
+            port.isMute = false
+            port.breakLink()
+            #expect(port.outcome(on) == .error(.ioError))
+            try #expect(port.get(file, .TIOCGRS485) == Self.rs485(0))
+            // Not known to have the mode, and nobody there to be asked.
+            let asked = port.ioctl(file, .TIOCSRS485, Self.rs485(3))
+            #expect(port.outcome(asked) == .error(.ioError))
+            port.advance(.seconds(1))
+            // The server may have done it: it is told what holds.
+            #expect(port.server?.commands.contains(.setControl(ControlValue(rawValue: 21))) == true)
+            let again = port.ioctl(file, .TIOCSRS485, Self.rs485(3))
+            #expect(port.outcome(again) == .ioctl(Self.rs485(3)))
+        }
+    }
+
+    /// A server that is known to have the mode is told of it when it is back.
+    @Test func rs485WhileTheConnectionIsLost() throws {
+        try withPort { port in
+            let file = try port.openRaw()
+            _ = port.ioctl(file, .TIOCSRS485, Self.rs485(3))
+            for on in [false, true] {
+                port.breakLink()
+                let set = port.ioctl(file, .TIOCSRS485, Self.rs485(on ? 3 : 0))
+                #expect(port.outcome(set) == .ioctl(Self.rs485(on ? 3 : 0)))
+                port.advance(.seconds(1))
+                #expect(port.server?.port.isRS485 == on)
+                try #expect(port.get(file, .TIOCGRS485) == Self.rs485(on ? 3 : 0))
+            }
+        }
+    }
+
+    /// A signal ends the wait, not what was asked for.
+    @Test func rs485Interrupted() throws {
+        try withPort { port in
+            let file = try port.openRaw()
+            port.delay = .milliseconds(20)
+            let on = port.ioctl(file, .TIOCSRS485, Self.rs485(3))
+            port.interrupt(on)
+            #expect(port.outcome(on) == .error(.interrupted))
+            port.advance(.milliseconds(20))
+            try #expect(port.get(file, .TIOCGRS485) == Self.rs485(3))
+            port.breakLink()
+            port.advance(.seconds(1))
+            #expect(port.server?.port.isRS485 == true)
+        }
+    }
+
+    /// A server that has lost the mode while away no longer holds it.
+    @Test func rs485RefusedWhenToldAnew() throws {
+        try withPort { port in
+            let file = try port.openRaw()
+            _ = port.ioctl(file, .TIOCSRS485, Self.rs485(3))
+            port.profile.rs485 = .refused
+            port.breakLink()
+            port.advance(.seconds(1))
+            let get = port.ioctl(file, .TIOCGRS485, [])
+            #expect(port.outcome(get) == .error(.inappropriateIOCTLForDevice))
+            port.profile.rs485 = .supported
+            port.breakLink()
+            port.advance(.seconds(1))
+            try #expect(port.get(file, .TIOCGRS485) == Self.rs485(0))
+        }
+    }
+
+    /// A request that could not even be sent says nothing of the server.
+    @Test func rs485BehindAFullSocket() throws {
+        try withPort { port in
+            let file = try port.openRaw()
+            port.room = 0
+            _ = port.write(file, [UInt8](repeating: 1, count: 18_000))
+            let on = port.ioctl(file, .TIOCSRS485, Self.rs485(3))
+            port.advance(.seconds(2))
+            #expect(port.outcome(on) == .error(.ioError))
+            port.makeRoom(.max)
+            port.advance(.seconds(20))
+            try #expect(port.get(file, .TIOCGRS485) == Self.rs485(3))
+        }
+    }
+
     @Test func rs485ComesBackWithTheConnection() throws {
         try withPort { port in
             let file = try port.openRaw()
