@@ -12,8 +12,10 @@ extension VirtualTTY {
         needsReview = true
         abandon(file)
         guard let released, !released.isDead, liveFiles == 0 else { return answer(id, .done) }
-        if outputStopped { queue.flushData() }
-        outputStopped = false
+        if discipline.isStoppedByProgram {
+            queue.flushData()
+            discipline.resumeOutput()
+        }
         closing = Closing(
             id: id, barrier: sendBarrier(), deadline: serial.closingWaitNanoseconds.map { now + $0 })
         flushInput()
@@ -55,6 +57,7 @@ extension VirtualTTY {
         let late = queue.count + wire.dataCount
         if late > 0 { fault(.warning, "closed with \(late) bytes unsent: they are lost") }
         queue.flushData()
+        discipline.reset()
         drainedBytes = acceptedBytes
         purge = nil
         lowerLines()
@@ -77,6 +80,7 @@ extension VirtualTTY {
     /// An open comes while output drains for nobody: the lines fall behind that output, and rise again.
     mutating func leaveClosing() {
         closing = nil
+        discipline.reset()
         lowerLines()
         restartOpens()
     }
@@ -116,7 +120,7 @@ extension VirtualTTY {
         if liveFiles > 0 { log(.notice, "hung up: \(why)") }
         files.updateAll { $0.isDead = true }
         needsReview = true
-        for read in reads { answer(read.id, .data(0..<0)) }
+        for read in reads { answerCollected(read) }
         for write in writes {
             let count = write.before + write.offset
             answer(write.id, count > 0 ? .written(count) : .error(.ioError))
@@ -130,11 +134,11 @@ extension VirtualTTY {
         drains.removeAll()
         settings.removeAll()
         modemWaits.removeAll()
-        outputStopped = false
         queue.flushData()
         if !keepsWire { wire.flushData() }
         drainedBytes = acceptedBytes
         flushInput()
+        discipline.reset()
         lowerLines()
         notifyAllPollers()
         restartOpens()

@@ -40,7 +40,7 @@ extension VirtualTTY {
         case .TCXONC: flowAction(id, value)
         case .TCFLSH: flush(id, value)
         case .TIOCOUTQ: answerNumber(id, UInt32(clamping: outputCount()))
-        case .FIONREAD: answerNumber(id, UInt32(clamping: min(available, LineDiscipline.capacity)))
+        case .FIONREAD: answerNumber(id, UInt32(clamping: discipline.readableCount))
         case .TIOCEXCL: setExclusive(id, true)
         case .TIOCNXCL: setExclusive(id, false)
         case .TIOCGEXCL: answerNumber(id, exclusive ? 1 : 0)
@@ -68,7 +68,9 @@ extension VirtualTTY {
             answerIoctl(id)
         case .TIOCGDEV: answerNumber(id, device.encoded)
         case .TIOCSERGETLSR: answerNumber(id, outputCount() == 0 ? Self.TIOCSER_TEMT : 0)
-        case .TIOCSTI: injectReceived(id, argument.extracting(0..<1))
+        case .TIOCSTI:
+            inject(argument.extracting(0..<1))
+            answerIoctl(id)
         case .TIOCVHANGUP:
             hangUp("TIOCVHANGUP")
             vacateIfUnused()
@@ -91,14 +93,6 @@ extension VirtualTTY {
         case .TIOCGRS485, .TIOCSRS485: rs485.isRefused ? .notTTY : nil
         default: nil
         }
-    }
-
-    /// TIOCSTI: a byte as if it had been received.
-    private mutating func injectReceived(_ id: RequestID, _ byte: borrowing Span<UInt8>) {
-        takeIn(byte, 0..<byte.count)
-        serveReads()
-        notifyPollers()
-        answerIoctl(id)
     }
 
     private mutating func answerNumber(_ id: RequestID, _ value: UInt32) {

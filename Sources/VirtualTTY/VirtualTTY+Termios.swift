@@ -23,7 +23,7 @@ extension VirtualTTY {
     mutating func apply(_ wanted: Termios, _ id: RequestID, _ file: FileID) {
         let old = discipline.termios
         let new = termiosLock?.applied(to: wanted, keeping: old) ?? wanted
-        put(new, insteadOf: old, id, file)
+        apply(new, insteadOf: old, id, file)
     }
 
     /// TIOCSSOFTCAR: CLOCAL, locked or not (tty_change_softcar).
@@ -31,19 +31,30 @@ extension VirtualTTY {
         let old = discipline.termios
         var new = old
         if on { new.cflag.insert(.CLOCAL) } else { new.cflag.remove(.CLOCAL) }
-        put(new, insteadOf: old, id, file)
+        apply(new, insteadOf: old, id, file)
     }
 
-    private mutating func put(_ new: Termios, insteadOf old: Termios, _ id: RequestID, _ file: FileID) {
-        discipline.setTermios(new)
+    private mutating func apply(_ new: Termios, insteadOf old: Termios, _ id: RequestID, _ file: FileID) {
+        putInForce(new)
         needsReview = true
         if !new.isB0 { lastBaud = new.ospeed }
         let tickets = sendSettings()
         if new.isB0 && !old.isB0 { setOutputs(outputs.subtracting([.dtr, .rts])) }
         if !new.isB0 && old.isB0 { setOutputs(outputs.union([.dtr, .rts])) }
-        // VMIN and VTIME count for pollers at once; reads go on with theirs.
+        // VMIN and VTIME count for pollers at once; reads go on with theirs, and with what is input now.
+        stage()
+        serveWrites()
+        serveReads()
         notifyPollers()
         answerOnceSettled(id, file, tickets)
+    }
+
+    /// Puts settings in force at this end: input may become lines, or cease to be, and stopped output go on.
+    private mutating func putInForce(_ new: Termios) {
+        var output = makeOutput()
+        discipline.setTermios(new, to: &output)
+        backlog.move(to: &discipline, &output)
+        put(&output)
     }
 
     /// Sends every setting that differs from what the server was last told.
@@ -132,7 +143,7 @@ extension VirtualTTY {
         }
         if termios != discipline.termios {
             log(.info, "the remote port uses \(command), not what was asked for")
-            discipline.setTermios(termios)
+            putInForce(termios)
             needsReview = true
             // Asked for once is enough: what holds now is what was agreed on.
             if told != nil { told = lineSettings }

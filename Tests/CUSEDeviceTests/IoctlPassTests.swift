@@ -12,8 +12,9 @@ import VirtualTTY
     /// Bytes behind what an ioctl may touch.
     private static let canary = [UInt8](repeating: 0xC5, count: 16)
 
-    /// One would wait for a line, one is never allowed, one is the end.
-    private static let others: Set<Ioctl> = [.TIOCMIWAIT, .TIOCSCTTY, .TIOCVHANGUP]
+    /// One would wait for a line, one is never allowed, one is the end, and one makes an echo, for which the drains
+    /// would wait behind TCXONC's TCOOFF.
+    private static let others: Set<Ioctl> = [.TIOCMIWAIT, .TIOCSCTTY, .TIOCVHANGUP, .TIOCSTI]
 
     @Test func everyIoctlTakesTwoPassesAtMost() throws {
         try withFakeRemote { rig, _ in
