@@ -21,7 +21,7 @@ struct DeviceRig {
 private struct Failure: Error {}
 
 /// Both sides of a port that is of no more use: the device it belonged to, which holds it, can go.
-private final class Nobody: KernelSide, RemoteSide {
+final class Nobody: KernelSide, RemoteSide {
     func answer(_ id: RequestID, _ answer: Answer, bytes: borrowing Span<UInt8>) {}
     func notifyPoll(_ file: FileID) {}
     func connect() {}
