@@ -100,7 +100,8 @@ import VirtualTTY
 
     /// What has not gone to the socket is dropped (uart_flush_buffer).
     @Test func outputOfAHungUpPortIsDropped() throws {
-        try withPort { port in
+        try withPort({ $0.connect = .always }) { port in
+            port.tell { $0.start() }
             let file = try port.openRaw()
             port.room = 0
             _ = port.write(file, [UInt8](repeating: 0x55, count: 20_000))
