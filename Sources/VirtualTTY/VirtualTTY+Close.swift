@@ -118,6 +118,8 @@ extension VirtualTTY {
     /// - Parameter keepsWire: what is on its way to the socket still goes.
     mutating func hangUp(_ why: String, keepsWire: Bool = false) {
         if liveFiles > 0 { log(.notice, "hung up: \(why)") }
+        let late = queue.count + (keepsWire ? 0 : wire.dataCount)
+        if late > 0 { fault(.warning, "hung up with \(late) bytes unsent: they are lost") }
         files.updateAll { $0.isDead = true }
         needsReview = true
         for read in reads { answerCollected(read) }

@@ -167,6 +167,18 @@ import VirtualTTY
         }
     }
 
+    @Test func whatAHangUpLosesIsSaid() throws {
+        try withPort { port in
+            let file = try port.openRaw()
+            port.network = .refuses(.connectionRefused)
+            port.breakLink()
+            _ = port.write(file, [UInt8](repeating: 1, count: 1234))
+            port.advance(.seconds(20))
+            #expect(port.readiness(file) == 0x15D)
+            #expect(port.log.contains { $0.contains("1234 bytes") })
+        }
+    }
+
     /// tcsetattr does not wait for a server that is gone.
     @Test func aSettingDoesNotWait() throws {
         try withPort { port in
