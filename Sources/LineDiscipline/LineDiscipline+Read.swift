@@ -1,5 +1,21 @@
 import SerialLine
 
+/// What a read waits for, by MIN and TIME as they are when it begins.
+package struct ReadTiming: Equatable, Sendable {
+    /// It ends once it has so many bytes; a line ends it whatever its length, and then this is 0.
+    package let minimum: Int
+    /// Nanoseconds it waits for the first byte; nil for ever.
+    package let firstByte: UInt64?
+    /// Nanoseconds it waits for each further byte; 0 for ever.
+    package let betweenBytes: UInt64
+
+    package init(minimum: Int, firstByte: UInt64?, betweenBytes: UInt64) {
+        self.minimum = minimum
+        self.firstByte = firstByte
+        self.betweenBytes = betweenBytes
+    }
+}
+
 // From the queue to the programs (n_tty_read, n_tty_poll, inq_canon).
 extension LineDiscipline {
     /// Bytes that a read could return: FIONREAD. Of lines, those that are complete; an end of file is no byte.
@@ -17,10 +33,13 @@ extension LineDiscipline {
         return input.commitHead - input.tail >= minimum
     }
 
-    /// The bytes a read is to wait for, from its beginning on: MIN; in canonical mode it ends with the first line.
-    package var minimum: Int { termios.lflag.contains(.ICANON) ? 0 : termios.minimum }
-    /// The read timer, nanoseconds; 0 for none.
-    package var timeNanoseconds: UInt64 { termios.lflag.contains(.ICANON) ? 0 : termios.timeNanoseconds }
+    /// What a read that begins now waits for.
+    package var readTiming: ReadTiming {
+        let time = termios.timeNanoseconds
+        if termios.lflag.contains(.ICANON) { return ReadTiming(minimum: 0, firstByte: nil, betweenBytes: 0) }
+        if termios.minimum == 0 { return ReadTiming(minimum: 1, firstByte: time, betweenBytes: 0) }
+        return ReadTiming(minimum: termios.minimum, firstByte: nil, betweenBytes: time)
+    }
 
     /// Moves up to `limit` bytes to a reader; of lines, no more than one.
     /// - Returns: how many; with `hasInput` before, 0 is an end of file.

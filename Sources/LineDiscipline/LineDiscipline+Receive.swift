@@ -223,6 +223,22 @@ extension LineDiscipline {
         for position in range where isFlowCharacter(bytes[position]) { actOnFlowCharacter(bytes[position], &output) }
     }
 
+    /// The port is being closed: bytes are kept no longer, but flow characters hold for the output that drains
+    /// (n_tty_receive_char_closing).
+    package mutating func receiveClosing(
+        _ bytes: borrowing Span<UInt8>, _ range: Range<Int>, to output: inout OutputBuffer
+    ) {
+        guard termios.iflag.contains(.IXON), !termios.lflag.contains(.EXTPROC) else { return }
+        for position in range {
+            let byte = changed(bytes[position])
+            if isFlowCharacter(byte) {
+                actOnFlowCharacter(byte, &output)
+            } else if byte != termios[.VINTR] && byte != termios[.VQUIT] && byte != termios[.VSUSP] {
+                restartByAny(&output)
+            }
+        }
+    }
+
     // Signals: no program has this port as its controlling terminal, so nobody gets one; the rest happens.
 
     /// VINTR, VQUIT, VSUSP (n_tty_receive_signal_char).

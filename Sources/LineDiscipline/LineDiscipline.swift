@@ -66,7 +66,7 @@ package struct LineDiscipline: Sendable {
     }
 
     /// Are reads by lines? With EXTPROC the far end edits them, and they are not.
-    var readsLines: Bool { termios.lflag.intersection([.ICANON, .EXTPROC]) == .ICANON }
+    package var readsLines: Bool { termios.lflag.intersection([.ICANON, .EXTPROC]) == .ICANON }
 
     /// Drops all unread input (reset_buffer_flags).
     package mutating func flushInput() {

@@ -27,6 +27,13 @@ package struct OutputBuffer: Sendable {
         self.bytes.removeAll(keepingCapacity: true)
     }
 
+    /// Gives its memory back, to be used again.
+    package mutating func takeMemory() -> [UInt8] {
+        let memory = bytes
+        bytes = []
+        return memory
+    }
+
     /// Takes one byte; there must be room.
     mutating func append(_ byte: UInt8) {
         bytes.append(byte)

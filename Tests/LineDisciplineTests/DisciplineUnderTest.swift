@@ -58,10 +58,7 @@ struct DisciplineUnderTest {
     /// n_tty_read of a file that is non-blocking. VMIN = VTIME = 0 is answered at once even so, and with nothing.
     private mutating func read(_ limit: Int, _ bytes: inout [UInt8], to output: inout OutputBuffer) -> Int {
         guard limit > 0 else { return 0 }
-        guard discipline.hasInput else {
-            let isCanonical = discipline.termios.lflag.contains(.ICANON)
-            return isCanonical || discipline.minimum > 0 || discipline.timeNanoseconds > 0 ? -Int(EAGAIN) : 0
-        }
+        guard discipline.hasInput else { return discipline.readTiming.firstByte == 0 ? 0 : -Int(EAGAIN) }
         let count = discipline.read(limit, to: &bytes)
         takeWaiting(to: &output)
         return count
