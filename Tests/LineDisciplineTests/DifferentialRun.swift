@@ -2,46 +2,24 @@ import Glibc
 import LineDiscipline
 
 /// One program through the kernel's line discipline and through ours.
-struct DifferentialRun {
+enum DifferentialRun {
     typealias Observation = DisciplineUnderTest.Observation
 
-    struct Difference: CustomStringConvertible {
+    struct Difference {
         let step: DisciplineProgram.Step
         let index: Int
         let ours: Observation
         let kernels: Observation
-
-        var description: String {
-            var lines = ["step \(index), \(step):"]
-            func add(_ name: String, _ ours: some Equatable, _ kernels: some Equatable) {
-                if "\(ours)" != "\(kernels)" { lines.append("    \(name): ours \(ours), the kernel's \(kernels)") }
-            }
-            func add(_ name: String, _ ours: [UInt8], _ kernels: [UInt8]) {
-                let common = zip(ours, kernels).prefix { $0 == $1 }.count
-                let start = max(common - 8, 0)
-                add("\(name) from \(start) on", Self.excerpt(ours, start), Self.excerpt(kernels, start))
-            }
-            add("result", ours.result, kernels.result)
-            add("bytes", ours.bytes, kernels.bytes)
-            add("output", ours.output, kernels.output)
-            add("FIONREAD", ours.readableCount, kernels.readableCount)
-            add("POLLIN", ours.isReadable, kernels.isReadable)
-            add("POLLOUT", ours.isWritable, kernels.isWritable)
-            return lines.joined(separator: "\n")
-        }
-
-        private static func excerpt(_ bytes: [UInt8], _ start: Int) -> String {
-            "\(Array(bytes.dropFirst(start).prefix(40))) of \(bytes.count)"
-        }
     }
 
     /// How long the kernel gets to come to what is expected, and how long where nothing would show that it has, both
-    /// in microseconds. Its worker may be late: only what differs with all of them does differ.
-    private static let patience: [(deadline: Int, pause: Int)] = [
+    /// in microseconds.
+    private typealias Patience = (deadline: Int, pause: Int)
+
+    /// The kernel's worker may be late: only what differs with all of these does differ.
+    private static let patience: [Patience] = [
         (50_000, 100), (300_000, 3000), (1_000_000, 20_000), (4_000_000, 200_000),
     ]
-    /// Bytes that may wait for room: the kernel takes no more than 8192, in pieces.
-    private static let mostWaiting = 3000
 
     /// - Parameter isThorough: false while a failing program is made smaller.
     /// - Returns: the first step after which the two differ, however often it is run; nil where they do not.
@@ -54,16 +32,14 @@ struct DifferentialRun {
         return difference
     }
 
-    private static func difference(
-        _ program: DisciplineProgram, _ patience: (deadline: Int, pause: Int)
-    ) -> Difference? {
+    private static func difference(_ program: DisciplineProgram, _ patience: Patience) -> Difference? {
         guard let pty = KernelPTY() else { fatalError("no pseudo-terminal") }
         var ours = DisciplineUnderTest()
         var before = Observation()
         for (index, step) in program.steps.enumerated() {
-            for part in parts(step, ours) {
+            for part in PTYExceptions.parts(step, ours) {
                 let expected = ours.perform(part)
-                let kernels = observe(pty, part, expected, before, patience)
+                let kernels = perform(part, pty, expected, before, patience)
                 guard kernels == expected else {
                     return Difference(step: part, index: index, ours: expected, kernels: kernels)
                 }
@@ -73,39 +49,12 @@ struct DifferentialRun {
         return nil
     }
 
-    /// A signal character throws away the output that the other end of the pty has not yet been given. How much that
-    /// is, is chance, unless it comes alone.
-    private static func parts(_ step: DisciplineProgram.Step, _ ours: DisciplineUnderTest) -> [DisciplineProgram.Step] {
-        guard case .receive(let bytes) = step else { return [step] }
-        guard ours.waiting.count + bytes.count <= mostWaiting else { return [] }
-        let termios = ours.discipline.termios
-        guard termios.lflag.contains(.ISIG) && !termios.lflag.contains(.NOFLSH) else { return [step] }
-        let signals = [termios[.VINTR], termios[.VQUIT], termios[.VSUSP]]
-        var parts: [[UInt8]] = [[]]
-        for byte in bytes {
-            let isSignal = signals.contains(byte) || signals.contains(byte & 0x7F) || signals.contains(byte | 0x20)
-            if isSignal { parts.append([]) }
-            parts[parts.count - 1].append(byte)
-        }
-        return parts.map { .receive($0) }
-    }
-
-    private static func observe(
-        _ pty: KernelPTY, _ step: DisciplineProgram.Step, _ expected: Observation, _ before: Observation,
-        _ patience: (deadline: Int, pause: Int)
+    /// Performs a step, and waits for the kernel's worker to have done what is expected of it.
+    private static func perform(
+        _ step: DisciplineProgram.Step, _ pty: KernelPTY, _ expected: Observation, _ before: Observation,
+        _ patience: Patience
     ) -> Observation {
-        var observation = Observation()
-        switch step {
-        case .set(let termios): observation.result = pty.setTermios(termios)
-        case .receive(let bytes):
-            observation.result = pty.receive(bytes)
-            if bytes.isEmpty { observation.result = 0 }
-        case .write(let bytes): observation.result = pty.write(bytes)
-        case .read(let limit): (observation.result, observation.bytes) = pty.read(limit)
-        case .flushInput: observation.result = pty.flushInput()
-        case .suspendOutput: observation.result = pty.controlFlow(TCOOFF)
-        case .resumeOutput: observation.result = pty.controlFlow(TCOON)
-        }
+        var observation = pty.perform(step)
         guard observation.result == expected.result && observation.bytes == expected.bytes else { return observation }
         if mayPassUnseen(step, expected, before) { usleep(UInt32(patience.pause)) }
         var waited = 0
@@ -133,5 +82,48 @@ struct DifferentialRun {
         }
         return expected.output.isEmpty && before.isReadable && expected.isReadable
             && before.readableCount == expected.readableCount && before.isWritable == expected.isWritable
+    }
+}
+
+extension KernelPTY {
+    /// - Returns: what the call itself did; how things stand after it is to be looked at once the kernel has finished.
+    fileprivate func perform(_ step: DisciplineProgram.Step) -> DisciplineUnderTest.Observation {
+        var observation = DisciplineUnderTest.Observation()
+        switch step {
+        case .set(let termios): observation.result = setTermios(termios)
+        case .receive(let bytes): observation.result = receive(bytes)
+        case .write(let bytes): observation.result = write(bytes)
+        case .read(let limit): (observation.result, observation.bytes) = read(limit)
+        case .flushInput: observation.result = flushInput()
+        case .suspendOutput: observation.result = controlFlow(TCOOFF)
+        case .resumeOutput: observation.result = controlFlow(TCOON)
+        }
+        return observation
+    }
+}
+
+extension DifferentialRun.Difference: CustomStringConvertible {
+    /// Only what differs, and of bytes only where they begin to.
+    var description: String {
+        var lines = ["step \(index), \(step):"]
+        func add(_ name: String, _ ours: String, _ kernels: String) {
+            if ours != kernels { lines.append("    \(name): ours \(ours), the kernel's \(kernels)") }
+        }
+        func add(_ name: String, _ ours: [UInt8], _ kernels: [UInt8]) {
+            let common = zip(ours, kernels).prefix { $0 == $1 }.count
+            let start = max(common - 8, 0)
+            add("\(name) from \(start) on", Self.excerpt(ours, start), Self.excerpt(kernels, start))
+        }
+        add("result", "\(ours.result)", "\(kernels.result)")
+        add("bytes read", ours.bytes, kernels.bytes)
+        add("output", ours.output, kernels.output)
+        add("FIONREAD", "\(ours.readableCount)", "\(kernels.readableCount)")
+        add("POLLIN", "\(ours.isReadable)", "\(kernels.isReadable)")
+        add("POLLOUT", "\(ours.isWritable)", "\(kernels.isWritable)")
+        return lines.joined(separator: "\n")
+    }
+
+    private static func excerpt(_ bytes: [UInt8], _ start: Int) -> String {
+        "\(Array(bytes.dropFirst(start).prefix(40))) of \(bytes.count)"
     }
 }

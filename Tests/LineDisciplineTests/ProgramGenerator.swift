@@ -5,21 +5,19 @@ import TestSupport
 struct ProgramGenerator {
     private var random: SplitMix64
     private var termios = Termios()
-    /// Does it receive more than there is room for?
-    private let overflows: Bool
-    private var hasPrintedErasures = false
+    private var exceptions: PTYExceptions
     /// Bytes that may still be received.
     private var budget: Int
 
     init(seed: UInt64) {
         random = SplitMix64(seed: seed)
-        overflows = random.below(8) == 0
-        budget = overflows ? 12_000 : 300
+        exceptions = PTYExceptions(overflows: random.below(8) == 0)
+        budget = exceptions.overflows ? 12_000 : PTYExceptions.shortLine
     }
 
     mutating func program() -> DisciplineProgram {
         var steps: [DisciplineProgram.Step] = []
-        if overflows || !chance(10) { steps.append(.set(settings())) }
+        if exceptions.overflows || !chance(10) { steps.append(.set(settings())) }
         for _ in 0..<(6 + random.below(35)) { steps.append(step()) }
         return DisciplineProgram(steps)
     }
@@ -42,7 +40,7 @@ struct ProgramGenerator {
     // Bytes.
 
     private mutating func received() -> [UInt8] {
-        let isLong = overflows && chance(35)
+        let isLong = exceptions.overflows && chance(35)
         let count = isLong ? 500 + random.below(1200) : chance(10) ? 20 + random.below(60) : random.below(13)
         let bytes = self.bytes(min(count, budget))
         budget -= bytes.count
@@ -78,7 +76,7 @@ struct ProgramGenerator {
 
     private mutating func settings() -> Termios {
         if chance(40) { change() } else { renew() }
-        keepToWhatCanBeCompared()
+        termios = exceptions.comparable(termios)
         return termios
     }
 
@@ -138,16 +136,5 @@ struct ProgramGenerator {
         }
         termios[.VMIN] = random.pick([0, 0, 1, 1, 1, 2, 5, 20, 64])
         termios[.VTIME] = random.pick([0, 0, 1, 5])
-    }
-
-    /// What is left out, and why (see `DifferentialTests`).
-    private mutating func keepToWhatCanBeCompared() {
-        if termios.lflag.contains(.ECHOPRT) { hasPrintedErasures = true }
-        if hasPrintedErasures && !termios.lflag.contains(.ECHOCTL) { termios[.VLNEXT] = 0 }
-        guard overflows else { return }
-        termios.lflag.remove(.ECHOKE)
-        termios.lflag.insert(.NOFLSH)
-        termios[.VREPRINT] = 0
-        termios[.VWERASE] = 0
     }
 }
