@@ -6,12 +6,15 @@ struct ProgramGenerator {
     private var random: SplitMix64
     private var termios = Termios()
     private var exceptions: PTYExceptions
+    /// Is it about columns: what tabs are worth, and what erasing them takes?
+    private let isAboutColumns: Bool
     /// Bytes that may still be received.
     private var budget: Int
 
     init(seed: UInt64) {
         random = SplitMix64(seed: seed)
         exceptions = PTYExceptions(overflows: random.below(8) == 0)
+        isAboutColumns = random.below(5) == 0
         budget = exceptions.overflows ? 12_000 : PTYExceptions.shortLine
     }
 
@@ -57,7 +60,14 @@ struct ProgramGenerator {
     }
 
     private mutating func piece() -> [UInt8] {
-        switch random.below(20) {
+        if isAboutColumns && chance(65) {
+            let erase = termios[.VERASE]
+            return random.pick([
+                [0x09], [0x09, erase], [0x09, erase], [0x0D], [0x0A], [0x08], [0x61], [0x62, 0x63], [0xC3, 0xA9], [1],
+                [erase], [termios[.VWERASE]], [termios[.VKILL]], [0xDF], [0xFF],
+            ])
+        }
+        return switch random.below(20) {
         case 0..<5: [termios[random.pick(ControlCharacter.special)]]
         case 5..<10: [UInt8(0x61 + random.below(26))]
         case 10: [UInt8(0x41 + random.below(26))]
@@ -98,6 +108,10 @@ struct ProgramGenerator {
         termios.oflag = outputFlags()
         termios.lflag = localFlags()
         if chance(40) { changeCharacters() }
+        if isAboutColumns {
+            termios.oflag.insert(.OPOST)
+            termios.lflag.formUnion([.ICANON, .ECHO, .ECHOE])
+        }
     }
 
     private mutating func inputFlags() -> InputFlags {
