@@ -2,9 +2,10 @@
 import hashlib
 import os
 import subprocess
+import termios
 import time
 
-from fixture import case, difference
+from fixture import case, difference, eventually
 
 # Protocol: what sends a file, what receives one, how many bytes, the block that the last bytes are filled up to.
 PROTOCOLS = {
@@ -29,6 +30,22 @@ def start(t, label, command, port, directory=None):
         process = subprocess.Popen(command, stdin=descriptor, stdout=descriptor, stderr=log, cwd=directory)
     os.close(descriptor)
     return process
+
+
+def has_raw(t, process, port):
+    """Has the program the port, in raw mode?"""
+    directory = "/proc/{}/fd".format(process.pid)
+    try:
+        files = [os.readlink(os.path.join(directory, name)) for name in os.listdir(directory)]
+    except FileNotFoundError:  # a file was closed meanwhile
+        return False
+    if port.path not in files:
+        return False
+    descriptor = t.open(port, os.O_NONBLOCK)
+    try:
+        return not termios.tcgetattr(descriptor)[3] & termios.ICANON
+    finally:
+        os.close(descriptor)
 
 
 def wait_both(sender, receiver, seconds):
@@ -128,30 +145,21 @@ def zoo_kermit_transfer(t):
 
 @case(60)
 def zoo_socat_transfer(t):
-    """socat's own way to name a serial port, on both sides, both ways at once."""
+    """socat's own way to name a serial port, at both ends; the sender closes its port when the file is read."""
     one, other = t.null_modem()
-    size = 1 << 20
-    paths = [make_file(t, "socat-" + direction, size) for direction in ("there", "back")]
-    processes = []
-    started = time.monotonic()
-    for port, (path, _) in zip((one, other), paths):
-        # The whole file goes out, then it stays for what comes.
-        with open(path + ".received", "wb") as received:
-            processes.append(subprocess.Popen(
-                ["socat", "-t", "30", "FILE:{},raw,echo=0,b115200".format(port.path), "STDIO"],
-                stdin=open(path, "rb"), stdout=received))
-
-    def done():
-        return all(os.path.getsize(path + ".received") >= size for path, _ in paths)
-    end = time.monotonic() + 40
-    while not done() and time.monotonic() < end:
-        time.sleep(0.02)
-    took = time.monotonic() - started
-    for process in processes:
-        process.terminate()
-        process.wait()
-    for (path, _), (_, data), direction in zip(paths, reversed(paths), ("back", "there")):
+    size = 2 << 20
+    for direction, source, target in (("there", one, other), ("back", other, one)):
+        path, data = make_file(t, "socat-" + direction, size)
+        line = "FILE:{},raw,echo=0,b115200"
+        receiver = subprocess.Popen(
+            ["socat", "-u", line.format(target.path) + ",readbytes={}".format(size), "CREATE:" + path + ".received"])
+        t.check("{}: it has the port raw".format(direction), eventually(lambda: has_raw(t, receiver, target)))
+        started = time.monotonic()
+        sender = subprocess.Popen(["socat", "-u", "FILE:" + path, line.format(source.path)])
+        statuses = wait_both(sender, receiver, 20)
+        took = time.monotonic() - started
+        t.equal("{}: both end well".format(direction), statuses, [0, 0])
         with open(path + ".received", "rb") as file:
             got = file.read()
-        t.check("{}: {} bytes between two socat, {:.1f} MB/s".format(direction, size, size / took / 1e6), got == data,
-                difference(got, data))
+        t.check("{}: {} bytes from one socat to another, {:.1f} MB/s".format(direction, size, size / took / 1e6),
+                got == data, difference(got, data))
