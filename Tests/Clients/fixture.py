@@ -251,14 +251,14 @@ class Test:
         server.far_path = device
         return server
 
-    def ser2net(self, device):
+    def ser2net(self, device, accepter="telnet(rfc2217),tcp", settings="9600n81"):
         self.names += 1
         tcp_port = free_tcp_port()
         configuration = os.path.join(self.directory, "ser2net{}.yaml".format(self.names))
         with open(configuration, "w") as file:
             file.write("connection: &port\n"
-                       "  accepter: telnet(rfc2217),tcp,127.0.0.1,{}\n"
-                       "  connector: serialdev,{},9600n81,local\n".format(tcp_port, device))
+                       "  accepter: {},127.0.0.1,{}\n"
+                       "  connector: serialdev,{},{},local\n".format(accepter, tcp_port, device, settings))
         server = Server(
             self, "ser2net{}".format(self.names), ["ser2net", "-n", "-d", "-u", "-c", configuration])
 
