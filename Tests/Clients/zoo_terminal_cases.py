@@ -2,6 +2,7 @@
 import fcntl
 import os
 import struct
+import subprocess
 import termios
 import time
 
@@ -56,6 +57,61 @@ def settings(path):
 def has_settings(t, port, wanted):
     """Settings come a moment after the program has said that it is connected."""
     return t.check("the port has its settings", eventually(lambda: settings(port.path) == wanted), settings(port.path))
+
+
+@case(60)
+def zoo_picocom(t):
+    """It has a file sent by a program of lrzsz, which gets the port as its standard input and output."""
+    near, far_port = t.null_modem()
+    far = t.open_raw(far_port, baud=termios.B230400)
+    terminal = Terminal("picocom", "-b", "230400", "--send-cmd", "sz -q", near.path)
+    if not t.check("picocom is ready", terminal.expect(b"Terminal ready"), terminal.shown):
+        return terminal.wait(0)
+    has_settings(t, near, (230400, EIGHT_BITS))
+    conversation(t, "picocom", terminal, far)
+    source = os.path.join(t.directory, "sent")
+    data = os.urandom(100000)
+    with open(source, "wb") as file:
+        file.write(data)
+    directory = os.path.join(t.directory, "received")
+    os.mkdir(directory)
+    receiver = subprocess.Popen(["rz", "-q"], stdin=far, stdout=far, stderr=subprocess.DEVNULL, cwd=directory)
+    terminal.type(b"\x01\x13")
+    terminal.expect(b"file: ")
+    started = time.monotonic()
+    os.write(terminal.master, source.encode() + b"\r")
+    t.check("the transfer ends well", terminal.expect(b"exit status: 0", 30), terminal.shown)
+    took = time.monotonic() - started
+    t.equal("at the far end, too", receiver.wait(10), 0)
+    with open(os.path.join(directory, "sent"), "rb") as file:
+        got = file.read()
+    t.check("picocom: {} bytes by ZMODEM, {:.0f} kB/s".format(len(data), len(data) / took / 1000), got == data,
+            fixture.difference(got, data))
+    fixture.set_raw(far, baud=termios.B230400)
+    conversation(t, "picocom, afterwards", terminal, far)
+    terminal.type(b"\x01\x18")
+    t.equal("it ends by its own command", terminal.wait(), 0)
+    os.close(far)
+
+
+@case(60)
+def zoo_minicom(t):
+    """A port whose server has a serial port of its own, which is one of ours, too: two of them in a row."""
+    inner, far_port = t.null_modem()
+    near = t.port(t.simulator(wirings=("tty:" + inner.path,)))
+    far = t.open_raw(far_port)
+    terminal = Terminal("minicom", "-D", near.path, "-b", "115200", "-o", "-z", "-C", "/dev/null")
+    if not t.check("minicom is ready", terminal.expect(b"CTRL-A Z"), terminal.shown[-400:]):
+        return terminal.wait(0)
+    has_settings(t, near, (115200, EIGHT_BITS))
+    t.check("so has the server's own port", eventually(lambda: settings(inner.path) == (115200, EIGHT_BITS)),
+            settings(inner.path))
+    conversation(t, "minicom", terminal, far)
+    terminal.type(b"\x01x")
+    t.check("it asks before it ends", terminal.expect(b"eave", 5), terminal.shown)
+    terminal.type(b"\r")
+    t.equal("it ends by its own command", terminal.wait(), 0)
+    os.close(far)
 
 
 @case(60)
@@ -167,6 +223,26 @@ def zoo_kermit_terminal(t):
     t.check("it knows line and speed", terminal.expect(b"speed: 115200", 5) and near.path.encode() in terminal.shown,
             terminal.shown)
     terminal.type(b"exit\r")
+    t.equal("it ends by its own command", terminal.wait(), 0)
+    os.close(far)
+
+
+@case(60)
+def zoo_miniterm(t):
+    """pyserial's own terminal: one thread reads, another writes."""
+    near, far_port = t.null_modem()
+    far = t.open_raw(far_port, baud=termios.B921600)
+    terminal = Terminal("pyserial-miniterm", "--raw", "--eol", "CR", near.path, "921600")
+    if not t.check("miniterm is ready", terminal.expect(b"--- Miniterm", 15), terminal.shown):
+        return terminal.wait(0)
+    has_settings(t, near, (921600, EIGHT_BITS))
+    conversation(t, "miniterm", terminal, far)
+    terminal.type(b"\x14\x09")
+    t.check("it shows settings and lines", terminal.expect(b"CTS: active", 5), terminal.shown)
+    terminal.type(b"\x14\x04")
+    t.check("it lowers DTR", terminal.expect(b"DTR inactive", 5), terminal.shown)
+    t.check("which the far end sees", eventually(lambda: not fixture.ioctl_int(far, termios.TIOCMGET) & fixture.CD))
+    terminal.type(b"\x1d")
     t.equal("it ends by its own command", terminal.wait(), 0)
     os.close(far)
 
