@@ -1,8 +1,7 @@
 """libmodbus (the C library) as far as an RTU master and an RTU slave need it."""
 import ctypes
-import ctypes.util
 
-RTU_RS485, RTS_UP = 1, 1
+RTU_RS485 = 1
 MAX_ADU = 256
 
 
@@ -11,8 +10,10 @@ class Mapping(ctypes.Structure):
     _fields_ = [(name, ctypes.c_int) for name in (
         "nb_bits", "start_bits", "nb_input_bits", "start_input_bits", "nb_input_registers", "start_input_registers",
         "nb_registers", "start_registers")] + [
-            ("tab_bits", ctypes.POINTER(ctypes.c_uint8)), ("tab_input_bits", ctypes.POINTER(ctypes.c_uint8)),
-            ("tab_input_registers", ctypes.POINTER(ctypes.c_uint16)), ("tab_registers", ctypes.POINTER(ctypes.c_uint16))]
+            ("tab_bits", ctypes.POINTER(ctypes.c_uint8)),
+            ("tab_input_bits", ctypes.POINTER(ctypes.c_uint8)),
+            ("tab_input_registers", ctypes.POINTER(ctypes.c_uint16)),
+            ("tab_registers", ctypes.POINTER(ctypes.c_uint16))]
 
 
 library = ctypes.CDLL("libmodbus.so.5", use_errno=True)
@@ -22,7 +23,7 @@ library.modbus_mapping_new.restype = ctypes.POINTER(Mapping)
 library.modbus_strerror.restype = ctypes.c_char_p
 for name, arguments in (
         ("connect", []), ("close", []), ("free", []), ("set_slave", [ctypes.c_int]),
-        ("rtu_set_serial_mode", [ctypes.c_int]), ("rtu_get_serial_mode", []), ("rtu_set_rts", [ctypes.c_int]),
+        ("rtu_set_serial_mode", [ctypes.c_int]),
         ("set_response_timeout", [ctypes.c_uint32, ctypes.c_uint32]),
         ("write_registers", [ctypes.c_int, ctypes.c_int, ctypes.POINTER(ctypes.c_uint16)]),
         ("read_registers", [ctypes.c_int, ctypes.c_int, ctypes.POINTER(ctypes.c_uint16)]),
@@ -45,10 +46,6 @@ class RTU:
             number = ctypes.get_errno()
             raise OSError(number, "modbus_{}: {}".format(name, library.modbus_strerror(number).decode()))
         return value
-
-    @property
-    def is_rs485(self):
-        return self.call("rtu_get_serial_mode") == RTU_RS485
 
     def write_registers(self, address, values):
         return self.call("write_registers", address, len(values), (ctypes.c_uint16 * len(values))(*values))

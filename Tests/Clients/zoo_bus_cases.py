@@ -24,8 +24,9 @@ def zoo_python_can(t):
     randomness = random.Random(1)
 
     def frames(seed):
-        return [can.Message(arbitration_id=randomness.randrange(1 << 29), data=randomness.randbytes(randomness.randrange(9)),
-                            timestamp=seed + number / 1000, is_extended_id=True) for number in range(count)]
+        return [can.Message(arbitration_id=randomness.randrange(1 << 29), is_extended_id=True,
+                            data=randomness.randbytes(randomness.randrange(9)), timestamp=seed + number / 1000)
+                for number in range(count)]
 
     sent = {"there": frames(1), "back": frames(1000)}
     with can.Bus(interface="serial", channel=one.path, baudrate=1000000, timeout=1) as a, \

@@ -4,6 +4,7 @@ import shlex
 import shutil
 import signal
 import socket
+import tempfile
 import termios
 import threading
 import time
@@ -86,8 +87,9 @@ def accounts(t):
     lines = {"passwd": "{}:x:4711:100:somebody:{}:/bin/sh\n".format(NAME, t.directory),
              "shadow": "{}:{}:19000:0:99999:7:::\n".format(NAME, crypt.crypt(PASSWORD, crypt.METHOD_SHA512))}
     script = ""
+    directory = tempfile.mkdtemp(dir=t.directory)  # for root only
     for name, line in lines.items():
-        copy = os.path.join(t.directory, name)
+        copy = os.path.join(directory, name)
         shutil.copy("/etc/" + name, copy)
         with open(copy, "a") as file:
             file.write(line)
@@ -126,7 +128,8 @@ def log_in(t, far, where):
     """From the prompt to the shell; then everything of STEPS. Gives what was shown."""
     started = time.monotonic()
     shown = []
-    for typed, wanted in ((None, b"login: "), (NAME.encode() + b"\r", b"Password: "), (PASSWORD.encode() + b"\r", b"$ ")):
+    dialogue = ((None, b"login: "), (NAME.encode() + b"\r", b"Password: "), (PASSWORD.encode() + b"\r", b"$ "))
+    for typed, wanted in dialogue:
         if typed is not None:
             far.type(typed)
         if not t.check("{}: {!r}".format(where, wanted.decode()), far.expect(wanted), far.shown):
@@ -168,7 +171,8 @@ def zoo_login(t):
                 difference(b"".join(lines), pty_shown))
     t.check("the far end sees agetty's DTR", ioctl_int(far.descriptor, termios.TIOCMGET) & CD)
     ours.stop(signal.SIGKILL)
-    t.check("and that there is nobody any more", eventually(lambda: not ioctl_int(far.descriptor, termios.TIOCMGET) & CD))
+    t.check("and that there is nobody any more",
+            eventually(lambda: not ioctl_int(far.descriptor, termios.TIOCMGET) & CD))
     os.close(far.descriptor)
 
 

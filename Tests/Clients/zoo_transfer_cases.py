@@ -90,8 +90,8 @@ def transfer(t, protocol, source, target, direction, size, seconds=25):
 
 @case(60, over=PROTOCOLS)
 def zoo_lrzsz(t, protocol):
-    """On a line of 115200 baud, where bytes take their time: what has been received for longer than that can be flushed
-    at no risk, as lrzsz does after each block that it acknowledges."""
+    """On a line of 115200 baud, where bytes take their time. lrzsz acknowledges a block and then flushes its input,
+    block by block: the answer must not be there before the flush."""
     one, other = t.null_modem("--pace")
     for port in (one, other):
         t.equal("stty", t.run("stty", "-F", port.path, "115200", "raw", "-echo")[0], 0)
@@ -100,7 +100,8 @@ def zoo_lrzsz(t, protocol):
         took = transfer(t, protocol, source, target, direction, size)
         if took is not None:
             share = size / took / 11520
-            t.check("{}: {:.0f} % of what the line can carry".format(direction, share * 100), 0.3 <= share <= 1.02, took)
+            t.check("{}: {:.0f} % of what the line can carry".format(direction, share * 100), 0.3 <= share <= 1.02,
+                    took)
 
 
 @case(60)
@@ -114,8 +115,8 @@ def zoo_lrzsz_bulk(t):
 @case(60)
 def zoo_kermit_transfer(t):
     one, other = t.null_modem()
-    settings = "set carrier-watch off,set flow none,set parity none,set file type binary,set file collision overwrite," \
-        "fast,set transfer display none,set quiet on"
+    settings = "set carrier-watch off,set flow none,set parity none,set file type binary," \
+        "set file collision overwrite,fast,set transfer display none,set quiet on"
 
     def kermit(label, port, action, directory):
         with open(os.path.join(t.directory, label + ".log"), "wb") as log:
