@@ -438,6 +438,9 @@ class Check:
             calls.error_of(lambda: calls.close(descriptor))
         for child in self.children:
             child.wait()
+        if not self.is_pty:
+            # What the last close has to say is not the next check's.
+            self.ports[0].far.wait(lambda: self.ports[0].far.client is None, 2)
         for port in self.ports[1:]:
             port.close()
 

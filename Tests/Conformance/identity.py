@@ -18,8 +18,7 @@ def is_a_tty(t):
     port = t.raw()
     t.equal("isatty", os.isatty(port), True)
     t.equal("ttyname", os.ttyname(port), t.port.path)
-    with open(t.port.path, "rb+", buffering=0) as node:
-        status, output = t.run("tty", stdin=node)
+    status, output = t.run("tty", stdin=port)
     t.equal("tty", (status, output.strip()), (0, t.port.path))
 
 
