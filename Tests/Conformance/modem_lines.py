@@ -188,7 +188,11 @@ def rs485(t):
     failure = calls.error_of(lambda: ioctl(port, TIOCGRS485, memory))
     t.that("TIOCGRS485 without", failure == errno.ENOTTY or not failure and not field(memory, "I", 0) & 1,
            (calls.error_name(failure), bytes(memory[:4])), "ENOTTY, or not enabled")
+    # On a new connection: what a server did not answer it is not asked again.
+    t.close(port)
+    t.until("the far side disconnected", lambda: t.far.client is None)
     t.far.override(SET_CONTROL, lambda value: value)
+    port = t.raw()
     t.far.forget()
     t.error("TIOCSRS485 with", 0, lambda: ioctl(port, TIOCSRS485, bytearray(wanted)))
     t.that("far side", t.far.event("SET-CONTROL", 20), t.far.commands(), "SET-CONTROL 20")
