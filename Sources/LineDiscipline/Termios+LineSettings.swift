@@ -13,8 +13,14 @@ extension Termios {
             dataBits: dataBits ?? .eight,
             parity: parity,
             stopBits: !cflag.contains(.CSTOPB) ? .one : dataBits == .five ? .oneAndHalf : .two,
-            flow: cflag.contains(.CRTSCTS) ? .hardware : iflag.contains(.IXON) ? .xonXoff : .none,
+            flow: cflag.contains(.CRTSCTS) ? .hardware : stopsAtFarEnd ? .xonXoff : .none,
             inboundFlow: cflag.contains(.CRTSCTS) ? .hardware : iflag.contains(.IXOFF) ? .xonXoff : .none)
+    }
+
+    /// Is output stopped and started by XOFF and XON where the line is? Other characters, and IXANY, the far end does not
+    /// know: then the line discipline does it with what is received.
+    private var stopsAtFarEnd: Bool {
+        iflag.contains(.IXON) && !iflag.contains(.IXANY) && self[.VSTART] == 0x11 && self[.VSTOP] == 0x13
     }
 
     private var parity: Parity {

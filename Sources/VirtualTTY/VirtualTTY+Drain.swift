@@ -97,9 +97,9 @@ extension VirtualTTY {
     /// TCXONC.
     mutating func flowAction(_ id: RequestID, _ action: UInt32) {
         switch action {
-        case 0: outputStopped = true
+        case 0: discipline.suspendOutput()
         case 1:
-            outputStopped = false
+            discipline.resumeOutput()
             stage()
             serveWrites()
             notifyPollers()
@@ -137,14 +137,19 @@ extension VirtualTTY {
     }
 
     private mutating func flushTransmit() {
+        dropTransmit()
+        progressDrains()
+        serveWrites()
+    }
+
+    /// Drops what is queued for the line, here and at the far end.
+    mutating func dropTransmit() {
         queue.flushData()
         wire.flushData()
         untimedBytes = 0
         lineFreeAt = now
         drainedBytes = acceptedBytes
         if isLinkUp { sendAtOnce(.purgeData(PurgeBuffers.transmit.rawValue)) }
-        progressDrains()
-        serveWrites()
     }
 
     /// Sends a command ahead of what is queued.

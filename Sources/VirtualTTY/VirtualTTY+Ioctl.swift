@@ -36,7 +36,7 @@ extension VirtualTTY {
         case .TCXONC: flowAction(id, value)
         case .TCFLSH: flush(id, value)
         case .TIOCOUTQ: answerNumber(id, UInt32(clamping: outputCount()))
-        case .FIONREAD: answerNumber(id, UInt32(clamping: min(available, LineDiscipline.capacity)))
+        case .FIONREAD: answerNumber(id, UInt32(clamping: discipline.readableCount))
         case .TIOCEXCL: setExclusive(id, true)
         case .TIOCNXCL: setExclusive(id, false)
         case .TIOCGEXCL: answerNumber(id, exclusive ? 1 : 0)

@@ -39,7 +39,7 @@ extension VirtualTTY {
             return Self.POLLIN | Self.POLLOUT | Self.POLLERR | Self.POLLHUP | Self.POLLRDNORM | Self.POLLWRNORM
         }
         var ready: UInt32 = 0
-        if discipline.isReadable(available: available) { ready |= Self.POLLIN | Self.POLLRDNORM }
+        if discipline.isReadable { ready |= Self.POLLIN | Self.POLLRDNORM }
         if untransmitted < Self.wakeupCount && writes.isEmpty { ready |= Self.POLLOUT | Self.POLLWRNORM }
         return ready
     }

@@ -22,6 +22,8 @@ final class RandomProgram {
     var read: [UInt8] = []
     var written: [UInt8] = []
     var heard: [UInt8] = []
+    /// The far end reported errors of its line: what programs read is not what was sent.
+    private(set) var sawErrors = false
 
     init(seed: UInt64) {
         var random = SplitMix64(seed: seed)
@@ -48,11 +50,26 @@ final class RandomProgram {
     /// Runs so many steps, ends everything, and checks what must hold then.
     func run(steps: Int) {
         port.tell { $0.start() }
-        if isLossless { open() }
+        becomeRaw()
         for _ in 0..<steps where port.failure == nil { step() }
         end()
         port.checkAnswers()
         checkData()
+    }
+
+    /// Bytes pass as they are from here on: what N_TTY does with others is tested against the kernel's.
+    private func becomeRaw() {
+        open()
+        port.advance(.seconds(5))
+        guard let file = files.first else { return }
+        var termios = Termios()
+        termios.iflag = []
+        termios.oflag = []
+        termios.lflag = []
+        _ = port.ioctl(file, .TCSETS, termios.bytes)
+        port.advance(.seconds(5))
+        if !isLossless { close(file) }
+        port.advance(.seconds(60))
     }
 
     private func answered(_ id: RequestID, _ outcome: Outcome) {
@@ -189,7 +206,11 @@ final class RandomProgram {
         case 1, 2:
             let lines = ModemLines(rawValue: UInt32(truncatingIfNeeded: random.next())).intersection(.inputs)
             port.far { $0.setLines(lines, now: port.clock.now) }
-        case 3: port.far { $0.send(.notifyLineState(LineState(rawValue: random.byte()))) }
+        case 3:
+            // Breaks and errors put bytes in, and take some away.
+            var state = LineState(rawValue: random.byte())
+            if isLossless { state.formIntersection([.overrun, .dataReady, .timeout]) } else { sawErrors = true }
+            port.far { $0.send(.notifyLineState(state)) }
         default:
             // Before the port is open, what comes is nobody's.
             if isLossless && (files.isEmpty || port.tty.link != .up) { return }
