@@ -22,7 +22,7 @@ BREAK_ON, BREAK_OFF, DTR_ON, DTR_OFF, RTS_ON, RTS_OFF = 5, 6, 8, 9, 11, 12
 FLOW, BREAK, DTR, RTS, INBOUND = (0, 1, 2, 3), (4, 5, 6), (7, 8, 9), (10, 11, 12), (13, 14, 15, 16)
 # NOTIFY-MODEMSTATE and NOTIFY-LINESTATE
 CD, RI, DSR, CTS = 128, 64, 32, 16
-BREAK_DETECTED, FRAMING, PARITY, OVERRUN = 16, 8, 4, 2
+BREAK_DETECTED, FRAMING, PARITY, OVERRUN, DATA_READY = 16, 8, 4, 2, 1
 
 Event = collections.namedtuple("Event", "time kind value segment")
 
@@ -147,13 +147,17 @@ class FarSide(Recorder):
             self.send_command(100 + NOTIFY_MODEMSTATE, self.modem | delta)
 
     def bad_byte(self, reason, byte=None):
-        """A byte with a line error, or a break. Where the client asked to hear of it, the report precedes the byte;
-        where it did not, it gets what a serial port reads without marks: the byte, or a NUL for a break."""
+        """A byte with a line error, or a break. Where the client asked to hear of it, there is a report, and behind it
+        the byte if the report says so by its DATA_READY; where it did not ask, it gets what a serial port reads without
+        marks: the byte, or a NUL for a break."""
         with self.lock:
-            if self.line_mask & reason:
+            error = reason & ~DATA_READY
+            if self.line_mask & error:
                 self.send_command(100 + NOTIFY_LINESTATE, reason)
-            elif reason == BREAK_DETECTED:
-                self.send(b"\0")
+                if not reason & DATA_READY:
+                    return
+            elif error == BREAK_DETECTED:
+                byte = 0
             if byte is not None:
                 self.send(bytes([byte]))
 
