@@ -26,6 +26,12 @@ extension LineDiscipline {
         readsLines ? input.canonHead != input.tail : input.commitHead - input.tail >= 1
     }
 
+    /// Is it time for what waits upstream to come in? Each time a little, where that takes a copy; where echoes follow, once
+    /// little is left, and so many at once (TTY_THRESHOLD_UNTHROTTLE).
+    package var wantsMore: Bool {
+        receiveClasses.isRaw || !hasInput || input.count <= 128
+    }
+
     /// Does poll(2) report POLLIN? MIN counts only without TIME.
     package var isReadable: Bool {
         if readsLines { return hasInput }

@@ -111,7 +111,7 @@ extension VirtualTTY {
     }
 
     /// Sends VSTOP or VSTART ahead of what is queued; a disabled one (0) sends nothing.
-    private mutating func sendFlowCharacter(_ character: ControlCharacter) {
+    mutating func sendFlowCharacter(_ character: ControlCharacter) {
         let byte = discipline.termios[character]
         guard byte != 0, isLinkUp else { return }
         wire.appendData([byte].span)

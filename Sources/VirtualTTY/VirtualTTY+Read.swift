@@ -78,7 +78,7 @@ extension VirtualTTY {
         while left > 0, discipline.hasInput {
             left -= discipline.read(left, to: &effects.bytes)
             let isLine = discipline.readsLines
-            if !backlog.isEmpty { refill() }
+            if !backlog.isEmpty && discipline.wantsMore { refill() }
             if isLine { return }
         }
     }
@@ -112,8 +112,20 @@ extension VirtualTTY {
         if start < range.upperBound {
             backlog.append(bytes, start..<range.upperBound)
             discipline.lookAhead(bytes, start..<range.upperBound, to: &output)
+            throttle()
         }
         put(&output)
+    }
+
+    /// Asks the far end's peer to stop, and later to go on, where the far end cannot do it itself (uart_throttle).
+    private mutating func throttle() {
+        if !isThrottled && !backlog.isEmpty && discipline.termios.throttlesHere {
+            isThrottled = true
+            sendFlowCharacter(.VSTOP)
+        } else if isThrottled && backlog.isEmpty {
+            isThrottled = false
+            sendFlowCharacter(.VSTART)
+        }
     }
 
     /// The far end reports the state of its line: breaks, and bytes that came with errors. Servers keep such a byte to
@@ -146,6 +158,7 @@ extension VirtualTTY {
         var output = makeOutput()
         backlog.move(to: &discipline, &output)
         put(&output)
+        throttle()
     }
 
     /// Drops all unread input.
@@ -153,6 +166,7 @@ extension VirtualTTY {
         discipline.flushInput()
         backlog.removeAll()
         flagOfNextByte = nil
+        throttle()
     }
 
     /// May more be received? Not while the programs are far behind; farther, while an answer is waited for that may

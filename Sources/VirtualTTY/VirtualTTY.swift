@@ -19,6 +19,8 @@ package struct VirtualTTY: Sendable {
     var discipline = LineDiscipline()
     /// Received bytes the line discipline has no room for yet: the kernel's flip buffer.
     var backlog = Backlog()
+    /// VSTOP was sent, because too much is received.
+    var isThrottled = false
     /// The far end has said how the next byte came from the line.
     var flagOfNextByte: ReceiveFlag?
     package internal(set) var counters = LineCounters()

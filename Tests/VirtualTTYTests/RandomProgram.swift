@@ -9,6 +9,8 @@ import VirtualTTY
 final class RandomProgram {
     /// Nothing may get lost: the connection holds, nothing is flushed, and one file stays open.
     let isLossless: Bool
+    /// Bytes pass as they are. What N_TTY does with others is tested against the kernel's; here it must only end.
+    let isRaw: Bool
     let port: PortBench
     var random: SplitMix64
 
@@ -28,6 +30,7 @@ final class RandomProgram {
     init(seed: UInt64) {
         var random = SplitMix64(seed: seed)
         isLossless = random.below(2) == 0
+        isRaw = isLossless || random.below(2) == 0
         let policy = random.below(2) == 0 ? PortConfiguration.ConnectPolicy.open : .always
         port = PortBench {
             $0.logLevel = .trace
@@ -50,14 +53,13 @@ final class RandomProgram {
     /// Runs so many steps, ends everything, and checks what must hold then.
     func run(steps: Int) {
         port.tell { $0.start() }
-        becomeRaw()
+        if isRaw { becomeRaw() }
         for _ in 0..<steps where port.failure == nil { step() }
         end()
         port.checkAnswers()
         checkData()
     }
 
-    /// Bytes pass as they are from here on: what N_TTY does with others is tested against the kernel's.
     private func becomeRaw() {
         open()
         port.advance(.seconds(5))
@@ -182,9 +184,15 @@ final class RandomProgram {
             }
         }
         var termios = Termios()
-        termios.iflag = random.pick([[], [.INPCK], [.BRKINT]])
-        termios.oflag = []
-        termios.lflag = []
+        if isRaw {
+            termios.iflag = random.pick([[], [.INPCK], [.BRKINT]])
+            termios.oflag = []
+            termios.lflag = []
+        } else {
+            termios.iflag = InputFlags(rawValue: UInt32(random.below(0x8000)))
+            termios.oflag = OutputFlags(rawValue: UInt32(random.below(0x2000)))
+            termios.lflag = LocalFlags(rawValue: UInt32(random.below(0x20000)))
+        }
         termios.cflag = random.pick([
             [.CS8], [.CS8, .HUPCL], [.CSTOPB], [.CS8, .CRTSCTS, .PARENB], [.CMSPAR, .CLOCAL],
         ])
