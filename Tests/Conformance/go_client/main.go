@@ -1,5 +1,5 @@
-// What a Go program does with a serial port: open it, change DTR, exchange a line, close. Asked for `busy`, it says how
-// its open fails while another program has the port.
+// What a Go program does with a serial port: open it, change DTR, exchange a line, close. With a second argument it only
+// holds the port, until it can read a byte.
 package main
 
 import (
@@ -7,11 +7,30 @@ import (
 	"os"
 
 	serial "github.com/albenik/go-serial/v2"
+	"golang.org/x/sys/unix"
 )
 
 func fail(what string, err error) {
 	fmt.Printf("%s: %v\n", what, err)
 	os.Exit(1)
+}
+
+// This library's SetDTR hands TIOCMSET a number for an address, which no tty takes; go.bug.st/serial's is this.
+func setDTR(name string, on bool) error {
+	handle, err := unix.Open(name, unix.O_RDWR|unix.O_NOCTTY|unix.O_NDELAY, 0)
+	if err != nil {
+		return err
+	}
+	defer unix.Close(handle)
+	status, err := unix.IoctlGetInt(handle, unix.TIOCMGET)
+	if err != nil {
+		return err
+	}
+	status &^= unix.TIOCM_DTR
+	if on {
+		status |= unix.TIOCM_DTR
+	}
+	return unix.IoctlSetPointerInt(handle, unix.TIOCMSET, status)
 }
 
 func main() {
@@ -25,10 +44,10 @@ func main() {
 		os.Stdin.Read(buffer)
 		return
 	}
-	if err := port.SetDTR(false); err != nil {
+	if err := setDTR(os.Args[1], false); err != nil {
 		fail("SetDTR", err)
 	}
-	if err := port.SetDTR(true); err != nil {
+	if err := setDTR(os.Args[1], true); err != nil {
 		fail("SetDTR", err)
 	}
 	if _, err := port.Write([]byte("ping\n")); err != nil {
