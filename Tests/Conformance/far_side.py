@@ -112,7 +112,8 @@ class FarSide(Recorder):
         self.client = None
         self.segments = 0
         self.defaults()
-        threading.Thread(target=self.serve, daemon=True).start()
+        self.server = threading.Thread(target=self.serve, daemon=True)
+        self.server.start()
 
     def defaults(self):
         self.modem = CD | DSR | CTS
@@ -179,7 +180,10 @@ class FarSide(Recorder):
     def drop(self):
         with self.lock:
             if self.client:
-                self.client.shutdown(socket.SHUT_RDWR)
+                try:
+                    self.client.shutdown(socket.SHUT_RDWR)
+                except OSError:  # it has gone itself
+                    pass
 
     # The server.
 
@@ -349,8 +353,12 @@ class FarSide(Recorder):
                     pass
 
     def close(self):
-        self.listener.close()
+        """Ends its thread first: a closed listener's number may be another's at once."""
+        self.reading.set()
+        self.listener.shutdown(socket.SHUT_RDWR)
         self.drop()
+        self.server.join(2)
+        self.listener.close()
 
 
 class PtyFarSide(Recorder):
