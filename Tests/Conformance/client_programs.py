@@ -445,7 +445,7 @@ def gpsd(t):
                     found = (round(report["lat"], 3), round(report["lon"], 3))
             time.sleep(0.2)
         if not t.equal("gpspipe's position", found, (52.5, 13.4)):
-            daemon.terminate()
+            daemon.kill()
             t.faults.append(daemon.communicate(timeout=5)[0].decode(errors="replace")[-300:])
         if found:
             program = terminal(t, "cgps", "-s", "127.0.0.1:" + number)
@@ -454,8 +454,6 @@ def gpsd(t):
             program.wait(3)
     finally:
         stop.set()
-        daemon.terminate()
-        daemon.wait(5)
 
 
 @conformance(161, "agetty: its login prompt works; a shell on it has no job control")

@@ -403,6 +403,8 @@ class PtyFarSide(Recorder):
 
     def suspend(self):
         self.reading.clear()
+        # A read that waits already may still come.
+        time.sleep(0.06)
 
     stop_reading = suspend
 

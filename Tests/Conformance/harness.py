@@ -249,6 +249,7 @@ class Check:
         self.processes = []
         self.blocked_calls = []
         self.faults = []
+        self.responding = False
         if not self.is_pty:
             self.far.defaults()
         self.far.forget()
@@ -418,6 +419,7 @@ class Check:
 
     def finish(self):
         """Everything the check has started ends, and the port is free again."""
+        self.responding = False
         for process in self.processes:
             if process.poll() is None:
                 process.kill()
