@@ -96,11 +96,14 @@ extension VirtualTTY {
         return commands
     }
 
-    /// Line state is asked for only where termios does something with it.
+    /// Line state is asked for only where termios does something with it, and only of that: a server that reports a bad
+    /// byte may keep it. A break that nobody asks about is a NUL among the data, as termios has it.
     var wantedLineStateMask: LineState {
         let iflag = discipline.termios.iflag
-        let breaks = iflag.contains(.IGNBRK) ? false : iflag.contains(.BRKINT) || iflag.contains(.PARMRK)
-        return iflag.contains(.INPCK) || breaks ? .errors : []
+        var mask: LineState = []
+        if iflag.contains(.INPCK) { mask.formUnion([.parity, .framing, .overrun]) }
+        if iflag.intersection([.IGNBRK, .BRKINT, .PARMRK]) != [] { mask.insert(.breakDetected) }
+        return mask
     }
 
     private func lineStateMaskChange() -> [ComPortCommand] {
