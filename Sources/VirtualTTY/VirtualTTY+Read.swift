@@ -93,7 +93,7 @@ extension VirtualTTY {
     /// Data from the remote port: this part of `bytes`.
     mutating func receiveData(_ bytes: borrowing Span<UInt8>, _ range: Range<Int>) {
         counters.received &+= UInt64(range.count)
-        guard purge == nil, discipline.termios.cflag.contains(.CREAD) else { return }
+        guard purge == nil, !isBeforeOpening, discipline.termios.cflag.contains(.CREAD) else { return }
         var output = makeOutput()
         var start = range.lowerBound
         if closing != nil || (liveFiles == 0 && opens.isEmpty) {

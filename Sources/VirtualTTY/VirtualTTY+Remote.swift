@@ -41,6 +41,7 @@ extension VirtualTTY {
         remoteSuspended = false
         let isFirst = liveFiles == 0
         if isFirst { inputsShown = false }
+        isBeforeOpening = isFirst
         // Files come back with the lines they had; a first open raises them once it is complete.
         if isFirst && configuration.lines == .raise && !opens.isEmpty && !discipline.termios.isB0 {
             outputs = [.dtr, .rts]
@@ -138,7 +139,7 @@ extension VirtualTTY {
 
     private mutating func receiveAnswer(_ command: ComPortCommand, _ ticket: ComPortClient.Ticket?) {
         // What came before the opening purge was on the line before the port was opened.
-        if case .opening = link, case .purgeData = command, liveFiles == 0 { flushInput() }
+        if case .purgeData = command { isBeforeOpening = false }
         // The server's word first, then the waiting tcsetattr: TCGETS right after shows it.
         adopt(command)
         if let ticket { settle(ticket, command) }
@@ -168,6 +169,7 @@ extension VirtualTTY {
             log(.notice, "connected again")
         }
         attempts = 0
+        isBeforeOpening = false
         lossDeadline = nil
         if isLost { reconnects += 1 }
         isLost = false

@@ -86,6 +86,8 @@ package struct VirtualTTY: Sendable {
     var unresolved: Set<ComPortClient.Ticket> = []
     /// Received data is dropped until this purge is answered, or the time is over.
     var purge: PendingPurge?
+    /// A first open is being made, and the purge that goes with it is not answered: what comes is from before it.
+    var isBeforeOpening = false
     /// When patience with a lost connection ends; nil for never, or where none is lost.
     var lossDeadline: MonotonicTime?
     /// Failed attempts since the link was up.

@@ -57,8 +57,10 @@ def minicom(t, kind):
     t.check("it asks before it ends", terminal.expect(b"eave", 5), terminal.shown)
     terminal.type(b"\r")
     t.equal("it ends by its own command", terminal.wait(), 0)
-    # It leaves the port at B0 and five bits (with -o, on any tty): the next program starts from there.
-    descriptor = t.open_raw(path)
+    # It leaves the port at B0, five bits and without CLOCAL (with -o, on any tty): the next program starts from there.
+    # Without carrier, which at B0 a loopback plug has not got, only one that does not wait for it gets in.
+    descriptor = t.open_raw(path, flags=os.O_NONBLOCK)
+    os.set_blocking(descriptor, True)
     t.check("lines are up after B0", eventually(lambda: ioctl_int(descriptor, termios.TIOCMGET) & (DTR | RTS) == DTR | RTS))
     write_all(descriptor, b"next")
     t.equal("the next program's echo", read_exactly(descriptor, 4), b"next")
