@@ -42,7 +42,8 @@ help:
 	@echo "make demo     build, then show one port at work on a real kernel"
 	@echo "make test     build, then run all tests"
 	@echo "make conformance  the numbered list of what a serial port does, each pass or fail, on a real device"
-	@echo "make test-long  the supervisor's plan in 100,000 random worlds"
+	@echo "make test-long  the supervisor's plan in 100,000 random worlds, and as many programs through the kernel's line"
+	@echo "              discipline and through ours"
 	@echo "make check    formatting, lint, dependencies between targets, warnings as errors"
 	@echo "make bench    figures beside a C reference"
 	@echo "make build    the program: $(BINARY)"
@@ -91,9 +92,10 @@ $(CONFORMANCE)/stamp: Tests/Conformance/go_client/main.go | deps
 	    --target $(CONFORMANCE)/python --upgrade 'esptool<5'
 	@touch $@
 
-# Random worlds of announcements, crashes and restarts around the supervisor's plan: many more than in make test.
+# Random worlds of announcements, crashes and restarts around the supervisor's plan, and random programs through the
+# kernel's line discipline and through ours: many more than in make test.
 test-long: deps
-	TTYNVT_WORLDS=100000 swift test --filter randomWorlds
+	TTYNVT_WORLDS=100000 TTYNVT_PROGRAMS=100000 swift test --filter 'randomWorlds|randomPrograms'
 
 check: deps
 	@Tests/check
