@@ -83,11 +83,12 @@ extension VirtualTTY {
         return commands
     }
 
-    /// Line state is asked for only where termios does something with it.
+    /// Line state is asked for only where termios does something with it: bad bytes with INPCK alone, since a server may
+    /// keep to itself what it reports; breaks wherever the NUL that else comes for one would be wrong.
     var wantedLineStateMask: LineState {
         let iflag = discipline.termios.iflag
-        let breaks = iflag.contains(.IGNBRK) ? false : iflag.contains(.BRKINT) || iflag.contains(.PARMRK)
-        return iflag.contains(.INPCK) || breaks ? .errors : []
+        if iflag.contains(.INPCK) { return .errors }
+        return iflag.isDisjoint(with: [.IGNBRK, .BRKINT, .PARMRK]) ? [] : .breakDetected
     }
 
     private func lineStateMaskChange() -> [ComPortCommand] {
