@@ -22,9 +22,11 @@ CONFIGURATION = $(DESTDIR)/etc/ttynvt-swift/ttynvt-swift.conf
 BUILD_PACKAGES = libfuse3-dev libsystemd-dev pkg-config gcc g++ libc6-dev make
 GUEST_PACKAGES = user-mode-linux kmod iproute2 procps util-linux python3 python3-serial systemd-sysv udev dbus \
 	avahi-daemon e2fsprogs
-TEST_PACKAGES = ser2net socat picocom minicom shellcheck systemd avahi-utils man-db zsh fish bash-completion
-CONFORMANCE_PACKAGES = avrdude gpsd gpsd-clients tio screen ckermit ppp can-utils libserialport0 python3-pymodbus \
-	python3-pip golang-go golang-github-albenik-go-serial-dev
+TEST_PACKAGES = ser2net socat picocom minicom shellcheck systemd avahi-utils man-db zsh fish bash-completion \
+	tio screen cu ckermit setserial lrzsz gpsd gpsd-tools python3-gps modemmanager login libmodbus5 \
+	python3-can python3-pymodbus python3-serial-asyncio
+CONFORMANCE_PACKAGES = avrdude gpsd-clients ppp can-utils libserialport0 python3-pip golang-go \
+	golang-github-albenik-go-serial-dev
 DEB_PACKAGES = debhelper dpkg-dev fakeroot
 
 # A static Swift runtime and C++ library, at a fixed address and without symbols to export: what starts fastest, and

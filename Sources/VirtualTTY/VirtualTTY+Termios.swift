@@ -20,8 +20,21 @@ extension VirtualTTY {
     }
 
     /// Puts settings in force here and sends what changed; the request is answered once the server has answered.
-    mutating func apply(_ new: Termios, _ id: RequestID, _ file: FileID) {
+    mutating func apply(_ wanted: Termios, _ id: RequestID, _ file: FileID) {
         let old = discipline.termios
+        let new = termiosLock?.applied(to: wanted, keeping: old) ?? wanted
+        apply(new, insteadOf: old, id, file)
+    }
+
+    /// TIOCSSOFTCAR: CLOCAL, locked or not (tty_change_softcar).
+    mutating func setSoftCarrier(_ id: RequestID, _ file: FileID, _ on: Bool) {
+        let old = discipline.termios
+        var new = old
+        if on { new.cflag.insert(.CLOCAL) } else { new.cflag.remove(.CLOCAL) }
+        apply(new, insteadOf: old, id, file)
+    }
+
+    private mutating func apply(_ new: Termios, insteadOf old: Termios, _ id: RequestID, _ file: FileID) {
         putInForce(new)
         needsReview = true
         if !new.isB0 { lastBaud = new.ospeed }
