@@ -53,7 +53,8 @@ help:
 
 # Installs what is missing, and says so.
 deps:
-	@missing=""; for package in $(BUILD_PACKAGES) $(GUEST_PACKAGES) $(TEST_PACKAGES) $(CONFORMANCE_PACKAGES) $(DEB_PACKAGES); do \
+	@missing=""; \
+	for package in $(BUILD_PACKAGES) $(GUEST_PACKAGES) $(TEST_PACKAGES) $(CONFORMANCE_PACKAGES) $(DEB_PACKAGES); do \
 	    dpkg-query -W -f '$${Status}' $$package 2>/dev/null | grep -q "ok installed" || missing="$$missing $$package"; \
 	done; \
 	if [ -n "$$missing" ]; then \
@@ -80,8 +81,8 @@ test: deb $(CONFORMANCE)/stamp
 conformance: build $(CONFORMANCE)/stamp
 	@Tests/Guest/run --timeout 500 Tests/Conformance/run $(BINARY).stripped $(NUMBERS)
 
-# Two clients that are no Debian packages: a Go program over the packaged library, whose directory lacks the version that
-# its own import path has, and esptool.
+# Two clients that are no Debian packages: a Go program over the packaged library, whose directory lacks the version
+# that its own import path has, and esptool.
 $(CONFORMANCE)/stamp: Tests/Conformance/go_client/main.go | deps
 	@echo "building the clients of make conformance"
 	@mkdir -p $(CONFORMANCE)/go/src/github.com/albenik/go-serial

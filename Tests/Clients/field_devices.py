@@ -10,9 +10,10 @@ import time
 
 
 class Module:
-    """An I/O module on a 38400 baud line. A request is `A,type,id[,value] CR LF`, where A is one character, the module's
-    address or 126 for all; the answer is `adr,type,id:value#checksum CR LF`, numbers in hexadecimal, the checksum, in
-    decimal, the sum of all characters before the # modulo 256. What it does not know it does not answer."""
+    """An I/O module on a 38400 baud line. A request is `A,type,id[,value] CR LF`, where A is one character, the
+    module's address or 126 for all; the answer is `adr,type,id:value#checksum CR LF`, numbers in hexadecimal, the
+    checksum, in decimal, the sum of all characters before the # modulo 256. What it does not know it does not
+    answer."""
 
     ADDRESS, BROADCAST = 0x20, 126
     SERIAL_NUMBER, NAME, FIRMWARE = 0x0123, "IO module", "2.1"
@@ -59,8 +60,8 @@ class Module:
 
 
 class Adapter:
-    """A USB-CAN-GPIO adapter: commands are lines ended by LF. A getter prints `name = value`, others answer OK or what is
-    wrong. A node on its bus answers every frame with the next identifier and the bytes inverted; what is received is
+    """A USB-CAN-GPIO adapter: commands are lines ended by LF. A getter prints `name = value`, others answer OK or what
+    is wrong. A node on its bus answers every frame with the next identifier and the bytes inverted; what is received is
     printed as `<ms> #0xID 0x.. …`."""
 
     def __init__(self):
@@ -128,8 +129,8 @@ class Adapter:
 
 
 class Frames:
-    """CAN frames on a serial line: 0xAA, time (4 bytes), DLC, identifier (4 bytes), payload, 0xBB, little-endian. Each is
-    answered by one with the identifier's lowest bit changed and the payload backwards."""
+    """CAN frames on a serial line: 0xAA, time (4 bytes), DLC, identifier (4 bytes), payload, 0xBB, little-endian. Each
+    is answered by one with the identifier's lowest bit changed and the payload backwards."""
 
     def __init__(self):
         self.pending = b""

@@ -1,4 +1,4 @@
-"""F.9: real programs and libraries, each once. What has no package of Debian or PyPI is played: the same system calls."""
+"""F.9: programs and libraries, each once. What has no package of Debian or PyPI is played: its system calls."""
 import ctypes
 import errno
 import fcntl
@@ -14,8 +14,8 @@ import threading
 import time
 
 import calls
-import far_side
-from calls import (CLOCAL, CREAD, CS8, ECHO, ICANON, TIOCMGET, fionread, get_int, ioctl, read, set_int, speeds, tcgets, tcsets)
+from calls import (CLOCAL, CREAD, CS8, ECHO, ICANON, TIOCMGET, fionread, get_int, ioctl, read, set_int, speeds,
+                   tcgets, tcsets)
 from far_side import BREAK_OFF, BREAK_ON, DTR_OFF, DTR_ON, RTS_OFF, RTS_ON
 from harness import Forbidden, conformance
 from identity import set_discipline
@@ -77,7 +77,8 @@ def stty(t):
     t.equal("speeds", speeds(keep), (115200, 115200))
 
 
-@conformance(150, "pyserial: exchange, flush, in_waiting, out_waiting, exclusive, 250000 baud, DTR, RTS, break", pty=False)
+@conformance(150, "pyserial: exchange, flush, in_waiting, out_waiting, exclusive, 250000 baud, DTR, RTS, break",
+             pty=False)
 def pyserial(t):
     import serial
     with serial.Serial(t.port.path, 115200, timeout=2, exclusive=True) as port:
@@ -168,7 +169,8 @@ def serialport_rs(t):
     ioctl(port, calls.TIOCNXCL)
 
 
-@conformance(153, "Go (albenik/go-serial, of go.bug.st/serial's line): open, SetDTR, exchange, close; busy for a second", pty=False)
+@conformance(153, "Go (albenik/go-serial, of go.bug.st/serial's line): open, SetDTR, exchange, close; a second is busy",
+             pty=False)
 def go(t):
     program = os.path.join(tempfile.gettempdir(), "go-client")
     shutil.copy(os.path.join(TOOLS, "go-client"), program)
@@ -180,7 +182,8 @@ def go(t):
     holder = t.spawn(program, t.port.path, "hold", stdin=-1)
     t.equal("first", holder.stdout.readline(), b"open\n")
     import grp
-    status, output = t.run(program, t.port.path, user=calls.NOBODY, group=grp.getgrnam("dialout").gr_gid, extra_groups=[])
+    status, output = t.run(
+        program, t.port.path, user=calls.NOBODY, group=grp.getgrnam("dialout").gr_gid, extra_groups=[])
     t.that("second", status == 1 and "busy" in output, (status, output), "busy")
     holder.communicate(b"\n", timeout=5)
 
@@ -276,8 +279,8 @@ def terminals(t):
         program.look(0.8)
     ends(t, "screen", program, b"\x01k", b"y")
     responder(t, lambda pending: (6, b"world") if pending[:6] == b"hello\r" else (0, b""))
-    script = ("set line {}, set carrier-watch off, set flow none, set speed 115200, set input echo on, output hello\\13, "
-              "input 5 world, if fail exit 1, output \\b, pause 1, hangup, exit 0").format(path)
+    script = ("set line {}, set carrier-watch off, set flow none, set speed 115200, set input echo on, "
+              "output hello\\13, input 5 world, if fail exit 1, output \\b, pause 1, hangup, exit 0").format(path)
     status, output = t.run("kermit", "-Y", "-H", "-C", script, seconds=20)
     t.equal("kermit", status, 0) or t.faults.append(output[-200:])
     t.that("kermit: break", has_break(t), t.far.commands("SET-CONTROL"), "on, off")
@@ -325,7 +328,7 @@ def esptool(t):
     t.that("esptool", status == 0 and "Chip ID: 0x" in output, (status, output[-300:]), "Chip ID")
     # Into the loader: RTS (the chip's reset) low while DTR (its boot pin) is high, then the other way round.
     states = states_of(t)
-    t.that("reset", (False, True) in states and (True, False) in states, states, "DTR low with RTS high, and the reverse")
+    t.that("reset", (False, True) in states and (True, False) in states, states, "either line low with the other high")
 
 
 def states_of(t):
@@ -362,7 +365,8 @@ def avrdude(t):
     t.raw()
     responder(t, optiboot)
     t.far.forget()
-    status, output = t.run("avrdude", "-c", "arduino", "-p", "m328p", "-P", t.port.path, "-b", "115200", "-n", seconds=20)
+    status, output = t.run(
+        "avrdude", "-c", "arduino", "-p", "m328p", "-P", t.port.path, "-b", "115200", "-n", seconds=20)
     t.that("avrdude", status == 0 and "0x1e950f" in output, (status, output[-300:]), "0x1e950f")
     t.that("reset", (False, False) in states_of(t) and (True, True) in states_of(t), states_of(t), "lines low and high")
 

@@ -1,6 +1,6 @@
 """F.5: what c_iflag makes of received bytes, breaks and line errors."""
 import calls
-from calls import (BRKINT, ECHO, EXTPROC, ICANON, ICRNL, IEXTEN, IGNBRK, IGNCR, IGNPAR, INLCR, INPCK, ISIG, ISTRIP, IUCLC,
+from calls import (BRKINT, ECHO, EXTPROC, ICRNL, IEXTEN, IGNBRK, IGNCR, IGNPAR, INLCR, INPCK, ISIG, ISTRIP, IUCLC,
                    IXON, NOFLSH, PARMRK, fionread)
 from far_side import BREAK_DETECTED, DATA_READY, PARITY
 from harness import conformance
@@ -30,8 +30,8 @@ def mark_of_ff(t):
 
 @conformance(84, "INLCR, ICRNL, IGNCR and their pairs on `a NL b CR c`")
 def newlines(t):
-    for name, flags, expected in (("INLCR", INLCR, b"a\rb\rc"), ("ICRNL", ICRNL, b"a\nb\nc"), ("IGNCR", IGNCR, b"a\nbc"),
-                                  ("IGNCR, ICRNL", IGNCR | ICRNL, b"a\nbc"),
+    for name, flags, expected in (("INLCR", INLCR, b"a\rb\rc"), ("ICRNL", ICRNL, b"a\nb\nc"),
+                                  ("IGNCR", IGNCR, b"a\nbc"), ("IGNCR, ICRNL", IGNCR | ICRNL, b"a\nbc"),
                                   ("INLCR, ICRNL", INLCR | ICRNL, b"a\rb\nc")):
         gives(t, name, b"a\nb\rc", expected, flags)
 

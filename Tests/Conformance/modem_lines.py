@@ -4,8 +4,8 @@ import os
 import struct
 
 import calls
-from calls import (CD, CTS, DSR, DTR, RI, RTS, TIOCGRS485, TIOCGSERIAL, TIOCMBIC, TIOCMBIS, TIOCMGET, TIOCMIWAIT, TIOCMSET,
-                   TIOCSRS485, TIOCSSERIAL, counters, get_int, ioctl, set_int)
+from calls import (CD, CTS, DSR, DTR, RI, RTS, TIOCGRS485, TIOCGSERIAL, TIOCMBIC, TIOCMBIS, TIOCMGET, TIOCMIWAIT,
+                   TIOCMSET, TIOCSRS485, TIOCSSERIAL, counters, get_int, ioctl, set_int)
 from far_side import DTR_OFF, DTR_ON, RTS_OFF, RTS_ON, SET_CONTROL
 import far_side
 from harness import conformance, pack
@@ -163,7 +163,8 @@ def closing_wait(t):
     ioctl(port, TIOCSSERIAL, memory)
 
 
-@conformance(121, "ASYNC_SPD_CUST with B38400: the far side runs at baud_base / custom_divisor, B38400 is shown", pty=False)
+@conformance(121, "ASYNC_SPD_CUST with B38400: the far side runs at baud_base / custom_divisor, B38400 is shown",
+             pty=False)
 def custom_speed(t):
     port = t.raw(baud=38400)
     memory = serial_struct(port)
@@ -179,7 +180,8 @@ def custom_speed(t):
     ioctl(port, TIOCSSERIAL, bytearray(original))
 
 
-@conformance(122, "TIOCSRS485: ENOTTY from a server without it; kept, and read back, where the server answers", pty=False)
+@conformance(122, "TIOCSRS485: ENOTTY from a server without it; kept, and read back, where the server answers",
+             pty=False)
 def rs485(t):
     port = t.raw()
     wanted = pack("3I20x", 1, 0, 0)

@@ -10,8 +10,8 @@ import time
 
 import calls
 import far_side
-from calls import (CLOCAL, CREAD, CS8, HUPCL, TCOOFF, TCSBRK, TCXONC, TIOCEXCL, TIOCMGET, TIOCNXCL, TIOCSSERIAL, TIOCVHANGUP,
-                   VMIN, counters, fionread, get_int, ioctl, read, tcgets)
+from calls import (CLOCAL, CREAD, CS8, HUPCL, TCOOFF, TCSBRK, TCXONC, TIOCEXCL, TIOCMGET, TIOCNXCL, TIOCSSERIAL,
+                   TIOCVHANGUP, VMIN, counters, fionread, get_int, ioctl, read, tcgets)
 from far_side import DTR_OFF, RTS_OFF
 from harness import Forbidden, conformance, pack
 from modem_lines import CLOSING_WAIT, serial_struct
@@ -441,7 +441,8 @@ def writes_are_whole(t):
     first, second = t.raw(), t.open()
     t.far.suspend()
     t.far.settle(first)
-    writers = [t.blocked(lambda: calls.write(first, b"A" * 65536)), t.blocked(lambda: calls.write(second, b"B" * 65536))]
+    writers = [t.blocked(lambda: calls.write(first, b"A" * 65536)),
+               t.blocked(lambda: calls.write(second, b"B" * 65536))]
     time.sleep(0.1)
     t.far.resume()
     t.equal("counts", [writer.result(8) for writer in writers], [65536, 65536])

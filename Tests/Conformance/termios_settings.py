@@ -4,10 +4,10 @@ import os
 import time
 
 import calls
-from calls import (B0, B2400, B9600, B38400, BOTHER, CBAUD, CIBAUD, CLOCAL, CMSPAR, CREAD, CRTSCTS, CS7, CS8, CSTOPB, ECHO,
+from calls import (B0, B2400, B9600, BOTHER, CBAUD, CIBAUD, CLOCAL, CMSPAR, CREAD, CRTSCTS, CS7, CS8, CSTOPB, ECHO,
                    HUPCL, IBSHIFT, ICANON, PARENB, PARODD, VMIN, tcgets, tcgets2, tcsets, tcsets2)
-from far_side import (DTR_OFF, DTR_ON, RTS_OFF, RTS_ON, SET_BAUDRATE)
-from harness import conformance, pack
+from far_side import DTR_OFF, DTR_ON, RTS_OFF, RTS_ON, SET_BAUDRATE
+from harness import conformance
 
 
 def rate(t, port, baud, when=calls.TCSETS2):
@@ -119,7 +119,8 @@ def b0_and_back(t):
     t.eventually("lines high", lambda: t.far.lines == (True, True))
     t.equal("TIOCMGET", calls.get_int(port, calls.TIOCMGET) & (calls.DTR | calls.RTS), calls.DTR | calls.RTS)
     t.equal("speeds", calls.speeds(port), (9600, 9600))
-    t.equal("order", [value for _, value in t.far.commands("SET-CONTROL") if value in (DTR_ON, DTR_OFF, RTS_ON, RTS_OFF)],
+    lines = (DTR_ON, DTR_OFF, RTS_ON, RTS_OFF)
+    t.equal("order", [value for _, value in t.far.commands("SET-CONTROL") if value in lines],
             [DTR_ON, RTS_ON, DTR_OFF, RTS_OFF, DTR_ON, RTS_ON])
 
 

@@ -1,5 +1,5 @@
-// A 32-bit program without a C library: ioctls on argv[1] through the compat system calls. For each of TIOCGSERIAL, TCGETS
-// and FIONREAD it writes the result and the 100 bytes, 0xA5 before, that the kernel was given.
+// A 32-bit program without a C library: ioctls on argv[1] through the compat system calls. For each of TIOCGSERIAL,
+// TCGETS and FIONREAD it writes the result and the 100 bytes, 0xA5 before, that the kernel was given.
 
 static int call(int number, int a, int b, int c) {
     int result;
