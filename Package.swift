@@ -41,10 +41,15 @@ let package = Package(
 
         // I/O.
         .target(name: "Platform", dependencies: ["CLinux", "SerialLine", system], swiftSettings: common),
-        .target(name: "PortRuntime", dependencies: ["Platform", "SerialLine", "VirtualTTY"], swiftSettings: common),
+        .target(
+            name: "PortRuntime", dependencies: ["Platform", "SerialLine", "VirtualTTY", system], swiftSettings: common),
         .target(
             name: "CUSEDevice",
             dependencies: ["CCUSE", "Platform", "PortRuntime", "RFC2217", "SerialLine", "VirtualTTY", system],
+            swiftSettings: common),
+        .target(
+            name: "KernelDiscipline",
+            dependencies: ["CLinux", "Platform", "PortRuntime", "SerialLine", "VirtualTTY", system],
             swiftSettings: common),
         .target(
             name: "RemotePort",
@@ -72,8 +77,8 @@ let package = Package(
         .executableTarget(
             name: "ttynvt-swift",
             dependencies: [
-                "CUSEDevice", "Discovery", "Logs", "Platform", "PortControl", "PortPlan", "PortRuntime", "RFC2217",
-                "RemotePort", "SerialLine", "Simulator", "Supervisor", "SystemBus", "VirtualTTY", system,
+                "CUSEDevice", "Discovery", "KernelDiscipline", "Logs", "Platform", "PortControl", "PortPlan",
+                "PortRuntime", "RFC2217", "RemotePort", "SerialLine", "Simulator", "Supervisor", "SystemBus", "VirtualTTY", system,
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Logging", package: "swift-log"),
             ],
@@ -87,6 +92,13 @@ let package = Package(
             dependencies: [
                 "CUSEDevice", "LineDiscipline", "Platform", "PortRuntime", "RFC2217", "RemotePort", "SerialLine",
                 "Simulator", "TestSupport", "VirtualTTY", system,
+            ],
+            swiftSettings: common),
+        .testTarget(
+            name: "KernelDisciplineTests",
+            dependencies: [
+                "CLinux", "KernelDiscipline", "Platform", "PortRuntime", "RFC2217", "SerialLine", "TestSupport",
+                "VirtualTTY", system,
             ],
             swiftSettings: common),
         .testTarget(

@@ -49,9 +49,10 @@ extension CUSEDevice {
             handle(request) { device, id, tty in
                 let caller = device.caller
                 device.ioctlAddress = call.argument
-                tty.ioctl(id, file, call, argument: CUSEDevice.bytes(data, size).span) {
-                    caller.isAdministrator
-                }
+                tty.ioctl(
+                    id, file, call, argument: CUSEDevice.bytes(data, size).span,
+                    isAdministrator: { caller.isAdministrator },
+                    isNetworkAdministrator: { caller.isNetworkAdministrator })
             }
         }
         operations.poll = { request, info, pollHandle in

@@ -9,11 +9,17 @@ struct Caller {
     let thread: Int32
 
     private static let capSysAdmin: UInt64 = 1 << 21
+    private static let capNetAdmin: UInt64 = 1 << 12
 
     /// Has it CAP_SYS_ADMIN? FUSE does not say, so its /proc entry is asked; where that cannot be read, root counts.
-    var isAdministrator: Bool {
-        guard thread > 0, let capabilities = Self.effectiveCapabilities(thread) else { return uid == 0 }
-        return capabilities & Self.capSysAdmin != 0
+    var isAdministrator: Bool { has(Self.capSysAdmin) ?? (uid == 0) }
+
+    /// Has it CAP_NET_ADMIN? Nobody counts whose entry cannot be read: what it allows is done here, in its name.
+    var isNetworkAdministrator: Bool { has(Self.capNetAdmin) ?? false }
+
+    private func has(_ capability: UInt64) -> Bool? {
+        guard thread > 0, let capabilities = Self.effectiveCapabilities(thread) else { return nil }
+        return capabilities & capability != 0
     }
 
     private static func effectiveCapabilities(_ thread: Int32) -> UInt64? {

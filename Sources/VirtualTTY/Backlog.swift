@@ -25,6 +25,12 @@ struct Backlog: Sendable {
         consumed(discipline.receive(bytes.span, from: head))
     }
 
+    /// Hands everything over.
+    mutating func takeAll() -> [UInt8] {
+        defer { removeAll() }
+        return Array(bytes[head...])
+    }
+
     private mutating func consumed(_ taken: Int) {
         head += taken
         guard isEmpty || head > Self.resumeLimit else { return }

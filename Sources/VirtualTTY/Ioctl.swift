@@ -25,6 +25,7 @@ package enum Ioctl: UInt32, Sendable, CaseIterable {
     case FIONREAD = 0x541B
     case TIOCGSERIAL = 0x541E
     case TIOCSSERIAL = 0x541F
+    case TIOCSETD = 0x5423
     case TIOCGETD = 0x5424
     case TCSBRKP = 0x5425
     case TIOCSBRK = 0x5427
@@ -52,7 +53,7 @@ package enum Ioctl: UInt32, Sendable, CaseIterable {
         case .TIOCGWINSZ: (0, 8)
         case .TIOCSWINSZ: (8, 0)
         case .TIOCOUTQ, .FIONREAD, .TIOCMGET, .TIOCGETD, .TIOCGEXCL: (0, 4)
-        case .TIOCMBIS, .TIOCMBIC, .TIOCMSET: (4, 0)
+        case .TIOCMBIS, .TIOCMBIC, .TIOCMSET, .TIOCSETD: (4, 0)
         case .TIOCGSERIAL: (0, SerialStruct.size)
         case .TIOCSSERIAL: (SerialStruct.size, 0)
         case .TIOCGRS485: (0, SerialRS485.size)

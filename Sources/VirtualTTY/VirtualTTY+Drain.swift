@@ -73,6 +73,8 @@ extension VirtualTTY {
         case .timedBreak(let nanoseconds):
             send(.setControl(.breakOn))
             timedBreak = TimedBreak(id: drain.id, file: drain.file, until: now + nanoseconds)
+        case .setDiscipline(let number, let asNetworkAdministrator):
+            setDiscipline(drain.id, drain.file, number, asNetworkAdministrator: asNetworkAdministrator)
         }
     }
 

@@ -6,13 +6,16 @@ import SystemPackage
 // much to copy, then with it (FUSE's retry protocol).
 extension VirtualTTY {
     /// A program calls ioctl(2); `argument` holds what was copied in.
-    /// - Parameter isAdministrator: has the caller CAP_SYS_ADMIN? Asked only where it matters.
+    /// - Parameters:
+    ///   - isAdministrator: has the caller CAP_SYS_ADMIN? Asked only where it matters.
+    ///   - isNetworkAdministrator: has it CAP_NET_ADMIN? The same.
     package mutating func ioctl(
         _ id: RequestID, _ file: FileID, _ call: IoctlCall, argument: borrowing Span<UInt8>,
-        isAdministrator: () -> Bool
+        isAdministrator: () -> Bool, isNetworkAdministrator: () -> Bool = { false }
     ) {
         beginEvent()
         guard let open = files[file], !open.isDead else { return fail(id, .ioError) }
+        if ioctlOfDiscipline(id, file, call, argument: argument, isNetworkAdministrator: isNetworkAdministrator) { return }
         guard let ioctl = Ioctl(rawValue: call.command) else { return fail(id, .notTTY) }
         let copies = ioctl.copies
         guard argument.count >= copies.in, call.outSize >= copies.out else {
@@ -40,7 +43,10 @@ extension VirtualTTY {
         case .TIOCEXCL: setExclusive(id, true)
         case .TIOCNXCL: setExclusive(id, false)
         case .TIOCGEXCL: answerNumber(id, exclusive ? 1 : 0)
-        case .TIOCGETD: answerNumber(id, 0)
+        case .TIOCGETD: answerNumber(id, UInt32(bitPattern: lent.number))
+        case .TIOCSETD:
+            let number = Int32(bitPattern: argument.littleEndian32(at: 0))
+            drain(id, file, .setDiscipline(number, asNetworkAdministrator: isNetworkAdministrator()))
         case .TIOCGWINSZ: answerIoctl(id, windowSize)
         case .TIOCSWINSZ:
             windowSize.removeAll(keepingCapacity: true)

@@ -59,6 +59,7 @@ extension VirtualTTY {
         outputStopped = false
         closing = Closing(
             id: id, barrier: sendBarrier(), deadline: serial.closingWaitNanoseconds.map { now + $0 })
+        takeBack(discardingRest: false)
         flushInput()
         progressClosing()
     }
@@ -72,7 +73,7 @@ extension VirtualTTY {
     private func parkedRequests(of file: FileID) -> [RequestID] {
         reads.filter { $0.file == file }.map(\.id) + writes.filter { $0.file == file }.map(\.id)
             + drains.filter { $0.file == file }.map(\.id) + settings.filter { $0.file == file }.map(\.id)
-            + modemWaits.filter { $0.file == file }.map(\.id)
+            + modemWaits.filter { $0.file == file }.map(\.id) + lent.calls.filter { $0.file == file }.map(\.id)
             + (timedBreak?.file == file ? [timedBreak?.id].compactMap(\.self) : [])
     }
 
@@ -81,7 +82,10 @@ extension VirtualTTY {
         guard let closing else { return }
         let isTaken = closing.barrier.map { !unresolved.contains($0) } ?? true
         let isDrained = isTaken && untransmitted == 0 && isLineFree
-        guard isDrained || !isLinkUp || closing.deadline.map({ $0 <= now }) ?? false else { return }
+        let isOver = !isLinkUp || closing.deadline.map { $0 <= now } ?? false
+        guard isDrained || isOver else { return }
+        // The discipline is gone when close(2) returns; it is told to hurry where nobody takes its output.
+        if lent.isReturning { return isOver ? takeBack(discardingRest: true) : () }
         finishClosing()
     }
 
@@ -115,6 +119,7 @@ extension VirtualTTY {
     /// Hangs up every open file for good (__tty_hangup): reads end, writes and ioctls fail, pollers wake.
     mutating func hangUp(_ why: String) {
         if liveFiles > 0 { log(.notice, "hung up: \(why)") }
+        hangUpDiscipline()
         files.updateAll { $0.isDead = true }
         needsReview = true
         for read in reads { answer(read.id, .data(0..<0)) }
@@ -175,6 +180,8 @@ extension VirtualTTY {
         } else if let index = modemWaits.firstIndex(where: { $0.id == id }) {
             modemWaits.remove(at: index)
             fail(id, .interrupted)
+        } else if lent.calls.contains(where: { $0.id == id }) {
+            interruptDisciplineCall(id)
         } else if timedBreak?.id == id {
             endTimedBreak()
             fail(id, .interrupted)

@@ -17,6 +17,7 @@ extension VirtualTTY {
         beginEvent()
         guard let open = files[file], !open.isDead else { return answer(id, .data(0..<0)) }
         if count == 0 { return answer(id, .data(0..<0)) }
+        if lent.isLent { return readFromDiscipline(id, file, count) }
         let minimum = discipline.minimum
         let time = discipline.timeNanoseconds
         if nonBlocking {
@@ -82,6 +83,7 @@ extension VirtualTTY {
     mutating func receiveData(_ bytes: borrowing Span<UInt8>, _ range: Range<Int>) {
         counters.received &+= UInt64(range.count)
         guard liveFiles > 0 || !opens.isEmpty, purge == nil, discipline.termios.cflag.contains(.CREAD) else { return }
+        if lent.isLent { return receiveForDiscipline(bytes, range) }
         var start = range.lowerBound
         if backlog.isEmpty {
             start += discipline.receive(bytes.extracting(range), from: 0)
@@ -93,6 +95,7 @@ extension VirtualTTY {
     mutating func flushInput() {
         discipline.flushInput()
         backlog.removeAll()
+        lent.received.removeAll()
         // The bytes a read's timer ran from are gone: it must not end with none of them, which would read as the end.
         if let read = reads.first, read.minimum > 0 {
             reads[0].deadline = nil
@@ -104,7 +107,8 @@ extension VirtualTTY {
     /// stand behind the data.
     /// - Parameter isPausing: receiving has paused, and is to go on only when it is worth it.
     package func wantsToReceive(isPausing: Bool) -> Bool {
-        if !unresolved.isEmpty { return backlog.count < Backlog.hardLimit }
-        return backlog.count < (isPausing ? Backlog.resumeLimit : Backlog.softLimit)
+        let waiting = backlog.count + lent.received.count
+        if !unresolved.isEmpty { return waiting < Backlog.hardLimit }
+        return waiting < (isPausing ? Backlog.resumeLimit : Backlog.softLimit)
     }
 }

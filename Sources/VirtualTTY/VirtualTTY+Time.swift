@@ -19,7 +19,7 @@ extension VirtualTTY {
         consider(lingerUntil)
         if closing == nil && drains.isEmpty { return earliest }
         reckonLineTime()
-        consider(closing?.deadline)
+        if !lent.discardsRest { consider(closing?.deadline) }
         // Once the line is free, it is an answer that tells.
         if closing != nil && untransmitted == 0 && lineFreeAt > now { consider(lineFreeAt) }
         if !drains.isEmpty && untransmitted == 0 && timedBreak == nil { consider(drainDeadline()) }

@@ -12,6 +12,7 @@ extension VirtualTTY {
         beginEvent()
         guard let open = files[file], !open.isDead else { return fail(id, .ioError) }
         if bytes.count == 0 { return answer(id, .written(0)) }
+        if lent.isLent { return writeToDiscipline(id, file, bytes) }
         // One write(2) at a time has the port (tty_write_lock).
         let taken = writes.isEmpty ? accept(bytes, from: 0) : 0
         if taken == bytes.count { return answer(id, .written(taken)) }
@@ -27,7 +28,7 @@ extension VirtualTTY {
     private var holdsData: Bool { outputStopped || remoteSuspended || timedBreak != nil }
 
     /// Takes as many bytes as there is room for: to the wire where nothing is queued before them, else to the queue.
-    private mutating func accept(_ bytes: borrowing Span<UInt8>, from start: Int) -> Int {
+    mutating func accept(_ bytes: borrowing Span<UInt8>, from start: Int) -> Int {
         var offset = start
         if isLinkUp && queue.isEmpty && !holdsData {
             let direct = min(wire.room, bytes.count - offset)
@@ -115,6 +116,7 @@ extension VirtualTTY {
 
     /// Lets parked writes go on.
     mutating func serveWrites() {
+        defer { resumeDiscipline() }
         while !writes.isEmpty {
             let bytes = writes[0].bytes
             writes[0].offset += accept(bytes.span, from: writes[0].offset)

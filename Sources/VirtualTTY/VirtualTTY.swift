@@ -8,8 +8,9 @@ import SystemPackage
 /// `withUnsent`. It does no I/O and never blocks: a request that cannot be answered yet is parked.
 ///
 /// By topic: `+Open` (open, close, hang-up), `+Read`, `+Write` (data and TransmitQueue), `+Ioctl` (which number does
-/// what), `+Termios`, `+ModemLines`, `+Drain` (waiting for output, breaks), `+Poll`, `+Remote` (the connection),
-/// `+Time` (deadlines), `+Status` (what people are told, and the port's end).
+/// what), `+Termios`, `+ModemLines`, `+Drain` (waiting for output, breaks), `+Poll`, `+KernelDiscipline` (the line lent
+/// to one of the kernel's disciplines), `+Remote` (the connection), `+Time` (deadlines), `+Status` (what people are
+/// told, and the port's end).
 package struct VirtualTTY: Sendable {
     package var configuration: PortConfiguration
     /// What is to be done; whoever calls takes and empties it.
@@ -19,6 +20,8 @@ package struct VirtualTTY: Sendable {
     var discipline = LineDiscipline()
     /// Received bytes the line discipline has no room for yet: the kernel's flip buffer.
     var backlog = Backlog()
+    /// Where the line is lent to one of the kernel's disciplines.
+    var lent = LentLine()
     package internal(set) var counters = LineCounters()
     /// DTR and RTS as last commanded, and the far end's lines as last reported.
     var outputs: ModemLines = []
@@ -115,7 +118,7 @@ package struct VirtualTTY: Sendable {
 
     /// Requests that have no answer yet.
     package var parkedCount: Int {
-        opens.count + reads.count + writes.count + drains.count + settings.count + modemWaits.count
+        opens.count + reads.count + writes.count + drains.count + settings.count + modemWaits.count + lent.calls.count
             + (timedBreak == nil ? 0 : 1) + (closing?.id == nil ? 0 : 1)
     }
 }
@@ -125,7 +128,7 @@ extension VirtualTTY {
     package func isParked(_ id: RequestID) -> Bool {
         reads.contains { $0.id == id } || writes.contains { $0.id == id } || opens.contains { $0.id == id }
             || drains.contains { $0.id == id } || settings.contains { $0.id == id }
-            || modemWaits.contains { $0.id == id } || timedBreak?.id == id || closing?.id == id
+            || modemWaits.contains { $0.id == id } || lent.calls.contains { $0.id == id } || timedBreak?.id == id || closing?.id == id
     }
 }
 
@@ -192,6 +195,7 @@ struct ParkedDrain: Sendable {
         case setTermios(Termios, flushInput: Bool)
         case breakOn
         case timedBreak(nanoseconds: UInt64)
+        case setDiscipline(Int32, asNetworkAdministrator: Bool)
     }
 
     let id: RequestID
