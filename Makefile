@@ -21,7 +21,8 @@ CONFIGURATION = $(DESTDIR)/etc/ttynvt-swift/ttynvt-swift.conf
 BUILD_PACKAGES = libfuse3-dev libsystemd-dev pkg-config gcc g++ libc6-dev make
 GUEST_PACKAGES = user-mode-linux kmod iproute2 procps util-linux python3 python3-serial systemd-sysv udev dbus \
 	avahi-daemon e2fsprogs
-TEST_PACKAGES = ser2net socat picocom minicom shellcheck systemd avahi-utils man-db zsh fish bash-completion
+TEST_PACKAGES = ser2net socat picocom minicom shellcheck systemd avahi-utils man-db zsh fish bash-completion \
+	ppp can-utils net-tools iputils-ping
 DEB_PACKAGES = debhelper dpkg-dev fakeroot
 
 # A static Swift runtime and C++ library, at a fixed address and without symbols to export: what starts fastest, and

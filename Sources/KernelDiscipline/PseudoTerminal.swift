@@ -78,7 +78,10 @@ final class PseudoTerminal {
 
     /// Ends the slave's discipline. What it has transmitted can still be read from the master.
     func closeSlave() {
-        if slave >= 0 { close(slave) }
+        guard slave >= 0 else { return }
+        // Closing alone leaves a slave its discipline for as long as the master is open (tty_release).
+        try? setDiscipline(N_TTY)
+        close(slave)
         slave = -1
     }
 

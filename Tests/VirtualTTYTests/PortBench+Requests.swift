@@ -77,11 +77,15 @@ extension PortBench {
 
     func call(
         _ file: FileID, _ command: UInt32, value: UInt64 = 0, _ argument: [UInt8] = [], outSize: Int = 0,
-        isAdministrator: Bool = false
+        isAdministrator: Bool = false, isNetworkAdministrator: Bool = false
     ) -> RequestID {
         let id = newRequest()
         let call = IoctlCall(command: command, argument: value, outSize: outSize)
-        tell { $0.ioctl(id, file, call, argument: argument.span) { isAdministrator } }
+        tell {
+            $0.ioctl(
+                id, file, call, argument: argument.span, isAdministrator: { isAdministrator },
+                isNetworkAdministrator: { isNetworkAdministrator })
+        }
         return id
     }
 
