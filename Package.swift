@@ -90,15 +90,8 @@ let package = Package(
         .testTarget(
             name: "CUSEDeviceTests",
             dependencies: [
-                "CUSEDevice", "LineDiscipline", "Platform", "PortRuntime", "RFC2217", "RemotePort", "SerialLine",
-                "Simulator", "TestSupport", "VirtualTTY", system,
-            ],
-            swiftSettings: common),
-        .testTarget(
-            name: "KernelDisciplineTests",
-            dependencies: [
-                "CLinux", "KernelDiscipline", "Platform", "PortRuntime", "RFC2217", "SerialLine", "TestSupport",
-                "VirtualTTY", system,
+                "CUSEDevice", "KernelDiscipline", "LineDiscipline", "Platform", "PortRuntime", "RFC2217", "RemotePort",
+                "SerialLine", "Simulator", "TestSupport", "VirtualTTY", system,
             ],
             swiftSettings: common),
         .testTarget(

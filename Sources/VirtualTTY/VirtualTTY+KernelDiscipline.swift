@@ -124,7 +124,7 @@ extension VirtualTTY {
             } else if !configuration.keepsNetworkAdministration {
                 "only a port started with --kernel-ldisc can lend it, once its module (tty-ldisc-\(number)) is loaded"
             } else {
-                "is its module (tty-ldisc-\(number)) loaded?"
+                "the kernel wants more than CAP_NET_ADMIN, or its module (tty-ldisc-\(number)) is not loaded"
             }
         log(.error, "\(what): \(why)")
     }
