@@ -305,6 +305,23 @@ import VirtualTTY
         }
     }
 
+    /// Two programs at once: what was asked for last holds.
+    @Test func resetWhileItIsBeingSet() throws {
+        try withPort { port in
+            let (file, other) = (try port.openRaw(), try port.openFile())
+            port.discipline = { _ in nil }
+            port.keepsTransmitting = true
+            let change = port.call(file, Ioctl.TIOCSETD.rawValue, value: 1, Self.ppp.bytes)
+            let reset = port.call(other, Ioctl.TIOCSETD.rawValue, value: 1, Int32(0).bytes)
+            #expect(port.isParked(reset) && port.withdrawals == [false])
+            port.tell { $0.disciplineAnswered(change, .bytes([])) }
+            port.tell { $0.disciplineWithdrawn() }
+            #expect(port.outcome(change) == .ioctl([]) && port.outcome(reset) == .ioctl([]))
+            try #expect(port.number(file, .TIOCGETD) == 0)
+            try #expect(port.termios(file).line == 0)
+        }
+    }
+
     @Test func anotherOneTakesItsPlace() throws {
         try lent { port, file in
             try #expect(port.setDiscipline(file, 1) == .ioctl([]))
