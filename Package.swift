@@ -78,7 +78,8 @@ let package = Package(
             name: "ttynvt-swift",
             dependencies: [
                 "CUSEDevice", "Discovery", "KernelDiscipline", "Logs", "Platform", "PortControl", "PortPlan",
-                "PortRuntime", "RFC2217", "RemotePort", "SerialLine", "Simulator", "Supervisor", "SystemBus", "VirtualTTY", system,
+                "PortRuntime", "RFC2217", "RemotePort", "SerialLine", "Simulator", "Supervisor", "SystemBus",
+                "VirtualTTY", system,
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Logging", package: "swift-log"),
             ],

@@ -23,22 +23,10 @@ struct Caller {
     }
 
     private static func effectiveCapabilities(_ thread: Int32) -> UInt64? {
-        guard let text = readFile("/proc/\(thread)/status") else { return nil }
+        guard let text = FileSystem.text(of: "/proc/\(thread)/status") else { return nil }
         for line in text.split(separator: "\n") where line.hasPrefix("CapEff:") {
             return UInt64(line.dropFirst(7).drop { $0 == " " || $0 == "\t" }, radix: 16)
         }
         return nil
     }
-}
-
-/// A small text file's contents; nil where it cannot be read.
-func readFile(_ path: String) -> String? {
-    guard let file = try? Descriptor(opening: path, O_RDONLY) else { return nil }
-    var text: [UInt8] = []
-    let chunk = UnsafeMutableRawBufferPointer.allocate(byteCount: 4096, alignment: 1)
-    defer { chunk.deallocate() }
-    while text.count < 1 << 20, let count = try? file.read(into: chunk), count > 0 {
-        text.append(contentsOf: chunk.prefix(count))
-    }
-    return String(decoding: text, as: UTF8.self)
 }

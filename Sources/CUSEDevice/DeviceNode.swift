@@ -14,17 +14,19 @@ package struct DeviceNode: Sendable {
     /// Is the name free, and the number? To be asked before a device is made: the kernel itself would fail silently.
     /// - Parameter major: 0 where the kernel is to choose.
     package static func check(_ name: DeviceName, major: UInt32, minor: UInt32) throws(DeviceError) {
-        if exists("/dev/\(name)") || exists("/sys/class/cuse/\(name)") { throw .nameTaken(name.description) }
+        if FileSystem.exists("/dev/\(name)") || FileSystem.exists("/sys/class/cuse/\(name)") {
+            throw .nameTaken(name.description)
+        }
         guard major != 0 else { return }
         let entry = "/sys/dev/char/\(major):\(minor)"
-        guard exists(entry) else { return }
-        let holder = readLink(entry).flatMap { $0.split(separator: "/").last.map(String.init) }
+        guard FileSystem.exists(entry) else { return }
+        let holder = FileSystem.target(ofLink: entry).flatMap { $0.split(separator: "/").last.map(String.init) }
         throw .numberTaken(major: major, minor: minor, holder: holder ?? "another device")
     }
 
     /// The node the kernel has made for a device.
     package init(made name: DeviceName) throws(DeviceError) {
-        let numbers = readFile("/sys/class/cuse/\(name)/dev")?.split { $0 == ":" || $0 == "\n" }.compactMap {
+        let numbers = FileSystem.text(of: "/sys/class/cuse/\(name)/dev")?.split { $0 == ":" || $0 == "\n" }.compactMap {
             UInt32($0)
         }
         var status = stat()
@@ -57,17 +59,5 @@ package struct DeviceNode: Sendable {
     package func give(to owner: uid_t, group: gid_t?, mode: mode_t) -> Bool {
         // (gid_t)-1: no change (chown(2)).
         chown(path, owner, group ?? .max) == 0 && chmod(path, mode) == 0
-    }
-
-    private static func exists(_ path: String) -> Bool {
-        var status = stat()
-        return lstat(path, &status) == 0
-    }
-
-    private static func readLink(_ path: String) -> String? {
-        var buffer = [CChar](repeating: 0, count: 512)
-        let count = readlink(path, &buffer, buffer.count)
-        guard count > 0 else { return nil }
-        return String(decoding: buffer.prefix(count).map(UInt8.init(bitPattern:)), as: UTF8.self)
     }
 }

@@ -43,17 +43,3 @@ package struct ByteRing: Sendable {
         count = 0
     }
 }
-
-extension [UInt8] {
-    /// Overwrites bytes from `index` on; they must be inside.
-    fileprivate mutating func replace(at index: Int, with bytes: borrowing Span<UInt8>) {
-        guard bytes.count > 0 else { return }
-        precondition(index + bytes.count <= count)
-        // Safe: both ranges were checked, and the memory of an array and of a span borrowed at the same time differ.
-        unsafe withUnsafeMutableBytes { destination in
-            unsafe bytes.withUnsafeBytes { source in
-                unsafe UnsafeMutableRawBufferPointer(rebasing: destination[index...]).copyMemory(from: source)
-            }
-        }
-    }
-}

@@ -13,9 +13,21 @@ extension Termios {
             dataBits: dataBits ?? .eight,
             parity: parity,
             stopBits: !cflag.contains(.CSTOPB) ? .one : dataBits == .five ? .oneAndHalf : .two,
-            flow: cflag.contains(.CRTSCTS) ? .hardware : iflag.contains(.IXON) ? .xonXoff : .none,
-            inboundFlow: cflag.contains(.CRTSCTS) ? .hardware : iflag.contains(.IXOFF) ? .xonXoff : .none)
+            flow: cflag.contains(.CRTSCTS) ? .hardware : stopsAtFarEnd ? .xonXoff : .none,
+            inboundFlow: cflag.contains(.CRTSCTS) ? .hardware : throttlesAtFarEnd ? .xonXoff : .none)
     }
+
+    /// Is output stopped and started by XOFF and XON where the line is? Other characters, and IXANY, the far end does
+    /// not know: then the line discipline does it with what is received.
+    private var stopsAtFarEnd: Bool { iflag.contains(.IXON) && !iflag.contains(.IXANY) && hasUsualFlowCharacters }
+
+    /// Does the far end stop its peer by itself when its buffers are full (IXOFF)?
+    private var throttlesAtFarEnd: Bool { iflag.contains(.IXOFF) && hasUsualFlowCharacters }
+
+    /// Is it for this end to send VSTOP and VSTART when too much is received (IXOFF)?
+    package var throttlesHere: Bool { iflag.contains(.IXOFF) && !hasUsualFlowCharacters }
+
+    private var hasUsualFlowCharacters: Bool { self[.VSTART] == 0x11 && self[.VSTOP] == 0x13 }
 
     private var parity: Parity {
         guard cflag.contains(.PARENB) else { return .none }

@@ -9,10 +9,15 @@ package struct InputFlags: OptionSet, Sendable {
     package static let IGNPAR = InputFlags(rawValue: 0x4)
     package static let PARMRK = InputFlags(rawValue: 0x8)
     package static let INPCK = InputFlags(rawValue: 0x10)
+    package static let ISTRIP = InputFlags(rawValue: 0x20)
+    package static let INLCR = InputFlags(rawValue: 0x40)
+    package static let IGNCR = InputFlags(rawValue: 0x80)
     package static let ICRNL = InputFlags(rawValue: 0x100)
+    package static let IUCLC = InputFlags(rawValue: 0x200)
     package static let IXON = InputFlags(rawValue: 0x400)
     package static let IXANY = InputFlags(rawValue: 0x800)
     package static let IXOFF = InputFlags(rawValue: 0x1000)
+    package static let IUTF8 = InputFlags(rawValue: 0x4000)
 }
 
 /// c_oflag.
@@ -22,7 +27,13 @@ package struct OutputFlags: OptionSet, Sendable {
     package init(rawValue: UInt32) { self.rawValue = rawValue }
 
     package static let OPOST = OutputFlags(rawValue: 0x1)
+    package static let OLCUC = OutputFlags(rawValue: 0x2)
     package static let ONLCR = OutputFlags(rawValue: 0x4)
+    package static let OCRNL = OutputFlags(rawValue: 0x8)
+    package static let ONOCR = OutputFlags(rawValue: 0x10)
+    package static let ONLRET = OutputFlags(rawValue: 0x20)
+    /// The bits of the tab delay; all of them (XTABS): tabs become spaces.
+    package static let TABDLY = OutputFlags(rawValue: 0x1800)
 }
 
 /// c_cflag.
@@ -59,14 +70,34 @@ package struct LocalFlags: OptionSet, Sendable {
     package static let ISIG = LocalFlags(rawValue: 0x1)
     package static let ICANON = LocalFlags(rawValue: 0x2)
     package static let ECHO = LocalFlags(rawValue: 0x8)
+    package static let ECHOE = LocalFlags(rawValue: 0x10)
+    package static let ECHOK = LocalFlags(rawValue: 0x20)
+    package static let ECHONL = LocalFlags(rawValue: 0x40)
+    package static let NOFLSH = LocalFlags(rawValue: 0x80)
+    package static let ECHOCTL = LocalFlags(rawValue: 0x200)
+    package static let ECHOPRT = LocalFlags(rawValue: 0x400)
+    package static let ECHOKE = LocalFlags(rawValue: 0x800)
+    package static let IEXTEN = LocalFlags(rawValue: 0x8000)
+    package static let EXTPROC = LocalFlags(rawValue: 0x10000)
 }
 
 /// Places in c_cc.
 package enum ControlCharacter: Int, Sendable {
+    case VINTR = 0
+    case VQUIT = 1
+    case VERASE = 2
+    case VKILL = 3
+    case VEOF = 4
     case VTIME = 5
     case VMIN = 6
     case VSTART = 8
     case VSTOP = 9
+    case VSUSP = 10
+    case VEOL = 11
+    case VREPRINT = 12
+    case VWERASE = 14
+    case VLNEXT = 15
+    case VEOL2 = 16
 }
 
 /// Bxxx codes: 0…15 for B0 to B38400, 0x1001… from B57600.

@@ -32,10 +32,7 @@ package enum PortControl {
                 String(decoding: raw.prefix { $0 != 0 }, as: UTF8.self)
             }
             guard let name = try? DeviceName(text), name.description == text else { continue }
-            var status = stat()
-            if lstat(socketPath(of: name, in: base), &status) == 0, status.st_mode & S_IFMT == S_IFSOCK {
-                names.append(name)
-            }
+            if FileSystem.kind(of: socketPath(of: name, in: base)) == S_IFSOCK { names.append(name) }
         }
         return names.sorted { $0.description < $1.description }
     }

@@ -1,27 +1,22 @@
-import Glibc
+import Platform
 import SerialLine
 
 /// What the kernel has under /dev and in /sys already.
 enum DeviceNumbers {
-    private static func exists(_ path: String) -> Bool {
-        var status = stat()
-        return lstat(path, &status) == 0
-    }
-
     /// Has some device this number?
     @Sendable static func areTaken(_ major: UInt32, _ minor: UInt32) -> Bool {
-        exists("/sys/dev/char/\(major):\(minor)")
+        FileSystem.exists("/sys/dev/char/\(major):\(minor)")
     }
 
     /// Why a device cannot be made; nil where nothing is in the way.
     static func fault(of name: DeviceName) -> String? {
-        guard exists("/dev/\(name)") || exists("/sys/class/cuse/\(name)") else { return nil }
+        guard FileSystem.exists("/dev/\(name)") || FileSystem.exists("/sys/class/cuse/\(name)") else { return nil }
         return "'\(name.port)' gets no port: /dev/\(name) exists already"
     }
 
     /// - Throws: where no device can be made at all.
     static func checkModule() throws(SupervisorError) {
-        guard exists("/dev/cuse") else {
+        guard FileSystem.exists("/dev/cuse") else {
             throw SupervisorError("no /dev/cuse: the kernel's cuse module is not loaded (modprobe cuse)")
         }
     }

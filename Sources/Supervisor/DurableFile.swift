@@ -19,8 +19,6 @@ enum DurableFile {
         var description: String { "cannot \(what) \(path): \(error)" }
     }
 
-    private static let longest = 1 << 20
-
     /// Replaces a file: written beside it, renamed over it.
     /// - Parameter survivesPowerLoss: file and directory are on the disk when this returns.
     static func replace(_ path: String, with text: String, survivesPowerLoss: Bool) throws(Failure) {
@@ -50,15 +48,7 @@ enum DurableFile {
     /// A file's text; nil where there is none.
     static func read(_ path: String) throws(Failure) -> String? {
         do {
-            let file = try Descriptor(opening: path, O_RDONLY)
-            var bytes: [UInt8] = []
-            var chunk = [UInt8](repeating: 0, count: 65536)
-            while bytes.count <= longest {
-                let count = try chunk.withUnsafeMutableBytes { try file.read(into: $0) }
-                if count == 0 { return String(decoding: bytes, as: UTF8.self) }
-                bytes += chunk[..<count]
-            }
-            throw Errno.fileTooLarge
+            return String(decoding: try FileSystem.contents(of: path), as: UTF8.self)
         } catch Errno.noSuchFileOrDirectory {
             return nil
         } catch {

@@ -1,14 +1,12 @@
 import Glibc
+import Platform
 import SerialLine
 
 /// `/dev/serial/by-id/ttynvt-NAME` where no udev makes it.
 enum SerialLink {
     private static let directory = "/dev/serial/by-id"
 
-    private static var hasUdev: Bool {
-        var status = stat()
-        return lstat("/run/udev/control", &status) == 0
-    }
+    private static var hasUdev: Bool { FileSystem.exists("/run/udev/control") }
 
     private static func path(of name: DeviceName) -> String { "\(directory)/ttynvt-\(name.port)" }
     private static func target(of name: DeviceName) -> String { "../../\(name)" }
@@ -21,12 +19,7 @@ enum SerialLink {
 
     /// Takes the link away, if it is ours.
     static func remove(_ name: DeviceName) {
-        guard !hasUdev else { return }
-        var buffer = [CChar](repeating: 0, count: 256)
-        let count = readlink(path(of: name), &buffer, buffer.count)
-        guard count > 0,
-            String(decoding: buffer.prefix(count).map(UInt8.init(bitPattern:)), as: UTF8.self) == target(of: name)
-        else { return }
+        guard !hasUdev, FileSystem.target(ofLink: path(of: name)) == target(of: name) else { return }
         unlink(path(of: name))
     }
 }

@@ -9,10 +9,7 @@ import SystemBus
 /// again that has crashed, also while there is no supervisor.
 final class SystemdLauncher: Launcher {
     /// sd_booted(3).
-    static var isBooted: Bool {
-        var status = stat()
-        return lstat("/run/systemd/system", &status) == 0 && status.st_mode & S_IFMT == S_IFDIR
-    }
+    static var isBooted: Bool { FileSystem.kind(of: "/run/systemd/system") == S_IFDIR }
 
     static let environment = "/run/ttynvt-swift/env"
     private static let destination = "org.freedesktop.systemd1"

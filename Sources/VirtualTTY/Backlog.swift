@@ -1,17 +1,21 @@
 import LineDiscipline
 import SerialLine
 
-/// Received bytes that wait for room in the line discipline (tty_buffer.c's flip buffer). It holds what it is given;
-/// who fills it looks at `isFull` first.
+/// Received bytes that wait for room in the line discipline (tty_buffer.c's flip buffer), and how each came from the
+/// line. It holds what it is given; who fills it looks at `count` first.
 struct Backlog: Sendable {
     /// Above this nothing more is received, unless an answer is waited for, until it has gone down to `resumeLimit`.
     static let softLimit = 262_144
     static let resumeLimit = 65536
     /// Above this nothing more is received whatever is waited for (the kernel's own limit, TTYB_DEFAULT_MEM_LIMIT).
     static let hardLimit = 655_360
+    /// So many errors of the line wait at most; further ones are as if they had been none.
+    static let errorLimit = 4096
 
     private var bytes: [UInt8] = []
     private var head = 0
+    /// The bytes that came with an error, in order: where in `bytes`, and which.
+    private var errors: [(place: Int, flag: ReceiveFlag)] = []
 
     var count: Int { bytes.count - head }
     var isEmpty: Bool { count == 0 }
@@ -20,9 +24,30 @@ struct Backlog: Sendable {
         bytes.append(contentsOf: span, range)
     }
 
+    /// Appends one byte that came with an error.
+    mutating func append(_ byte: UInt8, _ flag: ReceiveFlag) {
+        guard errors.count < Self.errorLimit else { return }
+        errors.append((bytes.count, flag))
+        bytes.append(byte)
+    }
+
     /// Hands on what the line discipline has room for.
-    mutating func move(to discipline: inout LineDiscipline) {
-        consumed(discipline.receive(bytes.span, from: head))
+    mutating func move(to discipline: inout LineDiscipline, _ output: inout OutputBuffer) {
+        while !isEmpty {
+            guard let error = errors.first else {
+                return consumed(discipline.receive(bytes.span, from: head, to: &output))
+            }
+            if error.place > head {
+                let run = error.place - head
+                let taken = discipline.receive(bytes.span.extracting(..<error.place), from: head, to: &output)
+                consumed(taken)
+                if taken < run { return }
+            } else {
+                guard discipline.receive(bytes[head], error.flag, to: &output) else { return }
+                errors.removeFirst()
+                consumed(1)
+            }
+        }
     }
 
     /// Hands everything over.
@@ -40,8 +65,12 @@ struct Backlog: Sendable {
         } else {
             bytes.removeSubrange(..<head)
         }
+        for index in errors.indices { errors[index].place -= head }
         head = 0
     }
 
-    mutating func removeAll() { consumed(count) }
+    mutating func removeAll() {
+        errors.removeAll()
+        consumed(count)
+    }
 }

@@ -99,9 +99,9 @@ extension VirtualTTY {
     /// TCXONC.
     mutating func flowAction(_ id: RequestID, _ action: UInt32) {
         switch action {
-        case 0: outputStopped = true
+        case 0: discipline.suspendOutput()
         case 1:
-            outputStopped = false
+            discipline.resumeOutput()
             stage()
             serveWrites()
             notifyPollers()
@@ -113,7 +113,7 @@ extension VirtualTTY {
     }
 
     /// Sends VSTOP or VSTART ahead of what is queued; a disabled one (0) sends nothing.
-    private mutating func sendFlowCharacter(_ character: ControlCharacter) {
+    mutating func sendFlowCharacter(_ character: ControlCharacter) {
         let byte = discipline.termios[character]
         guard byte != 0, isLinkUp else { return }
         wire.appendData([byte].span)
@@ -139,14 +139,19 @@ extension VirtualTTY {
     }
 
     private mutating func flushTransmit() {
+        dropTransmit()
+        progressDrains()
+        serveWrites()
+    }
+
+    /// Drops what is queued for the line, here and at the far end.
+    mutating func dropTransmit() {
         queue.flushData()
         wire.flushData()
         untimedBytes = 0
         lineFreeAt = now
         drainedBytes = acceptedBytes
         if isLinkUp { sendAtOnce(.purgeData(PurgeBuffers.transmit.rawValue)) }
-        progressDrains()
-        serveWrites()
     }
 
     /// Sends a command ahead of what is queued.

@@ -15,7 +15,9 @@ extension VirtualTTY {
     ) {
         beginEvent()
         guard let open = files[file], !open.isDead else { return fail(id, .ioError) }
-        if ioctlOfDiscipline(id, file, call, argument: argument, isNetworkAdministrator: isNetworkAdministrator) { return }
+        if ioctlOfDiscipline(id, file, call, argument: argument, isNetworkAdministrator: isNetworkAdministrator) {
+            return
+        }
         guard let ioctl = Ioctl(rawValue: call.command) else { return fail(id, .notTTY) }
         let copies = ioctl.copies
         guard argument.count >= copies.in, call.outSize >= copies.out else {
@@ -39,7 +41,7 @@ extension VirtualTTY {
         case .TCXONC: flowAction(id, value)
         case .TCFLSH: flush(id, value)
         case .TIOCOUTQ: answerNumber(id, UInt32(clamping: outputCount()))
-        case .FIONREAD: answerNumber(id, UInt32(clamping: min(available, LineDiscipline.capacity)))
+        case .FIONREAD: answerNumber(id, UInt32(clamping: discipline.readableCount))
         case .TIOCEXCL: setExclusive(id, true)
         case .TIOCNXCL: setExclusive(id, false)
         case .TIOCGEXCL: answerNumber(id, exclusive ? 1 : 0)

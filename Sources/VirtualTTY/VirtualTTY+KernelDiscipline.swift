@@ -133,8 +133,12 @@ extension VirtualTTY {
     private mutating func lend(to number: Int32) {
         if !lent.isLent {
             // N_TTY's own is lost with it; what has not come to it yet is the new one's (tty_ldisc_close, flip buffer).
-            discipline.flushInput()
+            let isStopped = discipline.isStoppedByProgram
+            discipline.reset()
+            if isStopped { discipline.suspendOutput() }
             lent.received += backlog.takeAll()
+            flagOfNextByte = nil
+            throttle()
         }
         lent.number = number
         lent.discardsRest = false
@@ -148,7 +152,9 @@ extension VirtualTTY {
     private mutating func setLineNumber(_ number: Int32) {
         var termios = discipline.termios
         termios.line = UInt8(truncatingIfNeeded: number)
-        discipline.setTermios(termios)
+        var output = makeOutput()
+        discipline.setTermios(termios, to: &output)
+        put(&output)
     }
 
     /// N_TTY has the line again; the pseudo-terminal is given up.
@@ -173,7 +179,7 @@ extension VirtualTTY {
         let received = lent.received
         lent.received = []
         backlog.append(received.span, 0..<received.count)
-        backlog.move(to: &discipline)
+        refill()
     }
 
     /// The pseudo-terminal is gone, and all that came from it is queued.
@@ -223,7 +229,7 @@ extension VirtualTTY {
         beginEvent()
         // Nobody's any more.
         guard lent.isLent || (lent.isReturning && !lent.discardsRest) else { return bytes.count }
-        let taken = writes.isEmpty ? accept(bytes, from: 0) : 0
+        let taken = writes.isEmpty ? acceptUnprocessed(bytes) : 0
         lent.isHeldBack = taken < bytes.count
         return taken
     }

@@ -55,8 +55,10 @@ extension VirtualTTY {
             return answer(id, .done)
         }
         exclusive = exclusive && !files.isEmpty
-        if outputStopped { queue.flushData() }
-        outputStopped = false
+        if discipline.isStoppedByProgram {
+            queue.flushData()
+            discipline.resumeOutput()
+        }
         closing = Closing(
             id: id, barrier: sendBarrier(), deadline: serial.closingWaitNanoseconds.map { now + $0 })
         takeBack(discardingRest: false)
@@ -95,6 +97,7 @@ extension VirtualTTY {
         let late = queue.count + wire.dataCount
         if late > 0 { fault(.warning, "closed with \(late) bytes unsent: they are lost") }
         queue.flushData()
+        discipline.reset()
         drainedBytes = acceptedBytes
         purge = nil
         if timedBreak != nil { endTimedBreak() }
@@ -122,7 +125,7 @@ extension VirtualTTY {
         hangUpDiscipline()
         files.updateAll { $0.isDead = true }
         needsReview = true
-        for read in reads { answer(read.id, .data(0..<0)) }
+        for read in reads { answerCollected(read) }
         for write in writes {
             let count = write.before + write.offset
             answer(write.id, count > 0 ? .written(count) : .error(.ioError))
@@ -137,9 +140,9 @@ extension VirtualTTY {
         settings.removeAll()
         modemWaits.removeAll()
         timedBreak = nil
-        outputStopped = false
         queue.flushData()
-        flushInput()
+        backlog.removeAll()
+        discipline.reset()
         if configuration.lines == .raise && discipline.termios.cflag.contains(.HUPCL) { setOutputs([]) }
         notifyAllPollers()
     }

@@ -41,7 +41,7 @@ extension VirtualTTY {
         // The kernel's network disciplines are never ready (tty_poll, ppp_asynctty_poll).
         if lent.isLent { return 0 }
         var ready: UInt32 = 0
-        if discipline.isReadable(available: available) { ready |= Self.POLLIN | Self.POLLRDNORM }
+        if discipline.isReadable { ready |= Self.POLLIN | Self.POLLRDNORM }
         if untransmitted < Self.wakeupCount && writes.isEmpty { ready |= Self.POLLOUT | Self.POLLWRNORM }
         return ready
     }

@@ -7,9 +7,6 @@ extension VirtualTTY {
     /// No answer is longer: FUSE then asks no second time for the same read(2).
     static let longestRead = 65536
 
-    /// Bytes that are there for a reader.
-    var available: Int { discipline.readableCount + backlog.count }
-
     /// A program reads up to `count` bytes.
     package mutating func read(
         _ id: RequestID, _ file: FileID, count: Int, nonBlocking: Bool
@@ -18,77 +15,153 @@ extension VirtualTTY {
         guard let open = files[file], !open.isDead else { return answer(id, .data(0..<0)) }
         if count == 0 { return answer(id, .data(0..<0)) }
         if lent.isLent { return readFromDiscipline(id, file, count) }
-        let minimum = discipline.minimum
-        let time = discipline.timeNanoseconds
+        // Only one reader runs at a time (n_tty's atomic_read_lock).
+        if nonBlocking && !reads.isEmpty { return fail(id, .resourceTemporarilyUnavailable) }
+        let read = ParkedRead(id: id, file: file, limit: min(count, Self.longestRead), timing: discipline.readTiming)
         if nonBlocking {
-            // Only one reader runs at a time (n_tty's atomic_read_lock).
-            if !reads.isEmpty { return fail(id, .resourceTemporarilyUnavailable) }
-            if available > 0 { return deliver(id, min(count, Self.longestRead)) }
-            if minimum == 0 && time == 0 { return answer(id, .data(0..<0)) }
+            if discipline.hasInput { return deliver(read) }
+            if read.timing.firstByte == 0 { return answer(id, .data(0..<0)) }
             return fail(id, .resourceTemporarilyUnavailable)
         }
-        reads.append(
-            ParkedRead(
-                id: id, file: file, limit: min(count, Self.longestRead), minimum: min(minimum, count), time: time))
+        if reads.isEmpty && discipline.hasInput && read.timing.minimum <= 1 { return deliver(read) }
+        reads.append(read)
         serveReads()
+    }
+
+    /// Answers a read with what is there.
+    private mutating func deliver(_ read: ParkedRead) {
+        let start = effects.bytes.count
+        collect(read.limit)
+        answer(read.id, .data(start..<effects.bytes.count))
     }
 
     /// Answers every read that can be answered, in their order.
     mutating func serveReads() {
-        while !reads.isEmpty, let read = readyRead() {
-            reads.removeFirst()
-            deliver(read.id, read.limit)
-        }
+        while !reads.isEmpty, progressFirstRead() {}
     }
 
-    /// The first read in line, if it is to be answered now; else its timer is set.
-    private mutating func readyRead() -> ParkedRead? {
-        let there = available
-        var read = reads[0]
-        let isFirstLook = !read.started
-        read.started = true
-        defer { if !reads.isEmpty { reads[0] = read } }
-        if there >= max(read.minimum, 1) { return read }
-        if read.minimum == 0 {
-            // MIN = 0: TIME limits the whole read.
-            if read.time == 0 { return read }
-            if isFirstLook { read.deadline = now + read.time }
-        } else if read.time > 0 && there > read.seen {
-            // MIN > 0: TIME runs from each byte to the next.
-            read.deadline = now + read.time
-            read.seen = there
+    /// Goes on with the read whose turn it is.
+    /// - Returns: has it been answered?
+    private mutating func progressFirstRead() -> Bool {
+        if !reads[0].started {
+            reads[0].started = true
+            if let wait = reads[0].timing.firstByte, wait > 0 { reads[0].deadline = now + wait }
         }
-        if let deadline = read.deadline, deadline <= now { return read }
-        return nil
+        let timing = reads[0].timing
+        while discipline.hasInput {
+            let start = effects.bytes.count
+            effects.bytes += reads[0].collected
+            collect(reads[0].limit - reads[0].collected.count)
+            let count = effects.bytes.count - start
+            if count >= timing.minimum || count == reads[0].limit {
+                answer(reads.removeFirst().id, .data(start..<effects.bytes.count))
+                return true
+            }
+            reads[0].collected = Array(effects.bytes[start...])
+            effects.bytes.removeSubrange(start...)
+            if timing.betweenBytes > 0 { reads[0].deadline = now + timing.betweenBytes }
+        }
+        guard timing.firstByte == 0 || reads[0].deadline.map({ $0 <= now }) ?? false else { return false }
+        answerCollected(reads.removeFirst())
+        return true
     }
 
-    /// Answers a read with what is there.
-    private mutating func deliver(_ id: RequestID, _ limit: Int) {
+    /// Answers a read with what it has.
+    mutating func answerCollected(_ read: ParkedRead) {
         let start = effects.bytes.count
+        effects.bytes += read.collected
+        answer(read.id, .data(start..<effects.bytes.count))
+    }
+
+    /// Appends what a reader gets now to the effects' bytes: of lines, one; and lets what waits upstream come in.
+    private mutating func collect(_ limit: Int) {
         var left = limit
-        while left > 0 {
+        while left > 0, discipline.hasInput {
             left -= discipline.read(left, to: &effects.bytes)
-            if backlog.isEmpty { break }
-            backlog.move(to: &discipline)
+            let isLine = discipline.readsLines
+            if !backlog.isEmpty && discipline.wantsMore { refill() }
+            if isLine { return }
         }
-        answer(id, .data(start..<effects.bytes.count))
     }
 
     mutating func interruptRead(_ index: Int) {
         let read = reads.remove(at: index)
-        if read.started && available > 0 { deliver(read.id, read.limit) } else { fail(read.id, .interrupted) }
+        if read.collected.isEmpty { fail(read.id, .interrupted) } else { answerCollected(read) }
     }
+
+    // From the remote port.
 
     /// Data from the remote port: this part of `bytes`.
     mutating func receiveData(_ bytes: borrowing Span<UInt8>, _ range: Range<Int>) {
         counters.received &+= UInt64(range.count)
-        guard liveFiles > 0 || !opens.isEmpty, purge == nil, discipline.termios.cflag.contains(.CREAD) else { return }
+        guard purge == nil, discipline.termios.cflag.contains(.CREAD) else { return }
         if lent.isLent { return receiveForDiscipline(bytes, range) }
+        var output = makeOutput()
         var start = range.lowerBound
-        if backlog.isEmpty {
-            start += discipline.receive(bytes.extracting(range), from: 0)
+        if liveFiles == 0 && opens.isEmpty {
+            // A closing port keeps nothing; flow characters hold for what it still has to send.
+            if closing != nil { discipline.receiveClosing(bytes, range, to: &output) }
+            return put(&output)
         }
-        if start < range.upperBound { backlog.append(bytes, start..<range.upperBound) }
+        if let flag = flagOfNextByte {
+            flagOfNextByte = nil
+            receive(bytes[start], flag, to: &output)
+            start += 1
+        }
+        if backlog.isEmpty {
+            start += discipline.receive(bytes.extracting(..<range.upperBound), from: start, to: &output)
+        }
+        if start < range.upperBound {
+            backlog.append(bytes, start..<range.upperBound)
+            discipline.lookAhead(bytes, start..<range.upperBound, to: &output)
+            throttle()
+        }
+        put(&output)
+    }
+
+    /// Asks the far end's peer to stop, and later to go on, where the far end cannot do it itself (uart_throttle).
+    mutating func throttle() {
+        if !isThrottled && !backlog.isEmpty && discipline.termios.throttlesHere {
+            isThrottled = true
+            sendFlowCharacter(.VSTOP)
+        } else if isThrottled && backlog.isEmpty {
+            isThrottled = false
+            sendFlowCharacter(.VSTART)
+        }
+    }
+
+    /// The far end reports the state of its line: breaks, and bytes that came with errors. Servers keep such a byte to
+    /// themselves; one that says it is there (data ready) sends it next.
+    mutating func receive(_ state: LineState) {
+        counters.count(state)
+        let isWrong = state.contains(.parity) || state.contains(.framing)
+        // The kernel's disciplines get the bytes that came well; what they make of the others is to be done without.
+        guard state.contains(.breakDetected) || isWrong, !lent.isLent else { return }
+        let flag: ReceiveFlag =
+            state.contains(.breakDetected) ? .breakCondition : state.contains(.parity) ? .parity : .frame
+        if state.contains(.dataReady) {
+            flagOfNextByte = flag
+            return
+        }
+        // Without INPCK there is nothing to put in the place of a byte that is missing.
+        guard flag == .breakCondition || discipline.termios.iflag.contains(.INPCK) else { return }
+        guard liveFiles > 0 || !opens.isEmpty, purge == nil, discipline.termios.cflag.contains(.CREAD) else { return }
+        var output = makeOutput()
+        receive(0, flag, to: &output)
+        put(&output)
+    }
+
+    private mutating func receive(_ byte: UInt8, _ flag: ReceiveFlag, to output: inout OutputBuffer) {
+        if backlog.isEmpty && discipline.receive(byte, flag, to: &output) { return }
+        backlog.append(byte, flag)
+    }
+
+    /// Lets what waits upstream into the line discipline, as far as there is room.
+    mutating func refill() {
+        var output = makeOutput()
+        backlog.move(to: &discipline, &output)
+        put(&output)
+        throttle()
     }
 
     /// Drops all unread input.
@@ -96,11 +169,8 @@ extension VirtualTTY {
         discipline.flushInput()
         backlog.removeAll()
         lent.received.removeAll()
-        // The bytes a read's timer ran from are gone: it must not end with none of them, which would read as the end.
-        if let read = reads.first, read.minimum > 0 {
-            reads[0].deadline = nil
-            reads[0].seen = 0
-        }
+        flagOfNextByte = nil
+        throttle()
     }
 
     /// May more be received? Not while the programs are far behind; farther, while an answer is waited for that may

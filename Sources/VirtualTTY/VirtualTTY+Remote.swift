@@ -114,7 +114,7 @@ extension VirtualTTY {
             case .data(let range): receiveData(bytes, range)
             case .answered(let command, let ticket): receiveAnswer(command, ticket)
             case .modemState(let state): receive(state)
-            case .lineState(let state): counters.count(state)
+            case .lineState(let state): receive(state)
             case .suspended(let on): remoteSuspended = on
             case .refused: return refused("it refuses COM-PORT-OPTION")
             case .echoed: return refused("it sends back what it is sent")
@@ -256,6 +256,7 @@ extension VirtualTTY {
         purge = nil
         lingerUntil = nil
         remoteSuspended = false
+        flagOfNextByte = nil
         isLineUnpaced = false
         dropInputs()
     }

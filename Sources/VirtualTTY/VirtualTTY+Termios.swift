@@ -22,15 +22,26 @@ extension VirtualTTY {
     /// Puts settings in force here and sends what changed; the request is answered once the server has answered.
     mutating func apply(_ new: Termios, _ id: RequestID, _ file: FileID) {
         let old = discipline.termios
-        discipline.setTermios(new)
+        putInForce(new)
         needsReview = true
         if !new.isB0 { lastBaud = new.ospeed }
         let tickets = sendSettings()
         if new.isB0 && !old.isB0 { setOutputs(outputs.subtracting([.dtr, .rts])) }
         if !new.isB0 && old.isB0 { setOutputs(outputs.union([.dtr, .rts])) }
-        // VMIN and VTIME count for pollers at once; reads go on with theirs.
+        // VMIN and VTIME count for pollers at once; reads go on with theirs, and with what is input now.
+        stage()
+        serveWrites()
+        serveReads()
         notifyPollers()
         answerOnceSettled(id, file, tickets)
+    }
+
+    /// Puts settings in force at this end: input may become lines, or cease to be, and stopped output go on.
+    private mutating func putInForce(_ new: Termios) {
+        var output = makeOutput()
+        discipline.setTermios(new, to: &output)
+        backlog.move(to: &discipline, &output)
+        put(&output)
     }
 
     /// Sends every setting that differs from what the server was last told.
@@ -119,7 +130,7 @@ extension VirtualTTY {
         }
         if termios != discipline.termios {
             log(.info, "the remote port uses \(command), not what was asked for")
-            discipline.setTermios(termios)
+            putInForce(termios)
             needsReview = true
             // Asked for once is enough: what holds now is what was agreed on.
             if told != nil { told = lineSettings }

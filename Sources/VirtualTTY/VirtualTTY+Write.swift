@@ -25,12 +25,50 @@ extension VirtualTTY {
     }
 
     /// May data go to the wire? Not while stopped, nor inside a timed break, nor without a link.
-    private var holdsData: Bool { outputStopped || remoteSuspended || timedBreak != nil }
+    private var holdsData: Bool { discipline.isOutputStopped || remoteSuspended || timedBreak != nil }
+
+    /// Takes as many of a program's bytes as there is room for once c_oflag is done with them.
+    private mutating func accept(_ bytes: borrowing Span<UInt8>, from start: Int) -> Int {
+        if discipline.writesUnprocessed && !discipline.hasEchoes {
+            return put(bytes, from: start, isDirect: goesDirect)
+        }
+        var output = makeOutput()
+        discipline.processEchoes(to: &output)
+        let taken = discipline.write(bytes, from: start, to: &output)
+        put(&output)
+        return taken
+    }
+
+    /// Takes as many bytes as there is room for, as they are.
+    mutating func acceptUnprocessed(_ bytes: borrowing Span<UInt8>) -> Int {
+        put(bytes, from: 0, isDirect: goesDirect)
+    }
+
+    /// Is nothing queued, so that data goes straight to the wire?
+    private var goesDirect: Bool { isLinkUp && queue.isEmpty && !holdsData }
+
+    /// What the line discipline is to put its output into.
+    mutating func makeOutput() -> OutputBuffer {
+        let spare = spareOutput
+        spareOutput = []
+        outputGoesDirect = goesDirect
+        return OutputBuffer(
+            room: queue.room + (outputGoesDirect ? wire.room : 0), roomWhenEmpty: TransmitQueue.capacity, reusing: spare
+        )
+    }
+
+    /// Passes on what the line discipline has put out.
+    mutating func put(_ output: inout OutputBuffer) {
+        if output.flushesDriver { dropTransmit() }
+        // What comes out before a stop in the same bytes is not held by it.
+        if !output.bytes.isEmpty { _ = put(output.bytes.span, from: 0, isDirect: outputGoesDirect) }
+        spareOutput = output.takeMemory()
+    }
 
     /// Takes as many bytes as there is room for: to the wire where nothing is queued before them, else to the queue.
-    mutating func accept(_ bytes: borrowing Span<UInt8>, from start: Int) -> Int {
+    private mutating func put(_ bytes: borrowing Span<UInt8>, from start: Int, isDirect: Bool) -> Int {
         var offset = start
-        if isLinkUp && queue.isEmpty && !holdsData {
+        if isDirect {
             let direct = min(wire.room, bytes.count - offset)
             if direct > 0 {
                 wire.appendData(bytes.extracting(offset..<offset + direct))
@@ -108,10 +146,19 @@ extension VirtualTTY {
         untimedBytes += wire.giveBack(&buffer, sent: count)
         if untimedBytes >= Self.untimedLimit { reckonLineTime() }
         stage()
+        goOnWithEchoes()
         serveWrites()
         progressDrains()
         progressClosing()
         notifyPollers()
+    }
+
+    /// Echoes that waited for room come before what programs write.
+    private mutating func goOnWithEchoes() {
+        guard discipline.hasEchoes else { return }
+        var output = makeOutput()
+        discipline.processEchoes(to: &output)
+        put(&output)
     }
 
     /// Lets parked writes go on.

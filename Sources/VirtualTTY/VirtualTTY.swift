@@ -20,6 +20,10 @@ package struct VirtualTTY: Sendable {
     var discipline = LineDiscipline()
     /// Received bytes the line discipline has no room for yet: the kernel's flip buffer.
     var backlog = Backlog()
+    /// VSTOP was sent, because too much is received.
+    var isThrottled = false
+    /// The far end has said how the next byte came from the line.
+    var flagOfNextByte: ReceiveFlag?
     /// Where the line is lent to one of the kernel's disciplines.
     var lent = LentLine()
     package internal(set) var counters = LineCounters()
@@ -49,9 +53,12 @@ package struct VirtualTTY: Sendable {
     // Transmission.
     var queue = TransmitQueue()
     var wire = Wire()
-    /// TCXONC's TCOOFF, and the server's FLOWCONTROL-SUSPEND.
-    var outputStopped = false
+    /// The server's FLOWCONTROL-SUSPEND.
     var remoteSuspended = false
+    /// Memory for what the line discipline puts out.
+    var spareOutput: [UInt8] = []
+    /// What it puts out now goes straight to the wire.
+    var outputGoesDirect = false
     /// Bytes of data accepted from programs since the port was made, and how far they have been drained.
     var acceptedBytes: UInt64 = 0
     var drainedBytes: UInt64 = 0
@@ -128,7 +135,8 @@ extension VirtualTTY {
     package func isParked(_ id: RequestID) -> Bool {
         reads.contains { $0.id == id } || writes.contains { $0.id == id } || opens.contains { $0.id == id }
             || drains.contains { $0.id == id } || settings.contains { $0.id == id }
-            || modemWaits.contains { $0.id == id } || lent.calls.contains { $0.id == id } || timedBreak?.id == id || closing?.id == id
+            || modemWaits.contains { $0.id == id } || lent.calls.contains { $0.id == id } || timedBreak?.id == id
+            || closing?.id == id
     }
 }
 
@@ -171,13 +179,12 @@ struct ParkedRead: Sendable {
     let file: FileID
     let limit: Int
     /// MIN and TIME as they were when the read began (n_tty_read).
-    let minimum: Int
-    let time: UInt64
+    let timing: ReadTiming
     /// It is its turn: one reader runs at a time.
     var started = false
     var deadline: MonotonicTime?
-    /// Bytes there when the timer was last set.
-    var seen = 0
+    /// What it has already taken: its own, whatever is flushed.
+    var collected: [UInt8] = []
 }
 
 struct ParkedWrite: Sendable {

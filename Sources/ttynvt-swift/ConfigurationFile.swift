@@ -1,7 +1,7 @@
 import ArgumentParser
-import Glibc
 import Platform
 import PortPlan
+import SystemPackage
 
 /// The configuration file, read and checked.
 struct ConfigurationFile {
@@ -32,18 +32,14 @@ struct ConfigurationFile {
     }
 
     private static func read(_ path: String) throws -> String {
-        let file = try Descriptor(opening: path, O_RDONLY)
-        var bytes: [UInt8] = []
-        var chunk = [UInt8](repeating: 0, count: 65536)
-        while bytes.count <= 1 << 20 {
-            let count = try chunk.withUnsafeMutableBytes { try file.read(into: $0) }
-            if count == 0 {
-                guard let text = String(validating: bytes, as: UTF8.self) else { throw Failure("it is not UTF-8") }
-                return text
-            }
-            bytes += chunk[..<count]
+        let bytes: [UInt8]
+        do {
+            bytes = try FileSystem.contents(of: path)
+        } catch .fileTooLarge {
+            throw Failure("it is larger than 1 MiB")
         }
-        throw Failure("it is larger than 1 MiB")
+        guard let text = String(validating: bytes, as: UTF8.self) else { throw Failure("it is not UTF-8") }
+        return text
     }
 
     /// What the `port` command would say of an option; nil where it takes it.

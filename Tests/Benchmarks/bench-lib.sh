@@ -179,6 +179,12 @@ report() {
     row "1-byte round trip with poll, p50 (us)" poll_rtt_p50_us none
     row "echo throughput (MB/s)" echo_MBps "ratio >= 0.95"
     row "TCGETS (us)" tcgets_us "ratio <= 1.05"
+    if grep -q lines_ratio "$work/candidate"; then
+        # The reference has no line discipline: the port beside itself.
+        row "lines of 80, one a read, raw (MB/s)" lines_raw_MBps none
+        row "the same, canonical with echo (MB/s)" lines_echo_MBps none
+        row "canonical with echo / raw" lines_ratio "value >= 0.7"
+    fi
     row "open (us)" open_only_us none
     row "open and close (us)" open_us none
     row "start to node present (ms)" start_ms "over <= 30"

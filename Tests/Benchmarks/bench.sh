@@ -47,6 +47,7 @@ server 4001
 server 4002 $protocol
 server 4003 --delay-ms 25
 server 4004 $protocol --delay-ms 25
+[ -z "$protocol" ] || server 4005 $protocol --lines
 
 # Freshly written program files count as private memory until they are on disk.
 sync
@@ -70,6 +71,12 @@ for ((i = 0; i < runs; i++)); do
         both measure_tty $((order ^= 1)) "$what"
     done
 done
+
+if [ -n "$protocol" ]; then
+    echo "# lines"
+    port candidate ttyBenchSC 5 4005
+    tty_bench candidate -t 120 -b "$((bytes / 4))" -o lines /dev/ttyBenchSC
+fi
 
 echo "# idle, open"
 both measure_idle 0

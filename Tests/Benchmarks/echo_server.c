@@ -1,6 +1,6 @@
 // An echo server on 127.0.0.1 for both candidates of the benchmark.
 //
-//   echo_server [--rfc2217] [--delay-ms N] PORT
+//   echo_server [--rfc2217 [--lines]] [--delay-ms N] PORT
 //
 // Plain: sends back what comes. With --rfc2217 it is the smallest honest server
 // of that protocol around the same loop: it accepts COM-PORT, binary and
@@ -8,7 +8,9 @@
 // with its escapes. It has no line, so FLOWCONTROL-SUSPEND and -RESUME mean
 // nothing to it. --delay-ms delays each direction's bytes by N ms: answers leave
 // 2 N ms after what they answer, whatever else is on its way meanwhile. (It
-// cannot delay the TCP handshake.) One thread per connection.
+// cannot delay the TCP handshake.) With --lines it echoes nothing: from the first
+// byte of data on it sends lines of 80 bytes until the connection ends, and
+// drops what comes. One thread per connection, and one that sends lines.
 #include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/tcp.h>
@@ -30,7 +32,7 @@ enum { BINARY = 0, SGA = 3, COM_PORT = 44, FROM_SERVER = 100 };
 enum { SIGNATURE, SET_BAUDRATE, SET_DATASIZE, SET_PARITY, SET_STOPSIZE, SET_CONTROL };
 enum { NOTIFY_MODEMSTATE = 7, SET_LINESTATE_MASK = 10, SET_MODEMSTATE_MASK, PURGE_DATA };
 
-static bool rfc2217;
+static bool rfc2217, lines;
 static int64_t delay_ns; // of one direction
 
 struct delayed {
@@ -50,6 +52,8 @@ struct connection {
     unsigned char baud[4], size[3];  // data size, parity, stop size
     unsigned char control[5];        // flow, break, DTR, RTS, inbound flow
     struct delayed *first, **last;
+    pthread_t sender; // of lines, once has_sender
+    bool has_sender;
 };
 
 // MARK: what goes out
@@ -174,7 +178,7 @@ static void take(struct connection *c, unsigned char byte, struct output *out)
         c->state = byte == SB ? SUBNEGOTIATION : byte >= WILL && byte <= DONT ? OPTION : DATA;
         c->verb = byte;
         c->sub_count = 0;
-        if (byte == IAC)
+        if (byte == IAC && !lines)
             put(out, (unsigned char[]){IAC, IAC}, 2);
         break;
     case OPTION:
@@ -197,17 +201,43 @@ static void take(struct connection *c, unsigned char byte, struct output *out)
     }
 }
 
+static bool send_all(int sock, const unsigned char *bytes, size_t count);
+
+// Lines whose text says which one of the block it is.
+static void *send_lines(void *argument)
+{
+    enum { LINE = 80, LINES = 200 };
+    struct connection *c = argument;
+    static const char text[] = "the quick brown fox jumps over the lazy dog, again and again and again, 0123456";
+    unsigned char block[LINE * LINES];
+    for (size_t i = 0; i < LINES; i++) {
+        memcpy(block + i * LINE, text, LINE - 1);
+        block[i * LINE + LINE - 1] = '\n';
+    }
+    while (send_all(c->sock, block, sizeof block))
+        ;
+    return NULL;
+}
+
+static void put_data(struct connection *c, struct output *out, const void *bytes, size_t count)
+{
+    if (!lines)
+        put(out, bytes, count);
+    else if (count > 0 && !c->has_sender)
+        c->has_sender = pthread_create(&c->sender, NULL, send_lines, c) == 0;
+}
+
 static void serve_rfc2217(struct connection *c, const unsigned char *in, size_t count, struct output *out)
 {
     for (const unsigned char *end = in + count; in < end;) {
         if (c->state == DATA) {
             const unsigned char *iac = memchr(in, IAC, (size_t)(end - in));
             size_t run = (size_t)((iac ? iac : end) - in);
-            put(out, in, run);
+            put_data(c, out, in, run);
             in += run;
             // The common case of an escaped byte, as cheap as in a plain echo.
             if (end - in >= 2 && in[1] == IAC) {
-                put(out, in, 2);
+                put_data(c, out, in, 2);
                 in += 2;
                 continue;
             }
@@ -302,6 +332,9 @@ static void *serve(void *argument)
         next = d->next;
         free(d);
     }
+    shutdown(c->sock, SHUT_RDWR);
+    if (c->has_sender)
+        pthread_join(c->sender, NULL);
     close(c->sock);
     free(in);
     free(answers);
@@ -343,13 +376,15 @@ int main(int argc, char **argv)
     for (int i = 1; i < argc; i++) {
         if (strcmp(argv[i], "--rfc2217") == 0)
             rfc2217 = true;
+        else if (strcmp(argv[i], "--lines") == 0)
+            lines = true;
         else if (strcmp(argv[i], "--delay-ms") == 0 && i + 1 < argc)
             delay_ns = strtol(argv[++i], NULL, 10) * 1000000;
         else
             tcp_port = (int)strtol(argv[i], NULL, 10);
     }
     if (tcp_port < 1 || tcp_port > 65535 || delay_ns < 0) {
-        fputs("usage: echo_server [--rfc2217] [--delay-ms N] PORT\n", stderr);
+        fputs("usage: echo_server [--rfc2217 [--lines]] [--delay-ms N] PORT\n", stderr);
         return 2;
     }
     signal(SIGPIPE, SIG_IGN);

@@ -4,7 +4,10 @@
 //   tty_bench [-n ITERATIONS] [-b BYTES] [-c CHUNK] [-t SECONDS] [-w MS] [-o NAME[,NAME...]] DEVICE
 //
 // -w is the pause between two opens that are measured.
-// -o chooses among open, rtt, poll, echo and tcgets; all of them by default.
+// -o chooses among open, rtt, poll, echo, tcgets and lines; all but the last by
+// default. lines wants a server that sends lines of 80 bytes once it has been
+// sent a byte, and drops the rest: it reads them one at a time, in raw mode and
+// in canonical mode with echo.
 // It never hangs: a parent process keeps the time, and exits even when the
 // measuring one is stuck in the kernel.
 #include <errno.h>
@@ -25,6 +28,7 @@
 #include <unistd.h>
 
 enum { OPENS = 20, BATCHES = 21, BATCH = 100, WARM_UP = 50, CHUNK_MAX = 1 << 20 };
+enum { LINE = 80, LINE_ROUNDS = 5 };
 enum { PATTERN = 65521 }; // a prime: a block that is lost or doubled shows
 
 static const char *device;
@@ -90,6 +94,28 @@ static int open_raw(void)
     if (tcsetattr(fd, TCSANOW, &t) < 0 || tcflush(fd, TCIOFLUSH) < 0)
         fail("raw mode: %s", strerror(errno));
     return fd;
+}
+
+// As a terminal is by default: lines, echo, CR NL on output.
+static int open_canonical(void)
+{
+    int fd = open_device();
+    struct termios t;
+    if (tcgetattr(fd, &t) < 0)
+        fail("tcgetattr: %s", strerror(errno));
+    t.c_iflag |= ICRNL | IXON;
+    t.c_oflag |= OPOST | ONLCR;
+    t.c_lflag |= ISIG | ICANON | IEXTEN | ECHO | ECHOE | ECHOK | ECHOCTL | ECHOKE;
+    cfsetspeed(&t, B4000000);
+    if (tcsetattr(fd, TCSANOW, &t) < 0)
+        fail("canonical mode: %s", strerror(errno));
+    return fd;
+}
+
+static bool is_canonical(int fd)
+{
+    struct termios t;
+    return tcgetattr(fd, &t) == 0 && (t.c_lflag & ICANON);
 }
 
 static void set_nonblocking(int fd, bool on)
@@ -231,6 +257,47 @@ static void measure_tcgets(int fd)
     report("tcgets_us", percentile(times, BATCHES, 50));
 }
 
+// Reads lines, one with each read(2): MB/s.
+static double read_lines(int fd)
+{
+    unsigned char got[4 * LINE];
+    size_t want = is_canonical(fd) ? sizeof got : LINE;
+    if (write(fd, "x", 1) != 1)
+        fail("write: %s", strerror(errno));
+    double start = 0;
+    size_t done = 0;
+    for (; done < total; done += LINE) {
+        size_t count = 0;
+        while (count < LINE) { // in raw mode a piece may end within a line
+            ssize_t more = read(fd, got + count, want - count);
+            if (more <= 0)
+                fail("read: %s", more < 0 ? strerror(errno) : "end of file");
+            count += (size_t)more;
+        }
+        if (count != LINE || got[LINE - 1] != '\n' || memchr(got, '\n', LINE - 1))
+            fail("not a line of %d bytes: %zu", LINE, count);
+        if (done == 0)
+            start = now_us();
+    }
+    return (double)(done - LINE) / (now_us() - start);
+}
+
+static void measure_lines(void)
+{
+    double raw[LINE_ROUNDS], echoed[LINE_ROUNDS];
+    for (int i = 0; i < LINE_ROUNDS; i++) {
+        int fd = open_raw();
+        raw[i] = read_lines(fd);
+        close(fd);
+        fd = open_canonical();
+        echoed[i] = read_lines(fd);
+        close(fd);
+    }
+    report("lines_raw_MBps", percentile(raw, LINE_ROUNDS, 50));
+    report("lines_echo_MBps", percentile(echoed, LINE_ROUNDS, 50));
+    report("lines_ratio", percentile(echoed, LINE_ROUNDS, 50) / percentile(raw, LINE_ROUNDS, 50));
+}
+
 // MARK: the two processes
 
 static bool chosen(const char *list, const char *name)
@@ -254,6 +321,8 @@ static void measure(const char *list)
 
     if (chosen(list, "open"))
         measure_open();
+    if (chosen(list, "lines"))
+        return measure_lines();
     int fd = open_raw();
     if (chosen(list, "rtt"))
         measure_rtt(fd);

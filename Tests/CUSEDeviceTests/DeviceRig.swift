@@ -94,7 +94,8 @@ func withFakeRemote(
         let remote = FakeRemote(port, echoes: echoes, sendsShort: sendsShort)
         made = remote
         return (remote, [try Thread("remote", stackSize: 1 << 20) { remote.run() }], { remote.stop() })
-    } discipline: { try discipline($0)
+    } discipline: {
+        try discipline($0)
     } _: { rig in
         guard let made else { throw Failure() }
         try body(rig, made)

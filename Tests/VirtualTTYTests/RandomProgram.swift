@@ -9,6 +9,8 @@ import VirtualTTY
 final class RandomProgram {
     /// Nothing may get lost: the connection holds, nothing is flushed, and one file stays open.
     let isLossless: Bool
+    /// Bytes pass as they are. What N_TTY does with others is tested against the kernel's; here it must only end.
+    let isRaw: Bool
     let port: PortBench
     var random: SplitMix64
 
@@ -22,10 +24,13 @@ final class RandomProgram {
     var read: [UInt8] = []
     var written: [UInt8] = []
     var heard: [UInt8] = []
+    /// The far end reported errors of its line: what programs read is not what was sent.
+    private(set) var sawErrors = false
 
     init(seed: UInt64) {
         var random = SplitMix64(seed: seed)
         isLossless = random.below(2) == 0
+        isRaw = isLossless || random.below(2) == 0
         let policy = random.below(2) == 0 ? PortConfiguration.ConnectPolicy.open : .always
         port = PortBench {
             $0.logLevel = .trace
@@ -48,11 +53,25 @@ final class RandomProgram {
     /// Runs so many steps, ends everything, and checks what must hold then.
     func run(steps: Int) {
         port.tell { $0.start() }
-        if isLossless { open() }
+        if isRaw { becomeRaw() }
         for _ in 0..<steps where port.failure == nil { step() }
         end()
         port.checkAnswers()
         checkData()
+    }
+
+    private func becomeRaw() {
+        open()
+        port.advance(.seconds(5))
+        guard let file = files.first else { return }
+        var termios = Termios()
+        termios.iflag = []
+        termios.oflag = []
+        termios.lflag = []
+        _ = port.ioctl(file, .TCSETS, termios.bytes)
+        port.advance(.seconds(5))
+        if !isLossless { close(file) }
+        port.advance(.seconds(60))
     }
 
     private func answered(_ id: RequestID, _ outcome: Outcome) {
@@ -148,7 +167,9 @@ final class RandomProgram {
             parked.append(
                 port.ioctl(file, ioctl, random.bytes(ioctl.copies.in), isAdministrator: isAdministrator))
         case .TIOCSETD:
-            if !isLossless { parked.append(port.ioctl(file, ioctl, random.pick([0, 1, 3, 99] as [UInt32]).littleEndian)) }
+            if !isLossless {
+                parked.append(port.ioctl(file, ioctl, random.pick([0, 1, 3, 99] as [UInt32]).littleEndian))
+            }
         case _ where ioctl.copies.out > 0: parked.append(port.ioctl(file, ioctl, []))
         default: parked.append(port.ioctl(file, ioctl, value: random.pick([0, 1, 2, 3, 9, 0x1E0])))
         }
@@ -167,9 +188,15 @@ final class RandomProgram {
             }
         }
         var termios = Termios()
-        termios.iflag = random.pick([[], [.INPCK], [.BRKINT]])
-        termios.oflag = []
-        termios.lflag = []
+        if isRaw {
+            termios.iflag = random.pick([[], [.INPCK], [.BRKINT]])
+            termios.oflag = []
+            termios.lflag = []
+        } else {
+            termios.iflag = InputFlags(rawValue: UInt32(random.below(0x8000)))
+            termios.oflag = OutputFlags(rawValue: UInt32(random.below(0x2000)))
+            termios.lflag = LocalFlags(rawValue: UInt32(random.below(0x20000)))
+        }
         termios.cflag = random.pick([
             [.CS8], [.CS8, .HUPCL], [.CSTOPB], [.CS8, .CRTSCTS, .PARENB], [.CMSPAR, .CLOCAL],
         ])
@@ -191,7 +218,11 @@ final class RandomProgram {
         case 1, 2:
             let lines = ModemLines(rawValue: UInt32(truncatingIfNeeded: random.next())).intersection(.inputs)
             port.far { $0.setLines(lines, now: port.clock.now) }
-        case 3: port.far { $0.send(.notifyLineState(LineState(rawValue: random.byte()))) }
+        case 3:
+            // Breaks and errors put bytes in, and take some away.
+            var state = LineState(rawValue: random.byte())
+            if isLossless { state.formIntersection([.overrun, .dataReady, .timeout]) } else { sawErrors = true }
+            port.far { $0.send(.notifyLineState(state)) }
         default:
             // Before the port is open, what comes is nobody's.
             if isLossless && (files.isEmpty || port.tty.link != .up) { return }

@@ -1,0 +1,136 @@
+import SerialLine
+
+/// N_TTY's read buffer: a ring of 4096 bytes, some of them marked as the end of a line. Positions only grow, and are
+/// taken modulo the size; at a flush they start from 0 again.
+struct InputQueue: Sendable {
+    /// N_TTY_BUF_SIZE.
+    static let size = 4096
+
+    private var storage = [UInt8](repeating: 0, count: size)
+    /// One bit a place: a line ends there (read_flags).
+    private var lineEnds = [UInt64](repeating: 0, count: size / 64)
+
+    /// Where the next byte goes.
+    var head = 0
+    /// Up to here a non-canonical read may read.
+    var commitHead = 0
+    /// Up to here lines are complete.
+    var canonHead = 0
+    /// The next byte to read.
+    private(set) var tail = 0
+
+    /// Bytes in it, those of an incomplete line too.
+    var count: Int { head - tail }
+
+    subscript(_ position: Int) -> UInt8 { storage[Self.place(position)] }
+
+    /// A place in the ring. Some of the kernel's comparisons are of places, not of positions: a full ring looks empty.
+    static func place(_ position: Int) -> Int { position & (size - 1) }
+
+    mutating func put(_ byte: UInt8) {
+        storage[Self.place(head)] = byte
+        head += 1
+    }
+
+    /// Appends bytes as they are; there must be room.
+    mutating func put(_ bytes: borrowing Span<UInt8>, _ range: Range<Int>) {
+        let start = Self.place(head)
+        let first = min(range.count, Self.size - start)
+        let wrap = range.lowerBound + first
+        storage.replace(at: start, with: bytes.extracting(range.lowerBound..<wrap))
+        storage.replace(at: 0, with: bytes.extracting(wrap..<range.upperBound))
+        head += range.count
+    }
+
+    /// Ends a line with this byte.
+    mutating func putLineEnd(_ byte: UInt8) {
+        markLineEnd(at: head)
+        put(byte)
+        canonHead = head
+    }
+
+    mutating func markLineEnd(at position: Int) {
+        let place = Self.place(position)
+        lineEnds[place / 64] |= 1 << UInt64(place % 64)
+    }
+
+    private mutating func unmarkLineEnd(at position: Int) {
+        let place = Self.place(position)
+        lineEnds[place / 64] &= ~(1 << UInt64(place % 64))
+    }
+
+    private func isLineEnd(_ position: Int) -> Bool {
+        let place = Self.place(position)
+        return lineEnds[place / 64] >> UInt64(place % 64) & 1 != 0
+    }
+
+    /// Does an end of file stand there: a line's end that is no byte of it?
+    private func isEndOfFile(_ position: Int) -> Bool { isLineEnd(position) && self[position] == .disabled }
+
+    mutating func forgetLineEnds() {
+        for index in lineEnds.indices { lineEnds[index] = 0 }
+    }
+
+    mutating func removeAll() {
+        head = 0
+        commitHead = 0
+        canonHead = 0
+        tail = 0
+        forgetLineEnds()
+    }
+
+    /// Bytes of complete lines, without the ends of file (inq_canon).
+    var canonicalCount: Int {
+        var count = canonHead - tail
+        guard Self.place(canonHead) != Self.place(tail) else { return count }
+        var position = tail
+        while let end = firstLineEnd(in: position..<canonHead) {
+            if self[end] == .disabled { count -= 1 }
+            position = end + 1
+        }
+        return count
+    }
+
+    private func firstLineEnd(in range: Range<Int>) -> Int? {
+        var position = range.lowerBound
+        while position < range.upperBound {
+            let place = Self.place(position)
+            let word = lineEnds[place / 64] >> UInt64(place % 64)
+            if word != 0 {
+                let found = position + word.trailingZeroBitCount
+                return found < range.upperBound ? found : nil
+            }
+            position += 64 - place % 64
+        }
+        return nil
+    }
+
+    /// Moves bytes to a reader as they are.
+    mutating func move(_ count: Int, to destination: inout [UInt8]) {
+        let start = Self.place(tail)
+        let first = min(count, Self.size - start)
+        destination.append(contentsOf: storage.span, start..<start + first)
+        destination.append(contentsOf: storage.span, 0..<count - first)
+        tail += count
+    }
+
+    /// Moves one line, or the first `limit` bytes of it, to a reader (canon_copy_from_read_buf). An end of file is
+    /// taken away with the last byte before it (canon_skip_eof).
+    /// - Returns: did the line end?
+    mutating func moveLine(_ limit: Int, to destination: inout [UInt8]) -> Bool {
+        let range = tail..<tail + min(limit, canonHead - tail)
+        if let end = firstLineEnd(in: range) {
+            let isEndOfFile = isEndOfFile(end)
+            move(end - tail + (isEndOfFile ? 0 : 1), to: &destination)
+            if isEndOfFile { tail += 1 }
+            unmarkLineEnd(at: end)
+            return true
+        }
+        move(range.count, to: &destination)
+        if tail != canonHead && isEndOfFile(tail) {
+            unmarkLineEnd(at: tail)
+            tail += 1
+        }
+        return false
+    }
+}

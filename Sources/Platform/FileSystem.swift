@@ -1,0 +1,45 @@
+import Glibc
+import SystemPackage
+
+/// Questions to the file system.
+package enum FileSystem {
+    /// No file that is read whole may be larger: bytes.
+    package static let longestFile = 1 << 20
+
+    /// A small file's contents.
+    /// - Throws: `fileTooLarge` above `longestFile`.
+    package static func contents(of path: String) throws(Errno) -> [UInt8] {
+        let file = try Descriptor(opening: path, O_RDONLY)
+        let chunk = UnsafeMutableRawBufferPointer.allocate(byteCount: 16384, alignment: 1)
+        defer { chunk.deallocate() }
+        var bytes: [UInt8] = []
+        while bytes.count <= longestFile {
+            let count = try file.read(into: chunk)
+            if count == 0 { return bytes }
+            bytes.append(contentsOf: chunk.prefix(count))
+        }
+        throw .fileTooLarge
+    }
+
+    /// A small file's text; nil where it cannot be read.
+    package static func text(of path: String) -> String? {
+        (try? contents(of: path)).map { String(decoding: $0, as: UTF8.self) }
+    }
+
+    /// Is there something of this name? A link that leads nowhere is something.
+    package static func exists(_ path: String) -> Bool { kind(of: path) != nil }
+
+    /// What there is of this name, of S_IFMT; nil for nothing. A link is not followed.
+    package static func kind(of path: String) -> mode_t? {
+        var status = stat()
+        return lstat(path, &status) == 0 ? status.st_mode & S_IFMT : nil
+    }
+
+    /// Where a symbolic link leads; nil where there is none.
+    package static func target(ofLink path: String) -> String? {
+        var buffer = [CChar](repeating: 0, count: Int(PATH_MAX))
+        let count = readlink(path, &buffer, buffer.count)
+        guard count > 0 else { return nil }
+        return String(decoding: buffer.prefix(count).map(UInt8.init(bitPattern:)), as: UTF8.self)
+    }
+}
