@@ -88,18 +88,19 @@ import VirtualTTY
         }
     }
 
-    /// N_NULL takes all and says nothing.
-    @Test func receivedBytesAreTakenOffTheLine() throws {
+    /// N_NULL takes nothing: the pseudo-terminal runs full, and nothing more is received; its end is none of that.
+    @Test func whatNobodyTakesHoldsTheServerBack() throws {
         try withHost { rig, remote in
             let file = try rig.kernel.openRaw()
             #expect(set(rig, file, Self.null) == nil)
             let piece = [UInt8](repeating: 0x55, count: 65536)
-            for _ in 0..<32 {
-                remote.far { $0.send(piece) }
-                rig.port.waitToReceive { true }
-            }
-            let isTaken = eventually { rig.port.look { $0.wantsToReceive(isPausing: true) } }
-            #expect(isTaken)
+            for _ in 0..<24 { remote.far { $0.send(piece) } }
+            let isFull = eventually { rig.port.look { !$0.wantsToReceive(isPausing: false) } }
+            #expect(isFull)
+            #expect(set(rig, file, 0) == nil)
+            #expect(rig.kernel.number(file, .TIOCGETD) == 0)
+            let bytes = try rig.kernel.readAll(file, 65536)
+            #expect(bytes == piece)
         }
     }
 
