@@ -96,7 +96,7 @@ let package = Package(
             ],
             swiftSettings: common),
         .testTarget(
-            name: "LineDisciplineTests", dependencies: ["LineDiscipline", "SerialLine", "TestSupport"],
+            name: "LineDisciplineTests", dependencies: ["CLinux", "LineDiscipline", "SerialLine", "TestSupport"],
             swiftSettings: common),
         .testTarget(
             name: "DiscoveryTests", dependencies: ["Discovery", "SerialLine", "TestSupport"], swiftSettings: common),

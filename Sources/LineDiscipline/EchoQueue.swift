@@ -22,8 +22,6 @@ struct EchoQueue: Sendable {
 
     private var storage = [UInt8](repeating: 0, count: InputQueue.size)
     private var head = 0
-    /// Up to here whole operations are in it.
-    private var mark = 0
     /// Up to here it is to be handed on.
     private(set) var commit = 0
     /// The next byte to hand on.
@@ -33,13 +31,10 @@ struct EchoQueue: Sendable {
 
     /// Is nothing in it?
     var isEmpty: Bool { head == tail }
-    /// Is nothing in it to be handed on?
-    var hasNothingMarked: Bool { mark <= tail }
     var isCommitted: Bool { commit == head }
 
     mutating func removeAll() {
         head = 0
-        mark = 0
         commit = 0
         tail = 0
     }
@@ -77,16 +72,14 @@ struct EchoQueue: Sendable {
         add(byte)
     }
 
-    /// What is in it is whole. Is another block full, so that it is to be handed on (commit_echoes)?
-    mutating func markAndCommitBlocks() -> Bool {
-        mark = head
+    /// Commits it if another block is full (commit_echoes).
+    /// - Returns: is it so?
+    mutating func commitBlocks() -> Bool {
         let waiting = head - tail
         guard waiting >= Self.block, waiting % Self.block <= (commit - tail) % Self.block else { return false }
         commit = head
         return true
     }
-
-    mutating func commitMarked() { commit = max(commit, mark) }
 
     mutating func commitAll() { commit = head }
 

@@ -34,10 +34,7 @@ extension LineDiscipline {
     mutating func echoAtOnce(
         _ bytes: borrowing Span<UInt8>, _ range: Range<Int>, to output: inout OutputBuffer
     ) -> Bool {
-        if !echo.isEmpty {
-            echo.commitAll()
-            handOnEchoes(to: &output)
-        }
+        processEchoes(to: &output)
         guard echo.isEmpty, !isErasing, roomForOutput(output) >= range.count else { return false }
         guard let columns = outputClasses.columnsOfEcho(bytes, range) else { return false }
         if input.canonHead == input.head { canonColumn = column }
@@ -49,14 +46,14 @@ extension LineDiscipline {
 
     /// The echoes so far are whole; every block of them goes out (commit_echoes).
     mutating func commitEchoes(to output: inout OutputBuffer) {
-        if echo.markAndCommitBlocks() { handOnEchoes(to: &output) }
+        if echo.commitBlocks() { handOnEchoes(to: &output) }
     }
 
     /// Hands on the echoes that wait, as far as there is room (process_echoes): before a write, and once output goes
     /// again.
     package mutating func processEchoes(to output: inout OutputBuffer) {
-        guard !echo.hasNothingMarked else { return }
-        echo.commitMarked()
+        guard !echo.isEmpty else { return }
+        echo.commitAll()
         handOnEchoes(to: &output)
     }
 

@@ -182,7 +182,6 @@ extension LineDiscipline {
         if termios.lflag.contains(.ICANON) && receiveCanonical(byte, to: &output) { return }
         if termios.lflag.contains(.ECHO) {
             if byte == .newline {
-                finishErasing()
                 echo.addPlain(.newline)
                 commitEchoes(to: &output)
             } else {
@@ -208,9 +207,7 @@ extension LineDiscipline {
 
     /// IXANY: any byte restarts output, and is received all the same.
     private mutating func restartByAny(_ output: inout OutputBuffer) {
-        if isOutputStopped && !isStoppedByProgram && termios.iflag.contains(.IXON) && termios.iflag.contains(.IXANY) {
-            startOutput(&output)
-        }
+        if isOutputStopped && termios.iflag.isSuperset(of: [.IXON, .IXANY]) { startOutput(&output) }
     }
 
     /// Bytes wait upstream for room: flow characters among them act at once (n_tty_lookahead_flow_ctrl). They are
@@ -244,7 +241,7 @@ extension LineDiscipline {
     /// VINTR, VQUIT, VSUSP (n_tty_receive_signal_char).
     private mutating func receiveSignalCharacter(_ byte: UInt8, to output: inout OutputBuffer) {
         flushForSignal(&output)
-        if termios.iflag.contains(.IXON) { endStop() }
+        endStop()
         if termios.lflag.contains(.ECHO) {
             echoCharacter(byte)
             commitEchoes(to: &output)

@@ -25,8 +25,7 @@ struct ReceiveClasses: Sendable {
         if lflag.contains(.ICANON) {
             special += [termios[.VERASE], termios[.VKILL], termios[.VEOF], .newline, termios[.VEOL]]
             if lflag.contains(.IEXTEN) {
-                special += [termios[.VWERASE], termios[.VLNEXT], termios[.VEOL2]]
-                if lflag.contains(.ECHO) { special.append(termios[.VREPRINT]) }
+                special += [termios[.VWERASE], termios[.VREPRINT], termios[.VLNEXT], termios[.VEOL2]]
             }
         }
         var acting: [UInt8] = []

@@ -12,13 +12,17 @@ import Testing
 
     @Test(arguments: [
         ("IGNBRK", InputFlags.IGNBRK), ("BRKINT", .BRKINT), ("IGNPAR", .IGNPAR), ("PARMRK", .PARMRK),
-        ("INPCK", .INPCK), ("ICRNL", .ICRNL), ("IXON", .IXON), ("IXANY", .IXANY), ("IXOFF", .IXOFF),
+        ("INPCK", .INPCK), ("ISTRIP", .ISTRIP), ("INLCR", .INLCR), ("IGNCR", .IGNCR), ("ICRNL", .ICRNL),
+        ("IUCLC", .IUCLC), ("IXON", .IXON), ("IXANY", .IXANY), ("IXOFF", .IXOFF), ("IUTF8", .IUTF8),
     ])
     func inputFlags(_ name: String, _ flag: InputFlags) {
         #expect(KernelConstants.value(name) == flag.rawValue)
     }
 
-    @Test(arguments: [("OPOST", OutputFlags.OPOST), ("ONLCR", .ONLCR)])
+    @Test(arguments: [
+        ("OPOST", OutputFlags.OPOST), ("OLCUC", .OLCUC), ("ONLCR", .ONLCR), ("OCRNL", .OCRNL), ("ONOCR", .ONOCR),
+        ("ONLRET", .ONLRET), ("TABDLY", .TABDLY),
+    ])
     func outputFlags(_ name: String, _ flag: OutputFlags) {
         #expect(KernelConstants.value(name) == flag.rawValue)
     }
@@ -32,13 +36,19 @@ import Testing
         #expect(KernelConstants.value(name) == flag.rawValue)
     }
 
-    @Test(arguments: [("ISIG", LocalFlags.ISIG), ("ICANON", .ICANON), ("ECHO", .ECHO)])
+    @Test(arguments: [
+        ("ISIG", LocalFlags.ISIG), ("ICANON", .ICANON), ("ECHO", .ECHO), ("ECHOE", .ECHOE), ("ECHOK", .ECHOK),
+        ("ECHONL", .ECHONL), ("NOFLSH", .NOFLSH), ("ECHOCTL", .ECHOCTL), ("ECHOPRT", .ECHOPRT), ("ECHOKE", .ECHOKE),
+        ("IEXTEN", .IEXTEN), ("EXTPROC", .EXTPROC),
+    ])
     func localFlags(_ name: String, _ flag: LocalFlags) {
         #expect(KernelConstants.value(name) == flag.rawValue)
     }
 
     @Test(arguments: [
-        ("VTIME", ControlCharacter.VTIME), ("VMIN", .VMIN), ("VSTART", .VSTART), ("VSTOP", .VSTOP),
+        ("VINTR", ControlCharacter.VINTR), ("VQUIT", .VQUIT), ("VERASE", .VERASE), ("VKILL", .VKILL), ("VEOF", .VEOF),
+        ("VTIME", .VTIME), ("VMIN", .VMIN), ("VSTART", .VSTART), ("VSTOP", .VSTOP), ("VSUSP", .VSUSP),
+        ("VEOL", .VEOL), ("VREPRINT", .VREPRINT), ("VWERASE", .VWERASE), ("VLNEXT", .VLNEXT), ("VEOL2", .VEOL2),
     ])
     func controlCharacters(_ name: String, _ character: ControlCharacter) {
         #expect(KernelConstants.value(name) == UInt32(character.rawValue))
