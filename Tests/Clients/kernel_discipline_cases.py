@@ -299,8 +299,9 @@ def kernel_discipline_slcan(t):
     send_frames(sockets[0], count, 0x300)
     t.equal("{} each way at once".format(count), [helper.result(30) for helper in helpers[:2]], [count, count])
     helpers[2].wait()
+    # TIOCSETD waits for the line, which at this rate has some seconds of frames to send.
     for daemon in daemons:
-        daemon.stop()
+        daemon.stop(seconds=20)
     t.check("slcand's end ends the interfaces", eventually(lambda: not set(names) & interfaces()), interfaces())
 
 
