@@ -5,6 +5,7 @@ DESTDIR ?=
 BUILD ?= .build
 BINARY = $(BUILD)/release/ttynvt-swift
 BENCHMARKS = $(BUILD)/benchmarks
+CONFORMANCE = $(BUILD)/conformance
 
 # Where things go below PREFIX; the Debian package has some elsewhere.
 UNIT_DIR ?= $(PREFIX)/lib/systemd/system
@@ -21,7 +22,11 @@ CONFIGURATION = $(DESTDIR)/etc/ttynvt-swift/ttynvt-swift.conf
 BUILD_PACKAGES = libfuse3-dev libsystemd-dev pkg-config gcc g++ libc6-dev make
 GUEST_PACKAGES = user-mode-linux kmod iproute2 procps util-linux python3 python3-serial systemd-sysv udev dbus \
 	avahi-daemon e2fsprogs
-TEST_PACKAGES = ser2net socat picocom minicom shellcheck systemd avahi-utils man-db zsh fish bash-completion
+TEST_PACKAGES = ser2net socat picocom minicom shellcheck systemd avahi-utils man-db zsh fish bash-completion \
+	tio screen cu ckermit setserial lrzsz gpsd gpsd-tools python3-gps modemmanager login libmodbus5 \
+	python3-can python3-pymodbus python3-serial-asyncio
+CONFORMANCE_PACKAGES = avrdude gpsd-clients ppp can-utils libserialport0 python3-pip golang-go \
+	golang-github-albenik-go-serial-dev
 DEB_PACKAGES = debhelper dpkg-dev fakeroot
 
 # A static Swift runtime and C++ library, at a fixed address and without symbols to export: what starts fastest, and
@@ -31,11 +36,12 @@ RELEASE = -c release --static-swift-stdlib --product ttynvt-swift --scratch-path
 	-Xswiftc -L$(STATIC_LIBRARIES) -Xswiftc -Xclang-linker -Xswiftc -static-libgcc \
 	-Xlinker -no-pie -Xlinker --gc-sections -Xlinker --no-export-dynamic
 
-.PHONY: help deps build demo test test-long check format bench guest documents install uninstall deb clean
+.PHONY: help deps build demo test conformance test-long check format bench guest documents install uninstall deb clean
 
 help:
 	@echo "make demo     build, then show one port at work on a real kernel"
 	@echo "make test     build, then run all tests"
+	@echo "make conformance  the numbered list of what a serial port does, each pass or fail, on a real device"
 	@echo "make test-long  the supervisor's plan in 100,000 random worlds, and as many programs through the kernel's line"
 	@echo "              discipline and through ours"
 	@echo "make check    formatting, lint, dependencies between targets, warnings as errors"
@@ -47,7 +53,8 @@ help:
 
 # Installs what is missing, and says so.
 deps:
-	@missing=""; for package in $(BUILD_PACKAGES) $(GUEST_PACKAGES) $(TEST_PACKAGES) $(DEB_PACKAGES); do \
+	@missing=""; \
+	for package in $(BUILD_PACKAGES) $(GUEST_PACKAGES) $(TEST_PACKAGES) $(CONFORMANCE_PACKAGES) $(DEB_PACKAGES); do \
 	    dpkg-query -W -f '$${Status}' $$package 2>/dev/null | grep -q "ok installed" || missing="$$missing $$package"; \
 	done; \
 	if [ -n "$$missing" ]; then \
@@ -68,8 +75,23 @@ build: deps
 demo: build
 	@Tests/Guest/run --timeout 120 Tests/Demo/run $(BINARY).stripped
 
-test: deb
+test: deb $(CONFORMANCE)/stamp
 	@Tests/run $(BINARY).stripped $(BUILD)/deb/*.deb
+
+conformance: build $(CONFORMANCE)/stamp
+	@Tests/Guest/run --timeout 500 Tests/Conformance/run $(BINARY).stripped $(NUMBERS)
+
+# Two clients that are no Debian packages: a Go program over the packaged library, whose directory lacks the version
+# that its own import path has, and esptool.
+$(CONFORMANCE)/stamp: Tests/Conformance/go_client/main.go | deps
+	@echo "building the clients of make conformance"
+	@mkdir -p $(CONFORMANCE)/go/src/github.com/albenik/go-serial
+	@ln -sfn /usr/share/gocode/src/github.com/albenik/go-serial $(CONFORMANCE)/go/src/github.com/albenik/go-serial/v2
+	@cd Tests/Conformance/go_client && GO111MODULE=off GOPATH=$(abspath $(CONFORMANCE))/go:/usr/share/gocode \
+	    go build -o $(abspath $(CONFORMANCE))/go-client .
+	@/usr/bin/python3 -m pip install --quiet --disable-pip-version-check --root-user-action=ignore \
+	    --target $(CONFORMANCE)/python --upgrade 'esptool<5'
+	@touch $@
 
 # Random worlds of announcements, crashes and restarts around the supervisor's plan, and random programs through the
 # kernel's line discipline and through ours: many more than in make test.

@@ -11,10 +11,12 @@ extension CUSEDevice {
     static var operations: cuse_lowlevel_ops {
         var operations = cuse_lowlevel_ops()
         operations.init_done = { CUSEDevice.from($0)?.ready() }
-        operations.open = { request, _ in
+        operations.open = { request, info in
+            guard let info else { return }
+            let nonBlocking = ccuse_file_flags(info) & O_NONBLOCK != 0
             handle(request) { device, id, tty in
                 let caller = device.caller
-                tty.open(id, by: caller.thread) { caller.isAdministrator }
+                tty.open(id, by: caller.thread, nonBlocking: nonBlocking) { caller.holds(.sysAdmin) }
             }
         }
         operations.release = { request, info in
@@ -41,17 +43,16 @@ extension CUSEDevice {
                 tty.write(id, file, CUSEDevice.bytes(data, size).span, nonBlocking: nonBlocking)
             }
         }
-        operations.ioctl = { request, command, argument, info, _, data, size, outSize in
+        operations.ioctl = { request, command, argument, info, flags, data, size, outSize in
             guard let info else { return }
             let file = FileID(rawValue: ccuse_file_handle(info))
             let call = IoctlCall(
-                command: UInt32(bitPattern: command), argument: UInt64(UInt(bitPattern: argument)), outSize: outSize)
+                command: UInt32(bitPattern: command), argument: UInt64(UInt(bitPattern: argument)), outSize: outSize,
+                isCompat: flags & UInt32(FUSE_IOCTL_COMPAT) != 0)
             handle(request) { device, id, tty in
                 let caller = device.caller
                 device.ioctlAddress = call.argument
-                tty.ioctl(id, file, call, argument: CUSEDevice.bytes(data, size).span) {
-                    caller.isAdministrator
-                }
+                tty.ioctl(id, file, call, argument: CUSEDevice.bytes(data, size).span) { caller.holds($0) }
             }
         }
         operations.poll = { request, info, pollHandle in

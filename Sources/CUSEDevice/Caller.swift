@@ -1,6 +1,7 @@
 import Glibc
 import Platform
 import SystemPackage
+import VirtualTTY
 
 /// The program behind a request.
 struct Caller {
@@ -8,12 +9,17 @@ struct Caller {
     /// Its thread, in this process's pid namespace; 0 where it cannot be seen.
     let thread: Int32
 
+    /// CAP_SYS_ADMIN and CAP_CHECKPOINT_RESTORE (<linux/capability.h>).
     private static let capSysAdmin: UInt64 = 1 << 21
+    private static let capCheckpointRestore: UInt64 = 1 << 40
 
-    /// Has it CAP_SYS_ADMIN? FUSE does not say, so its /proc entry is asked; where that cannot be read, root counts.
-    var isAdministrator: Bool {
+    /// Has it this capability? FUSE does not say, so its /proc entry is asked; where that cannot be read, root counts.
+    func holds(_ capability: Capability) -> Bool {
         guard thread > 0, let capabilities = Self.effectiveCapabilities(thread) else { return uid == 0 }
-        return capabilities & Self.capSysAdmin != 0
+        return switch capability {
+        case .sysAdmin: capabilities & Self.capSysAdmin != 0
+        case .checkpointRestore: capabilities & (Self.capSysAdmin | Self.capCheckpointRestore) != 0
+        }
     }
 
     private static func effectiveCapabilities(_ thread: Int32) -> UInt64? {

@@ -15,8 +15,11 @@ package protocol RemoteSide: AnyObject, Sendable {
     func connect()
     func disconnect(graceful: Bool)
     /// Sends what the socket takes now; one caller at a time.
+    /// - Parameter connection: the number of the connection the bytes are for: on another one none of them goes.
     /// - Returns: bytes sent; where that is not all, the remote side calls `resumeSending` once there is room.
-    func send(_ bytes: borrowing Span<UInt8>) -> Int
+    func send(_ bytes: borrowing Span<UInt8>, connection: Int) -> Int
+    /// Bytes sent that the peer's kernel has not acknowledged. Asked for under the port's lock.
+    var unacknowledged: Int { get }
     /// The port's `advance` is to be called then; nil for no time. Called under the port's lock.
     func schedule(_ deadline: MonotonicTime?)
 }
@@ -54,8 +57,9 @@ package final class Port: Sendable {
     package final class Scratch {
         fileprivate var effects = Effects()
         fileprivate var unsent: [UInt8] = []
-        /// The port's `resumes` when `unsent` was taken.
+        /// The port's `resumes` when `unsent` was taken, and the connection it is for.
         fileprivate var resumes = 0
+        fileprivate var connection = 0
 
         package init() {}
     }
@@ -64,20 +68,31 @@ package final class Port: Sendable {
     private let log: @Sendable (LogLevel, String) -> Void
     // Written once, by `attach`, before any thread but the first knows the port; only read afterwards.
     nonisolated(unsafe) private var kernel: (any KernelSide)?
-    nonisolated(unsafe) private var remote: (any RemoteSide)?
+    private let remoteHolder = RemoteHolder()
     nonisolated(unsafe) private var observer: (any PortObserver)?
+
+    /// The remote side, for the state machine to ask as well: written once, like `kernel`.
+    private final class RemoteHolder: Sendable {
+        nonisolated(unsafe) var remote: (any RemoteSide)?
+    }
+
+    private var remote: (any RemoteSide)? { remoteHolder.remote }
 
     /// - Parameter log: gets the port's log lines.
     package init(configuration: PortConfiguration, log: @escaping @Sendable (LogLevel, String) -> Void) {
         let clock = TickClock()
-        state = Monitor(State(tty: VirtualTTY(configuration: configuration, clock: { clock.now })))
+        let holder = remoteHolder
+        let tty = VirtualTTY(
+            configuration: configuration, clock: { clock.now },
+            unacknowledged: { holder.remote?.unacknowledged ?? 0 })
+        state = Monitor(State(tty: tty))
         self.log = log
     }
 
     /// Connects the two sides; to be done once, before any request or connection.
     package func attach(kernel: any KernelSide, remote: any RemoteSide, observer: (any PortObserver)? = nil) {
         self.kernel = kernel
-        self.remote = remote
+        remoteHolder.remote = remote
         self.observer = observer
     }
 
@@ -142,6 +157,7 @@ package final class Port: Sendable {
         if !state.isSending && !state.isBlocked && state.tty.takeUnsent(into: &scratch.unsent) {
             state.isSending = true
             scratch.resumes = state.resumes
+            scratch.connection = state.tty.connection
             work.hasUnsent = true
         }
         work.wakesReceiver = state.receiverSleeps && state.tty.wantsToReceive(isPausing: true)
@@ -156,7 +172,7 @@ package final class Port: Sendable {
     /// Does it, and what follows from that, until nothing is left.
     private func carryOut(_ work: inout Work, _ scratch: Scratch) {
         while true {
-            let sent = work.hasUnsent ? remote?.send(scratch.unsent.span) ?? 0 : 0
+            let sent = work.hasUnsent ? remote?.send(scratch.unsent.span, connection: scratch.connection) ?? 0 : 0
             if work.hasEffects {
                 perform(scratch.effects)
                 scratch.effects.removeAll()

@@ -36,9 +36,9 @@ extension RemotePort {
             do {
                 count = try syscall("recv") { recv(socket, buffer.baseAddress, buffer.count, 0) }
             } catch {
-                return lost("\(error)", socket)
+                return port.withTTY { $0.connectionLost("\(error)") }
             }
-            if count == 0 { return lost("the server closed it", socket) }
+            if count == 0 { return port.withTTY { $0.connectionLost("the server closed it") } }
             let isFull = port.withTTY(scratch) { tty -> Bool in
                 let bytes = UnsafeBufferPointer(
                     start: buffer.baseAddress?.assumingMemoryBound(to: UInt8.self), count: count)
@@ -47,11 +47,6 @@ extension RemotePort {
             }
             if isFull { port.waitToReceive { !self.state.withLock { $0.isClosing } } }
         }
-    }
-
-    private func lost(_ reason: String, _ socket: Int32) {
-        let unacknowledged = Self.unacknowledged(socket)
-        port.withTTY { $0.connectionLost(reason, unacknowledged: unacknowledged) }
     }
 
     /// Bytes sent and not acknowledged by the peer's kernel (SIOCOUTQ).

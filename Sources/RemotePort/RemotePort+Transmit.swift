@@ -9,6 +9,8 @@ import VirtualTTY
 extension RemotePort {
     /// How long the last bytes of a connection may take to leave, and how long the server has to close its end.
     private static let farewell: UInt64 = .seconds(1)
+    /// A server that takes nothing for so long, while the socket is full, takes nothing any more.
+    private static let standstill: UInt64 = .milliseconds(250)
     private static let serverCloses: UInt64 = .seconds(1)
 
     func transmitLoop() {
@@ -45,19 +47,11 @@ extension RemotePort {
         _ = try? waitForEvents(&descriptors, nanoseconds: wakeAt?.nanosecondsFromNow)
         state.withLock { $0.sleepsUntil = nil }
         if descriptors[0].revents != 0 { wake.clear() }
-        if let deadline, deadline <= .now { passTime() }
+        if let deadline, deadline <= .now { port.withTTY { $0.advance() } }
         guard descriptors.count > 1 else { return false }
         // Always "ready" from now on: asked once more, and then no longer.
         if descriptors[1].revents & Int16(POLLERR | POLLHUP) != 0 { state.withLock { $0.isBroken = true } }
         return descriptors[1].revents != 0
-    }
-
-    private func passTime() {
-        let socket = state.withLock { $0.socket }
-        port.withTTY { tty in
-            let unacknowledged = tty.wantsUnacknowledged ? socket.map(Self.unacknowledged) ?? 0 : 0
-            tty.advance(unacknowledged: unacknowledged)
-        }
     }
 
     /// The socket takes bytes again.
@@ -149,16 +143,17 @@ extension RemotePort {
     }
 
     private func takeUp(_ socket: Int32, _ address: SocketAddress) {
-        state.withLock { state in
+        let connection = state.withLock { state -> Int in
             state.socket = socket
             state.isBlocked = false
             state.isBroken = false
             state.isClosing = false
             state.connections += 1
             state.isReceiving = true
+            return state.connections
         }
         port.resumeSending()
-        port.withTTY { $0.connected(to: "\(address)") }
+        port.withTTY { $0.connected(to: "\(address)", connection: connection) }
         state.wakeAll()
     }
 
@@ -168,9 +163,9 @@ extension RemotePort {
         guard let socket = state.withLock({ $0.socket }) else {
             return port.withTTY { $0.disconnected() }
         }
-        if graceful { sendRest(socket) }
+        let isSent = graceful && sendRest(socket)
         state.withLock { $0.isClosing = true }
-        if graceful {
+        if isSent {
             // The server is to see the end only after all of the bytes; its own close then shows that it has.
             shutdown(socket, Int32(SHUT_WR))
             port.wakeReceiver()
@@ -187,15 +182,20 @@ extension RemotePort {
         port.withTTY { $0.disconnected() }
     }
 
-    private func sendRest(_ socket: Int32) {
+    /// - Returns: has all of it gone to the socket?
+    private func sendRest(_ socket: Int32) -> Bool {
         let deadline = MonotonicTime.now + Self.farewell
         unblock()
-        while port.look({ $0.hasUnsent }), MonotonicTime.now < deadline {
+        while port.look({ $0.hasUnsent }) {
+            let before = Self.unacknowledged(socket)
+            let limit = min(deadline, .now + Self.standstill)
             var descriptors = [pollfd(fd: socket, events: Int16(POLLOUT), revents: 0)]
-            _ = try? waitForEvents(&descriptors, nanoseconds: deadline.nanosecondsFromNow)
-            if descriptors[0].revents & Int16(POLLERR | POLLHUP) != 0 { return }
+            _ = try? waitForEvents(&descriptors, nanoseconds: limit.nanosecondsFromNow)
+            if descriptors[0].revents & Int16(POLLERR | POLLHUP) != 0 || deadline <= .now { return false }
+            if descriptors[0].revents == 0 && Self.unacknowledged(socket) >= before { return false }
             unblock()
         }
+        return true
     }
 
     /// The program ends: the receive thread is let go.

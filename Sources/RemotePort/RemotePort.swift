@@ -21,7 +21,7 @@ package final class RemotePort: RemoteSide {
         var request: Request?
         /// The connected socket.
         var socket: Int32?
-        /// Counts connections, so that the receive thread takes each up once.
+        /// Counts connections, so that the receive thread takes each up once; the number of the last.
         var connections = 0
         /// The receive thread is at work on the socket.
         var isReceiving = false
@@ -44,8 +44,9 @@ package final class RemotePort: RemoteSide {
         /// Nobody is at work on the socket: it may be closed.
         var isIdle: Bool { !isReceiving && !isSending }
 
-        mutating func beginSending() -> Int32? {
-            guard let socket, !isBlocked, !isClosing else { return nil }
+        /// - Parameter connection: the one that what is to be sent is for.
+        mutating func beginSending(_ connection: Int) -> Int32? {
+            guard let socket, !isBlocked, !isClosing, connection == connections else { return nil }
             isSending = true
             return socket
         }
@@ -116,9 +117,9 @@ extension RemotePort {
         wake.signal()
     }
 
-    package func send(_ bytes: borrowing Span<UInt8>) -> Int {
+    package func send(_ bytes: borrowing Span<UInt8>, connection: Int) -> Int {
         // Without a lock: who sends keeps the socket open by being part of the connection (see `endConnection`).
-        guard let socket = state.withLock({ $0.beginSending() }) else { return 0 }
+        guard let socket = state.withLock({ $0.beginSending(connection) }) else { return 0 }
         let sent = bytes.withUnsafeBytes { raw in
             Glibc.send(socket, raw.baseAddress, raw.count, Int32(MSG_DONTWAIT) | Int32(MSG_NOSIGNAL))
         }
@@ -133,6 +134,11 @@ extension RemotePort {
         if isAwaited { state.wakeAll() }
         if isBlocked { wake.signal() }
         return max(sent, 0)
+    }
+
+    package var unacknowledged: Int {
+        // Under the lock: the socket is closed only once it is no longer there.
+        state.withLock { $0.socket.map(Self.unacknowledged) ?? 0 }
     }
 
     package func schedule(_ deadline: MonotonicTime?) {

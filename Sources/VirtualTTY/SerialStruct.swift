@@ -4,6 +4,8 @@ import SerialLine
 /// struct serial_struct (<linux/serial.h>) as far as a port that is no UART has something to say in it.
 struct SerialStruct: Sendable {
     static let size = 72
+    /// A 32-bit caller's (struct serial_struct32).
+    static let compatSize = 60
     /// PORT_16550A: what programs that print a type expect of a working port.
     static let type: UInt32 = 4
     static let xmitFifoSize: UInt32 = 16
@@ -49,6 +51,11 @@ struct SerialStruct: Sendable {
         }
     }
 
+    /// How long opens that wait for carrier see the lines low when a last close has lowered them: nanoseconds.
+    var closeDelayNanoseconds: UInt64 { UInt64(closeDelay) * .milliseconds(10) }
+
+    /// As the kernel's own structure has it; a 32-bit caller's is its beginning, up to and with closing_wait, and zeros
+    /// from there on in both.
     var bytes: [UInt8] {
         var bytes: [UInt8] = []
         bytes.reserveCapacity(Self.size)
@@ -75,34 +82,5 @@ struct SerialStruct: Sendable {
             || (new.flags ^ flags) & ~Self.userMask != 0
         if needsAdministrator && !isAdministrator() { return nil }
         return new
-    }
-}
-
-/// struct serial_rs485 (<linux/serial.h>).
-struct SerialRS485: Sendable, Equatable {
-    static let size = 32
-    static let enabled: UInt32 = 1
-    /// SER_RS485_ENABLED … SER_RS485_MODE_RS422 (bit 9): all that the kernel defines. Bit 3 has no meaning.
-    static let knownFlags: UInt32 = 0x3F7
-
-    var flags: UInt32 = 0
-    /// Milliseconds between RTS and data.
-    var delayBefore: UInt32 = 0
-    var delayAfter: UInt32 = 0
-
-    var isEnabled: Bool { flags & Self.enabled != 0 }
-
-    init() {}
-
-    init(_ bytes: borrowing Span<UInt8>) {
-        flags = bytes.littleEndian32(at: 0)
-        delayBefore = bytes.littleEndian32(at: 4)
-        delayAfter = bytes.littleEndian32(at: 8)
-    }
-
-    var bytes: [UInt8] {
-        var bytes: [UInt8] = []
-        for word in [flags, delayBefore, delayAfter] { bytes.appendLittleEndian(word) }
-        return bytes + [UInt8](repeating: 0, count: Self.size - bytes.count)
     }
 }

@@ -58,7 +58,7 @@ extension VirtualTTY {
         if timedBreak != nil { return false }
         if drain.target <= drainedBytes { return true }
         guard isLinkUp, untransmitted == 0, writes.isEmpty, isLineFree else { return false }
-        return drain.barrier.map { !unresolved.contains($0) } ?? (unacknowledged == 0)
+        return drain.barrier.map { !unresolved.contains($0) } ?? (unacknowledged() == 0)
     }
 
     private mutating func finish(_ drain: ParkedDrain) {
@@ -68,29 +68,37 @@ extension VirtualTTY {
             if flushInput { flushReceived() }
             apply(termios, drain.id, drain.file)
         case .breakOn:
-            send(.setControl(.breakOn))
+            setBreak(true)
             answerIoctl(drain.id)
         case .timedBreak(let nanoseconds):
-            send(.setControl(.breakOn))
+            setBreak(true)
             timedBreak = TimedBreak(id: drain.id, file: drain.file, until: now + nanoseconds)
         }
     }
 
-    /// The peer's socket has not yet acknowledged everything, as far as is known, and somebody waits for it to.
-    package var wantsUnacknowledged: Bool {
-        isLinkUp && untransmitted == 0 && drains.contains { $0.barrier == nil && $0.target > drainedBytes }
+    /// Somebody waits for the peer's socket to acknowledge everything, which nothing but asking tells.
+    var awaitsAcknowledgement: Bool {
+        guard isLinkUp, untransmitted == 0 else { return false }
+        if let closing, closing.barrier == nil, closing.reopenAt == nil, acceptedBytes != drainedBytes { return true }
+        return drains.contains { $0.barrier == nil && $0.target > drainedBytes }
+    }
+
+    /// Begins or ends a break, behind what has been written.
+    mutating func setBreak(_ on: Bool) {
+        isBreaking = on
+        if takesCommands { send(.setControl(on ? .breakOn : .breakOff)) }
     }
 
     mutating func endTimedBreak() {
         // While data is still held: the break ends before what has been written meanwhile.
-        send(.setControl(.breakOff))
+        setBreak(false)
         timedBreak = nil
         stage()
     }
 
     /// TIOCCBRK: at once.
     mutating func breakOff(_ id: RequestID) {
-        send(.setControl(.breakOff))
+        setBreak(false)
         answerIoctl(id)
     }
 

@@ -6,15 +6,19 @@ import SystemPackage
 // much to copy, then with it (FUSE's retry protocol).
 extension VirtualTTY {
     /// A program calls ioctl(2); `argument` holds what was copied in.
-    /// - Parameter isAdministrator: has the caller CAP_SYS_ADMIN? Asked only where it matters.
+    /// - Parameter holds: has the caller this capability? Asked only where it matters.
     package mutating func ioctl(
         _ id: RequestID, _ file: FileID, _ call: IoctlCall, argument: borrowing Span<UInt8>,
-        isAdministrator: () -> Bool
+        holds: (Capability) -> Bool
     ) {
         beginEvent()
-        guard let open = files[file], !open.isDead else { return fail(id, .ioError) }
+        guard let open = files[file], !open.isDead else {
+            // hung_up_tty_ioctl
+            return fail(id, call.command == Self.TIOCSPGRP ? .notTTY : .ioError)
+        }
         guard let ioctl = Ioctl(rawValue: call.command) else { return fail(id, .notTTY) }
-        let copies = ioctl.copies
+        if let error = refusal(of: ioctl, holds) { return fail(id, error) }
+        let copies = call.isCompat ? ioctl.compatCopies : ioctl.copies
         guard argument.count >= copies.in, call.outSize >= copies.out else {
             return answer(id, .ioctlRetry(copyIn: copies.in, copyOut: copies.out))
         }
@@ -52,10 +56,42 @@ extension VirtualTTY {
         case .TIOCMSET: changeOutputs(id) { _ in ModemLines(rawValue: argument.littleEndian32(at: 0)) }
         case .TIOCMIWAIT: waitForModemChange(id, file, ModemLines(rawValue: value))
         case .TIOCGICOUNT: answerIoctl(id, counters.icounterBytes)
-        case .TIOCGSERIAL: answerIoctl(id, serial.bytes)
-        case .TIOCSSERIAL: setSerial(id, file, argument, isAdministrator)
-        case .TIOCGRS485: getRS485(id)
+        case .TIOCGSERIAL: answerIoctl(id, call.isCompat ? Array(serial.bytes.prefix(copies.out)) : serial.bytes)
+        case .TIOCSSERIAL: setSerial(id, file, argument, holds)
+        case .TIOCGRS485: answerIoctl(id, rs485.settings.bytes)
         case .TIOCSRS485: setRS485(id, file, SerialRS485(argument))
+        case .TIOCGSOFTCAR: answerNumber(id, discipline.termios.cflag.contains(.CLOCAL) ? 1 : 0)
+        case .TIOCSSOFTCAR: setSoftCarrier(id, file, argument.littleEndian32(at: 0) != 0)
+        case .TIOCGLCKTRMIOS: answerIoctl(id, (termiosLock ?? TermiosLock()).bytes)
+        case .TIOCSLCKTRMIOS:
+            termiosLock = TermiosLock(argument)
+            answerIoctl(id)
+        case .TIOCGDEV: answerNumber(id, device.encoded)
+        case .TIOCSERGETLSR: answerNumber(id, outputCount() == 0 ? Self.TIOCSER_TEMT : 0)
+        case .TIOCSTI:
+            inject(argument.extracting(0..<1))
+            answerIoctl(id)
+        case .TIOCVHANGUP:
+            hangUp("TIOCVHANGUP")
+            vacateIfUnused()
+            answerIoctl(id)
+        // Only a kernel can make a controlling terminal; a session's leader is told what others are.
+        case .TIOCSCTTY: fail(id, .notPermitted)
+        }
+    }
+
+    private static let TIOCSPGRP: UInt32 = 0x5410
+    /// TIOCSERGETLSR: the transmitter is empty (<linux/serial.h>).
+    private static let TIOCSER_TEMT: UInt32 = 1
+
+    /// Why an ioctl fails before its argument is looked at; nil where it does not.
+    private func refusal(of ioctl: Ioctl, _ holds: (Capability) -> Bool) -> Errno? {
+        switch ioctl {
+        // No program has this port for its controlling terminal, which would allow it without (tiocsti).
+        case .TIOCSTI, .TIOCVHANGUP: holds(.sysAdmin) ? nil : .notPermitted
+        case .TIOCSLCKTRMIOS: holds(.checkpointRestore) ? nil : .notPermitted
+        case .TIOCGRS485, .TIOCSRS485: rs485.isRefused ? .notTTY : nil
+        default: nil
         }
     }
 
@@ -71,9 +107,9 @@ extension VirtualTTY {
     }
 
     private mutating func setSerial(
-        _ id: RequestID, _ file: FileID, _ argument: borrowing Span<UInt8>, _ isAdministrator: () -> Bool
+        _ id: RequestID, _ file: FileID, _ argument: borrowing Span<UInt8>, _ holds: (Capability) -> Bool
     ) {
-        guard let new = serial.applying(argument, isAdministrator: isAdministrator) else {
+        guard let new = serial.applying(argument, isAdministrator: { holds(.sysAdmin) }) else {
             return fail(id, .notPermitted)
         }
         serial = new
@@ -85,7 +121,14 @@ extension VirtualTTY {
     private mutating func outputCount() -> Int {
         reckonLineTime()
         let frame = max(lineSettings.frameNanoseconds, 1)
-        return untransmitted + Int(clamping: (lineFreeAt.since(now) + frame - 1) / frame)
+        let onLine = Int(clamping: (lineFreeAt.since(now) + frame - 1) / frame)
+        return untransmitted + max(onLine, unacknowledgedData)
+    }
+
+    /// Bytes of data, at the most, that the socket has sent and its peer has not acknowledged.
+    private var unacknowledgedData: Int {
+        guard isLinkUp, acceptedBytes != drainedBytes else { return 0 }
+        return Int(clamping: min(UInt64(max(unacknowledged(), 0)), acceptedBytes &- drainedBytes))
     }
 }
 

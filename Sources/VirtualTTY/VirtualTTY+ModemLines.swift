@@ -1,8 +1,9 @@
+import LineDiscipline
 import RFC2217
 import SerialLine
 import SystemPackage
 
-// Modem lines, RS485 (tty_io.c tty_tiocmset, serial_core.c uart_wait_modem_status).
+// Modem lines (tty_io.c tty_tiocmset, serial_core.c uart_wait_modem_status).
 extension VirtualTTY {
     /// TIOCMSET and kin: only DTR and RTS can be set; other bits are ignored without a word.
     mutating func changeOutputs(_ id: RequestID, _ change: (ModemLines) -> ModemLines) {
@@ -28,15 +29,27 @@ extension VirtualTTY {
     /// The far end reports its lines.
     mutating func receive(_ state: ModemState) {
         let before = inputs
+        let (isFirst, isNews) = (!inputsReported, inputsShown)
         inputs = state.lines
-        // The first report tells the levels; nothing has changed by it.
-        guard inputsKnown else {
-            inputsKnown = true
-            return
-        }
+        inputsReported = true
+        inputsShown = true
+        if isNews { noteChange(state, before: before, isFirst: isFirst) }
+        serveCarrierWaits()
+    }
+
+    /// Counts what has changed since programs were last shown the levels; the fall of carrier hangs up
+    /// (uart_handle_dcd_change).
+    private mutating func noteChange(_ state: ModemState, before: ModemLines, isFirst: Bool) {
         counters.count(change: before, to: inputs)
-        countPulses(state, before: before)
+        // Changes before a connection's first report are from before it.
+        if !isFirst { countPulses(state, before: before) }
         serveModemWaits()
+        let isPulse = !isFirst && state.contains(.deltaDCD) && before.contains(.dcd) == inputs.contains(.dcd)
+        let hasFallen = before.contains(.dcd) && !inputs.contains(.dcd)
+        if (hasFallen || isPulse) && liveFiles > 0 && !discipline.termios.cflag.contains(.CLOCAL) {
+            hangUp("carrier lost")
+            vacateIfUnused()
+        }
     }
 
     /// A change reported of a line whose level is the old one again was two edges.
@@ -48,11 +61,11 @@ extension VirtualTTY {
         if state.contains(.trailingRI) && !still.contains(.ri) { counters.ri &+= 1 }
     }
 
-    /// The lines read low because nobody reports them any more.
+    /// The lines read low because nobody reports them any more, which counts where anybody can see it.
     mutating func dropInputs() {
-        counters.count(change: inputs, to: [])
+        if liveFiles > 0 { counters.count(change: inputs, to: []) }
         inputs = []
-        inputsKnown = false
+        inputsReported = false
         serveModemWaits()
     }
 
@@ -67,44 +80,5 @@ extension VirtualTTY {
         guard !done.isEmpty else { return }
         modemWaits.removeAll { wait in done.contains { $0.id == wait.id } }
         for wait in done { answerIoctl(wait.id) }
-    }
-
-    /// TIOCGRS485: what holds; ENOTTY once the server has shown that it has no RS485 mode.
-    mutating func getRS485(_ id: RequestID) {
-        if rs485Unsupported { fail(id, .notTTY) } else { answerIoctl(id, rs485.bytes) }
-    }
-
-    /// TIOCSRS485: the vendor's SET-CONTROL; in force once the server has answered with the same value.
-    mutating func setRS485(_ id: RequestID, _ file: FileID, _ wanted: SerialRS485) {
-        guard wanted.flags & ~SerialRS485.knownFlags == 0 else { return fail(id, .invalidArgument) }
-        guard !rs485Unsupported, isLinkUp else { return fail(id, .notTTY) }
-        if wanted.isEnabled == rs485.isEnabled {
-            rs485 = wanted
-            return answerIoctl(id, wanted.bytes)
-        }
-        let ticket = send(.setControl(rs485Command(wanted.isEnabled)))
-        settings.append(
-            ParkedSetting(
-                id: id, file: file, kind: .rs485(wanted, previous: rs485), tickets: [ticket],
-                deadline: now + ComPortClient.answerWithin))
-    }
-
-    func rs485Command(_ on: Bool) -> ControlValue {
-        ControlValue(rawValue: on ? configuration.rs485On : configuration.rs485Off)
-    }
-
-    /// The server has answered an RS485 request, or not (nil).
-    mutating func settleRS485(_ setting: ParkedSetting, _ command: ComPortCommand?) {
-        guard case .rs485(let wanted, _) = setting.kind else { return }
-        if command == .setControl(rs485Command(wanted.isEnabled)) {
-            rs485 = wanted
-            return answerIoctl(setting.id, wanted.bytes)
-        }
-        rs485Unsupported = true
-        log(
-            .notice,
-            "the server \(command == nil ? "does not answer" : "refuses") RS485 mode "
-                + "(SET-CONTROL \(rs485Command(wanted.isEnabled).rawValue); see --rs485-codes)")
-        fail(setting.id, .notTTY)
     }
 }

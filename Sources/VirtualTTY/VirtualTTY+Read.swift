@@ -93,10 +93,10 @@ extension VirtualTTY {
     /// Data from the remote port: this part of `bytes`.
     mutating func receiveData(_ bytes: borrowing Span<UInt8>, _ range: Range<Int>) {
         counters.received &+= UInt64(range.count)
-        guard purge == nil, discipline.termios.cflag.contains(.CREAD) else { return }
+        guard purge == nil, !isBeforeOpening, discipline.termios.cflag.contains(.CREAD) else { return }
         var output = makeOutput()
         var start = range.lowerBound
-        if liveFiles == 0 && opens.isEmpty {
+        if closing != nil || (liveFiles == 0 && opens.isEmpty) {
             // A closing port keeps nothing; flow characters hold for what it still has to send.
             if closing != nil { discipline.receiveClosing(bytes, range, to: &output) }
             return put(&output)
@@ -106,15 +106,31 @@ extension VirtualTTY {
             receive(bytes[start], flag, to: &output)
             start += 1
         }
+        takeIn(bytes, start..<range.upperBound, to: &output)
+        put(&output)
+    }
+
+    /// Gives bytes to the line discipline, behind those that wait for it.
+    private mutating func takeIn(
+        _ bytes: borrowing Span<UInt8>, _ range: Range<Int>, to output: inout OutputBuffer
+    ) {
+        var start = range.lowerBound
         if backlog.isEmpty {
             start += discipline.receive(bytes.extracting(..<range.upperBound), from: start, to: &output)
         }
-        if start < range.upperBound {
-            backlog.append(bytes, start..<range.upperBound)
-            discipline.lookAhead(bytes, start..<range.upperBound, to: &output)
-            throttle()
-        }
+        guard start < range.upperBound else { return }
+        backlog.append(bytes, start..<range.upperBound)
+        discipline.lookAhead(bytes, start..<range.upperBound, to: &output)
+        throttle()
+    }
+
+    /// A byte as if it had been received (tiocsti).
+    mutating func inject(_ byte: borrowing Span<UInt8>) {
+        var output = makeOutput()
+        takeIn(byte, 0..<byte.count, to: &output)
         put(&output)
+        serveReads()
+        notifyPollers()
     }
 
     /// Asks the far end's peer to stop, and later to go on, where the far end cannot do it itself (uart_throttle).

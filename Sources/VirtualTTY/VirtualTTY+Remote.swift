@@ -25,18 +25,23 @@ extension VirtualTTY {
     }
 
     /// The TCP connection stands: everything that is to be said goes out in one segment.
-    package mutating func connected(to peer: String) {
+    /// - Parameter connection: its number: what is to be sent goes out on this one, or not at all.
+    package mutating func connected(to peer: String, connection: Int = 0) {
         beginEvent()
         guard link == .connecting else { return }
         if opens.isEmpty && files.isEmpty && configuration.connect == .open { return disconnect(graceful: false) }
         log(.info, "connected to \(peer)")
         self.peer = peer
+        self.connection = connection
+        rs485.isRefused = false
         client = ComPortClient(traces: configuration.logLevel >= .trace)
         wire.removeAll()
         unresolved.removeAll()
         purge = nil
         remoteSuspended = false
         let isFirst = liveFiles == 0
+        if isFirst { inputsShown = false }
+        isBeforeOpening = isFirst
         // Files come back with the lines they had; a first open raises them once it is complete.
         if isFirst && configuration.lines == .raise && !opens.isEmpty && !discipline.termios.isB0 {
             outputs = [.dtr, .rts]
@@ -56,7 +61,8 @@ extension VirtualTTY {
         commands += changes(from: nil, to: lineSettings)
         // What was there before the first open is not this program's.
         if isFirst { commands.append(.purgeData(PurgeBuffers.receive.rawValue)) }
-        if rs485.isEnabled { commands.append(.setControl(rs485Command(true))) }
+        if rs485.isToBeTold { commands.append(.setControl(rs485Command(rs485.settings.isEnabled))) }
+        if isBreaking { commands.append(.setControl(.breakOn)) }
         if isFirst ? configuration.lines == .raise && !opens.isEmpty : commandsOutputs {
             commands.append(.setControl(outputs.contains(.dtr) ? .dtrOn : .dtrOff))
             commands.append(.setControl(outputs.contains(.rts) ? .rtsOn : .rtsOff))
@@ -68,6 +74,7 @@ extension VirtualTTY {
             let ticket = makeTicket()
             encode(command, ticket)
             if let kind = command.answerKind, Self.awaited.contains(kind) { required.insert(ticket) }
+            if command.answerKind == .vendor { rs485.requests[ticket] = rs485.settings }
         }
         return required
     }
@@ -86,7 +93,7 @@ extension VirtualTTY {
 
     /// What a failed attempt leads to: another one where files are open or the connection is to be held, else the end.
     private mutating func failLink(_ error: Errno) {
-        if liveFiles > 0 || configuration.connect == .always {
+        if isHeld || configuration.connect == .always {
             failOpens(error)
             retryLater()
         } else {
@@ -132,7 +139,7 @@ extension VirtualTTY {
 
     private mutating func receiveAnswer(_ command: ComPortCommand, _ ticket: ComPortClient.Ticket?) {
         // What came before the opening purge was on the line before the port was opened.
-        if case .opening = link, case .purgeData = command, liveFiles == 0 { flushInput() }
+        if case .purgeData = command { isBeforeOpening = false }
         // The server's word first, then the waiting tcsetattr: TCGETS right after shows it.
         adopt(command)
         if let ticket { settle(ticket, command) }
@@ -143,13 +150,10 @@ extension VirtualTTY {
         unresolved.remove(ticket)
         if command != nil { noteBarrier(ticket) }
         if purge?.ticket == ticket { purge = nil }
+        if let wanted = rs485.requests.removeValue(forKey: ticket) { settleRS485(wanted, ticket, command) }
         for index in settings.indices.reversed() where settings[index].tickets.remove(ticket) != nil {
             guard settings[index].tickets.isEmpty else { continue }
-            let setting = settings.remove(at: index)
-            switch setting.kind {
-            case .termios: answerIoctl(setting.id)
-            case .rs485: settleRS485(setting, command)
-            }
+            answerIoctl(settings.remove(at: index).id)
         }
         if case .opening(var required, let deadline) = link, required.remove(ticket) != nil {
             link = .opening(required: required, deadline: deadline)
@@ -165,14 +169,13 @@ extension VirtualTTY {
             log(.notice, "connected again")
         }
         attempts = 0
+        isBeforeOpening = false
         lossDeadline = nil
         if isLost { reconnects += 1 }
         isLost = false
         link = .up
         if client.unanswered != [] { log(.info, "the server does not answer: \(client.unanswered)") }
-        let waiting = opens
-        opens.removeAll()
-        for open in waiting { completeOpen(open.id, open.file, open.opener) }
+        beginOpens()
         stage()
     }
 
@@ -181,8 +184,7 @@ extension VirtualTTY {
         let said = client.heard.isEmpty ? "it said nothing else" : "it said \"\(client.heard.printable(limit: 60))\""
         attempts += 1
         fault(attempts == 1 ? .error : .debug, "the server does not speak RFC 2217: \(why); \(said)")
-        opens.forEach { fail($0.id, .protocolError) }
-        opens.removeAll()
+        failOpens(.protocolError)
         effects.list.append(.disconnect(graceful: false))
         dropConnectionState()
         link = .disconnecting
@@ -200,8 +202,7 @@ extension VirtualTTY {
     }
 
     /// The connection ended without our doing.
-    /// - Parameter unacknowledged: bytes sent that the peer's socket has not acknowledged.
-    package mutating func connectionLost(_ reason: String, unacknowledged: Int = 0) {
+    package mutating func connectionLost(_ reason: String) {
         beginEvent()
         switch link {
         case .opening, .up: break
@@ -209,7 +210,7 @@ extension VirtualTTY {
         }
         let wasOpening = link != .up
         let said = client.isActive || client.heard.isEmpty ? "" : "; it said \"\(client.heard.printable(limit: 60))\""
-        let unsent = wire.dataCount + unacknowledged
+        let unsent = wire.dataCount + unacknowledged()
         if wasOpening { attempts += 1 }
         effects.list.append(.disconnect(graceful: false))
         let level: LogLevel = attempts > 1 ? .debug : liveFiles > 0 || wasOpening ? .error : .notice
@@ -221,8 +222,8 @@ extension VirtualTTY {
         link = .disconnecting
         if wasOpening { failOpens(.connectionReset) }
         if closing != nil { progressClosing() }
-        guard liveFiles > 0 else { return }
-        if hadCarrier && !discipline.termios.cflag.contains(.CLOCAL) {
+        guard isHeld else { return }
+        if hadCarrier && liveFiles > 0 && !discipline.termios.cflag.contains(.CLOCAL) {
             hangUp("carrier lost with the connection")
         } else if configuration.lossTimeout == 0 {
             hangUp("connection lost")
@@ -243,12 +244,14 @@ extension VirtualTTY {
 
     /// What was said on a connection holds no longer.
     private mutating func dropConnectionState() {
+        loseRS485Requests()
         let tickets = unresolved.union(queue.flushCommands())
         for ticket in tickets { settle(ticket, nil) }
         unresolved.removeAll()
         if timedBreak != nil, let timedBreak {
             answerIoctl(timedBreak.id)
             self.timedBreak = nil
+            isBreaking = false
         }
         wire.removeAll()
         peer = nil
@@ -272,25 +275,15 @@ extension VirtualTTY {
         link = .disconnecting
     }
 
-    /// An open was given up while the connection was being made for it alone.
-    mutating func abandonConnection() {
-        switch link {
-        case .connecting: effects.list.append(.disconnect(graceful: false)); link = .disconnecting
-        case .opening: disconnect(graceful: false)
-        case .lost: link = .down
-        case .down, .up, .disconnecting: break
-        }
-    }
-
     /// The connection, or the attempt to make one, has ended as asked for.
     package mutating func disconnected() {
         beginEvent()
         guard link == .disconnecting else { return }
         wire.removeAll()
         link = .down
-        if !opens.isEmpty {
+        if opens.contains(where: { $0.isForLink }) {
             startConnecting()
-        } else if liveFiles > 0 || configuration.connect == .always {
+        } else if isHeld || configuration.connect == .always {
             retryLater()
         } else {
             attempts = 0

@@ -20,8 +20,21 @@ extension VirtualTTY {
     }
 
     /// Puts settings in force here and sends what changed; the request is answered once the server has answered.
-    mutating func apply(_ new: Termios, _ id: RequestID, _ file: FileID) {
+    mutating func apply(_ wanted: Termios, _ id: RequestID, _ file: FileID) {
         let old = discipline.termios
+        let new = termiosLock?.applied(to: wanted, keeping: old) ?? wanted
+        apply(new, insteadOf: old, id, file)
+    }
+
+    /// TIOCSSOFTCAR: CLOCAL, locked or not (tty_change_softcar).
+    mutating func setSoftCarrier(_ id: RequestID, _ file: FileID, _ on: Bool) {
+        let old = discipline.termios
+        var new = old
+        if on { new.cflag.insert(.CLOCAL) } else { new.cflag.remove(.CLOCAL) }
+        apply(new, insteadOf: old, id, file)
+    }
+
+    private mutating func apply(_ new: Termios, insteadOf old: Termios, _ id: RequestID, _ file: FileID) {
         putInForce(new)
         needsReview = true
         if !new.isB0 { lastBaud = new.ospeed }
@@ -83,11 +96,14 @@ extension VirtualTTY {
         return commands
     }
 
-    /// Line state is asked for only where termios does something with it.
+    /// Line state is asked for only where termios does something with it, and only of that: a server that reports a bad
+    /// byte may keep it. A break that nobody asks about is a NUL among the data, as termios has it.
     var wantedLineStateMask: LineState {
         let iflag = discipline.termios.iflag
-        let breaks = iflag.contains(.IGNBRK) ? false : iflag.contains(.BRKINT) || iflag.contains(.PARMRK)
-        return iflag.contains(.INPCK) || breaks ? .errors : []
+        var mask: LineState = []
+        if iflag.contains(.INPCK) { mask.formUnion([.parity, .framing, .overrun]) }
+        if iflag.intersection([.IGNBRK, .BRKINT, .PARMRK]) != [] { mask.insert(.breakDetected) }
+        return mask
     }
 
     private func lineStateMaskChange() -> [ComPortCommand] {

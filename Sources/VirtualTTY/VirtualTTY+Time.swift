@@ -11,7 +11,7 @@ extension VirtualTTY {
             guard let time else { return }
             earliest = earliest.map { min($0, time) } ?? time
         }
-        for open in opens { consider(open.deadline) }
+        for open in opens { consider(deadline(of: open)) }
         for setting in settings { consider(setting.deadline) }
         if let read = reads.first { consider(read.deadline) }
         consider(timedBreak?.until)
@@ -19,17 +19,16 @@ extension VirtualTTY {
         consider(lingerUntil)
         if closing == nil && drains.isEmpty { return earliest }
         reckonLineTime()
-        consider(closing?.deadline)
-        // Once the line is free, it is an answer that tells.
-        if closing != nil && untransmitted == 0 && lineFreeAt > now { consider(lineFreeAt) }
-        if !drains.isEmpty && untransmitted == 0 && timedBreak == nil { consider(drainDeadline()) }
+        if let reopenAt = closing?.reopenAt { consider(reopenAt) } else { consider(closing?.deadline) }
+        let drains = closing?.reopenAt == nil && closing != nil || !drains.isEmpty && timedBreak == nil
+        if drains && untransmitted == 0 { consider(drainDeadline()) }
         return earliest
     }
 
-    /// When the drains are to be looked at again; nil where an answer will tell.
+    /// When drains and a close are to be looked at again; nil where an answer will tell.
     private mutating func drainDeadline() -> MonotonicTime? {
         if lineFreeAt > now { return lineFreeAt }
-        return wantsUnacknowledged ? now + Self.socketPoll : nil
+        return awaitsAcknowledgement ? now + Self.socketPoll : nil
     }
 
     private var linkDeadline: MonotonicTime? {
@@ -47,14 +46,11 @@ extension VirtualTTY {
     }
 
     /// When files that wait for a lost connection are hung up.
-    private var patienceEnd: MonotonicTime? { liveFiles > 0 ? lossDeadline : nil }
+    private var patienceEnd: MonotonicTime? { isHeld ? lossDeadline : nil }
 
     /// Time has passed.
-    /// - Parameter unacknowledged: bytes the peer's socket has not acknowledged yet; asked for by
-    ///   `wantsUnacknowledged`.
-    package mutating func advance(unacknowledged: Int = 0) {
+    package mutating func advance() {
         beginEvent()
-        self.unacknowledged = unacknowledged
         expireAnswers()
         expireOpens()
         if let purge, purge.deadline <= now { self.purge = nil }
@@ -82,26 +78,18 @@ extension VirtualTTY {
         }
         for index in settings.indices.reversed() where settings[index].deadline <= now {
             let setting = settings.remove(at: index)
-            if case .rs485 = setting.kind { settleRS485(setting, nil) } else { answerIoctl(setting.id) }
+            switch setting.kind {
+            case .termios: answerIoctl(setting.id)
+            case .rs485: rs485TimedOut(setting)
+            }
         }
-    }
-
-    private mutating func expireOpens() {
-        let now = now
-        guard opens.contains(where: { $0.deadline <= now }) else { return }
-        if case .opening = link { return openingTimedOut() }
-        let late = opens.filter { $0.deadline <= now }
-        opens.removeAll { $0.deadline <= now }
-        for open in late { fail(open.id, .timedOut) }
-        fault(.error, "no connection within \(configuration.connectTimeout / .milliseconds(1)) ms")
-        if opens.isEmpty && liveFiles == 0 && configuration.connect == .open { abandonConnection() }
     }
 
     private mutating func expireLink() {
         if let until = patienceEnd, until <= now {
             lossDeadline = nil
             hangUp("no connection for \((configuration.lossTimeout ?? 0) / .seconds(1)) s")
-            if configuration.connect == .open && opens.isEmpty { abandonConnection() }
+            vacateIfUnused()
         }
         switch link {
         case .lost(let retryAt) where retryAt <= now: startConnecting()

@@ -7,9 +7,10 @@ import SystemPackage
 /// the remote port sends go in with the time; what is to be done comes out as `effects`, and the bytes to send as
 /// `withUnsent`. It does no I/O and never blocks: a request that cannot be answered yet is parked.
 ///
-/// By topic: `+Open` (open, close, hang-up), `+Read`, `+Write` (data and TransmitQueue), `+Ioctl` (which number does
-/// what), `+Termios`, `+ModemLines`, `+Drain` (waiting for output, breaks), `+Poll`, `+Remote` (the connection),
-/// `+Time` (deadlines), `+Status` (what people are told, and the port's end).
+/// By topic: `+Open` (open and what it waits for), `+Close` (close, hang-up, interrupts), `+Read`, `+Write` (data and
+/// TransmitQueue), `+Ioctl` (which number does what), `+Termios`, `+ModemLines`, `+RS485`, `+Drain` (waiting for output,
+/// breaks), `+Poll`, `+Remote` (the connection), `+Time` (deadlines), `+Status` (what people are told, and the port's
+/// end).
 package struct VirtualTTY: Sendable {
     package var configuration: PortConfiguration
     /// What is to be done; whoever calls takes and empties it.
@@ -28,11 +29,17 @@ package struct VirtualTTY: Sendable {
     var outputs: ModemLines = []
     var inputs: ModemLines = []
     /// The far end has reported its lines on this connection.
-    var inputsKnown = false
+    var inputsReported = false
+    /// Programs have been shown levels that the next report is a change from.
+    var inputsShown = false
+    /// A break is commanded.
+    var isBreaking = false
     var serial = SerialStruct()
-    var rs485 = SerialRS485()
-    /// The server refused RS485, or gave no answer.
-    var rs485Unsupported = false
+    var rs485 = RS485Mode()
+    /// What later settings must leave as it is (TIOCSLCKTRMIOS); nil for nothing.
+    var termiosLock: TermiosLock?
+    /// The device's numbers, once it is made.
+    var device = DeviceNumber()
     var windowSize = [UInt8](repeating: 0, count: 8)
     var exclusive = false
     /// The rate last used, which stays the line's at B0.
@@ -40,6 +47,8 @@ package struct VirtualTTY: Sendable {
 
     /// Reads the clock.
     let clock: Clock
+    /// Asks the socket for the bytes it has sent and its peer has not acknowledged: a system call.
+    let unacknowledged: @Sendable () -> Int
     /// The time of the event being handled, once it has been asked for.
     private var eventTime: MonotonicTime?
 
@@ -77,14 +86,16 @@ package struct VirtualTTY: Sendable {
     var unresolved: Set<ComPortClient.Ticket> = []
     /// Received data is dropped until this purge is answered, or the time is over.
     var purge: PendingPurge?
+    /// A first open is being made, and the purge that goes with it is not answered: what comes is from before it.
+    var isBeforeOpening = false
     /// When patience with a lost connection ends; nil for never, or where none is lost.
     var lossDeadline: MonotonicTime?
-    /// What the I/O layer last said of the socket: bytes sent and not yet acknowledged by the peer.
-    var unacknowledged = 0
     /// Failed attempts since the link was up.
     var attempts = 0
     /// Where it is connected to.
     var peer: String?
+    /// The number of the connection that the bytes to send are for.
+    package internal(set) var connection = 0
     /// It was up, and is not any more though it is wanted.
     var isLost = false
 
@@ -114,10 +125,22 @@ package struct VirtualTTY: Sendable {
     /// virtual machine it may be a system call.
     package typealias Clock = @Sendable () -> MonotonicTime
 
-    package init(configuration: PortConfiguration = PortConfiguration(), clock: @escaping Clock) {
+    /// - Parameter unacknowledged: tells how many bytes the socket has sent that its peer has not acknowledged; asked
+    ///   only where that is concerned.
+    package init(
+        configuration: PortConfiguration = PortConfiguration(), clock: @escaping Clock,
+        unacknowledged: @escaping @Sendable () -> Int = { 0 }
+    ) {
         self.configuration = configuration
         self.clock = clock
+        self.unacknowledged = unacknowledged
         serial.line = Int32(bitPattern: configuration.minor)
+    }
+
+    /// The kernel has made the device, with these numbers.
+    package mutating func made(_ device: DeviceNumber) {
+        self.device = device
+        serial.line = Int32(bitPattern: device.minor)
     }
 
     /// Requests that have no answer yet.
@@ -164,10 +187,22 @@ struct OpenFile: Sendable {
 }
 
 struct ParkedOpen: Sendable {
+    enum Wait: Equatable, Sendable {
+        /// For the connection, so long.
+        case link(deadline: MonotonicTime)
+        /// For a close that is still at work (tty_lock).
+        case close
+        /// For carrier (tty_port_block_til_ready): as long as it takes, but only until then where the server reports no
+        /// lines.
+        case carrier(unreportedUntil: MonotonicTime)
+    }
+
     let id: RequestID
     let file: FileID
     let opener: Int32
-    let deadline: MonotonicTime
+    /// O_NONBLOCK: it does not wait for carrier.
+    let nonBlocking: Bool
+    var wait: Wait
 }
 
 struct ParkedRead: Sendable {
@@ -213,7 +248,7 @@ struct ParkedDrain: Sendable {
 struct ParkedSetting: Sendable {
     enum Kind: Sendable {
         case termios
-        case rs485(SerialRS485, previous: SerialRS485)
+        case rs485
     }
 
     let id: RequestID
@@ -248,6 +283,8 @@ struct Closing: Sendable {
     /// The request whose answer shows that the server has taken everything.
     let barrier: ComPortClient.Ticket?
     let deadline: MonotonicTime?
+    /// The port is shut down, and opens that waited for carrier may begin anew then (close_delay).
+    var reopenAt: MonotonicTime?
 }
 
 // Small things every topic uses.

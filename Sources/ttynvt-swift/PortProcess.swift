@@ -88,6 +88,7 @@ final class PortProcess: Sendable {
     private func begin(_ parts: Parts) {
         do {
             let node = try DeviceNode(made: name)
+            parts.port.withTTY { $0.made(DeviceNumber(major: node.major, minor: node.minor)) }
             if geteuid() == 0 {
                 node.give(
                     to: Privileges.user(named: command.owner) ?? 0, group: Privileges.group(named: command.group),

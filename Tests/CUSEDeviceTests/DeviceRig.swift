@@ -21,12 +21,13 @@ struct DeviceRig {
 private struct Failure: Error {}
 
 /// Both sides of a port that is of no more use: the device it belonged to, which holds it, can go.
-private final class Nobody: KernelSide, RemoteSide {
+final class Nobody: KernelSide, RemoteSide {
     func answer(_ id: RequestID, _ answer: Answer, bytes: borrowing Span<UInt8>) {}
     func notifyPoll(_ file: FileID) {}
     func connect() {}
     func disconnect(graceful: Bool) {}
-    func send(_ bytes: borrowing Span<UInt8>) -> Int { 0 }
+    func send(_ bytes: borrowing Span<UInt8>, connection: Int) -> Int { 0 }
+    var unacknowledged: Int { 0 }
     func schedule(_ deadline: MonotonicTime?) {}
 }
 

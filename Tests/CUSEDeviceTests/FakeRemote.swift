@@ -48,7 +48,9 @@ final class FakeRemote: RemoteSide {
 
     func disconnect(graceful: Bool) { change { $0.isDisconnecting = true } }
 
-    func send(_ bytes: borrowing Span<UInt8>) -> Int {
+    var unacknowledged: Int { 0 }
+
+    func send(_ bytes: borrowing Span<UInt8>, connection: Int) -> Int {
         var all: [UInt8] = []
         all.append(contentsOf: bytes, 0..<bytes.count)
         let taken = state.withLock { state -> Int in

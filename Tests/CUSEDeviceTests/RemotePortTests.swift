@@ -2,6 +2,7 @@ import Glibc
 import Platform
 import PortRuntime
 import RFC2217
+import RemotePort
 import SerialLine
 import Simulator
 import SystemPackage
@@ -62,6 +63,35 @@ import VirtualTTY
             rig.kernel.interrupt(open)
             #expect(throws: Errno.interrupted) { _ = try rig.kernel.finishOpen(open) }
         }
+    }
+
+    /// What was taken to be sent on one connection never goes out on another.
+    @Test func bytesForAnotherConnectionStay() throws {
+        var configuration = SimulatorConfiguration()
+        configuration.ports = 1
+        let server = SimulatorServer(configuration)
+        let tcpPort = try server.start()[0]
+        defer { server.stop() }
+        var always = PortConfiguration()
+        always.connect = .always
+        always.logLevel = .error
+        let port = Port(configuration: always) { _, _ in }
+        let remote = try RemotePort([Endpoint(host: "127.0.0.1", port: tcpPort)], port: port, deadAfter: 15)
+        port.attach(kernel: Nobody(), remote: remote)
+        let threads = try remote.start()
+        port.withTTY { $0.start() }
+        for number in 1...3 {
+            #expect(eventually { port.look { $0.link == .up && $0.connection == number } })
+            for other in [0, number - 1, number + 1] where other != number {
+                #expect(remote.send([1, 2, 3].span, connection: other) == 0)
+            }
+            #expect(remote.send([1, 2, 3].span, connection: number) == 3)
+            server.dropClient(port: 0)
+        }
+        port.withTTY { $0.shutDown() }
+        remote.stop()
+        for thread in threads { thread.join() }
+        port.attach(kernel: Nobody(), remote: Nobody())
     }
 
     @Test func theConnectionComesBack() throws {

@@ -139,6 +139,7 @@ class Port(Process):
     def __init__(self, test, server, name, options):
         self.name = name
         self.path = "/dev/" + name
+        self.address = str(server)
         command = [test.binary, "-S", str(server), "-n", name]
         if "-D" not in options:
             command += ["-D", "3"]
@@ -250,14 +251,14 @@ class Test:
         server.far_path = device
         return server
 
-    def ser2net(self, device):
+    def ser2net(self, device, accepter="telnet(rfc2217),tcp", settings="9600n81"):
         self.names += 1
         tcp_port = free_tcp_port()
         configuration = os.path.join(self.directory, "ser2net{}.yaml".format(self.names))
         with open(configuration, "w") as file:
             file.write("connection: &port\n"
-                       "  accepter: telnet(rfc2217),tcp,127.0.0.1,{}\n"
-                       "  connector: serialdev,{},9600n81,local\n".format(tcp_port, device))
+                       "  accepter: {},127.0.0.1,{}\n"
+                       "  connector: serialdev,{},{},local\n".format(accepter, tcp_port, device, settings))
         server = Server(
             self, "ser2net{}".format(self.names), ["ser2net", "-n", "-d", "-u", "-c", configuration])
 
@@ -295,6 +296,11 @@ class Test:
 
     def port(self, server, *options, name=None):
         return Port(self, server, name or self.port_name(), options).wait_ready()
+
+    def null_modem(self, *options):
+        """Two ports that are each other's far end: what goes into one comes out of the other."""
+        server = self.simulator(*options, ports=2, wirings=("null-modem",))
+        return [self.port(address) for address in server.addresses]
 
     def open(self, path, flags=0):
         return os.open(getattr(path, "path", path), os.O_RDWR | os.O_NOCTTY | os.O_CLOEXEC | flags)

@@ -1,5 +1,6 @@
 """stty: it reads back every flag after setting it, and complains of any difference."""
 import re
+import time
 
 from fixture import case
 
@@ -55,12 +56,14 @@ def stty_sets_and_reads_back(t):
         "echoctl echoke intr=^C eof=^D min=1 time=0 line=0 rows=0 columns=0 -ixoff -parenb -cstopb"
     missing = [word for word in fresh.split() if word not in words]
     t.check("a fresh port has the kernel's defaults", not missing, missing)
+    started = time.monotonic()
     for change, expected in SETTINGS:
         status, output = t.run("stty", "-F", path, *change.split())
         t.check("stty " + change, status == 0 and output == "", "status {} {}".format(status, output))
         words = settings(t, path)
         missing = [word for word in expected.split() if word not in words]
         t.check("stty -a after " + change, not missing, "no {} in {}".format(missing, words))
+    t.took("stty: {} settings set and read back".format(len(SETTINGS)), time.monotonic() - started, 0, 60)
 
 
 @case(60)

@@ -122,18 +122,138 @@ import VirtualTTY
         }
     }
 
-    @Test func anOpenEndsAClose() throws {
+    private static let fallAndRise: [ComPortCommand] =
+        [.dtrOff, .rtsOff, .dtrOn, .rtsOn].map { .setControl($0) }
+
+    /// An open has to wait for a close at work, whose lines fall before they rise again; the connection is kept.
+    @Test(arguments: [false, true]) func anOpenMeetsAClose(_ nonBlocking: Bool) throws {
+        try withPort { port in
+            let file = try port.openRaw()
+            let start = port.clock.now
+            _ = port.write(file, [UInt8](repeating: 1, count: 960))
+            let close = port.release(file)
+            let opens = [port.open(nonBlocking: nonBlocking), port.open(nonBlocking: nonBlocking)]
+            #expect(port.outcome(opens[0]) == nil)
+            port.advance(.milliseconds(990))
+            #expect(port.outcome(close) == nil && port.outcome(opens[1]) == nil)
+            #expect(port.server?.port.outputs == [.dtr, .rts])
+            port.advance(.seconds(5))
+            #expect(port.outcome(close) == .done)
+            for open in opens {
+                guard case .opened = port.outcome(open) else { throw BenchError(what: "no open") }
+                #expect(port.milliseconds(open, since: start) == 999)
+            }
+            #expect(port.server?.commands.suffix(4) == Self.fallAndRise[...])
+            #expect(port.server?.data.count == 960)
+            #expect(port.connections == 1 && port.disconnections == [])
+            #expect(port.tty.link == .up)
+        }
+    }
+
+    /// Without HUPCL there is nothing to be seen of it.
+    @Test func anOpenMeetsACloseWithoutHUPCL() throws {
+        try withPort { port in
+            let file = try port.openRaw()
+            try port.change(file) { $0.cflag.remove(.HUPCL) }
+            port.server?.forget()
+            _ = port.write(file, [1])
+            _ = port.release(file)
+            _ = try port.openFile()
+            for command in port.server?.commands ?? [] {
+                #expect(command.answerKind != .dtr && command.answerKind != .rts)
+            }
+        }
+    }
+
+    /// Where the closer has been let go, an open need not wait: the lines fall and rise behind the old output.
+    @Test(arguments: [false, true]) func anOpenMeetsAnInterruptedClose(_ comesFirst: Bool) throws {
+        try withPort { port in
+            let file = try port.openRaw()
+            port.room = 0
+            _ = port.write(file, [UInt8](repeating: 1, count: 960))
+            let close = port.release(file)
+            if !comesFirst { port.interrupt(close) }
+            let open = port.open()
+            if comesFirst { port.interrupt(close) }
+            guard case .opened(let again) = port.outcome(open) else { throw BenchError(what: "no open") }
+            _ = port.write(again, Array("new"))
+            port.room = .max
+            port.settle()
+            port.advance(.seconds(40))
+            let heard = port.server?.heard ?? []
+            #expect(heard.first == .data([UInt8](repeating: 1, count: 960)))
+            #expect(heard.last == .data(Array("new")))
+            #expect(port.server?.commands.suffix(4) == Self.fallAndRise[...])
+            #expect(port.tty.link == .up)
+        }
+    }
+
+    /// An open that waits for a close can be given up; the close goes on.
+    @Test func anOpenGivenUpInAClose() throws {
         try withPort { port in
             let file = try port.openRaw()
             _ = port.write(file, [UInt8](repeating: 1, count: 960))
             let close = port.release(file)
-            let again = try port.openFile()
+            let open = port.open()
+            port.interrupt(open)
+            #expect(port.outcome(open) == .error(.interrupted))
+            #expect(port.outcome(close) == nil)
+            port.advance(.seconds(2))
             #expect(port.outcome(close) == .done)
-            #expect(port.connections == 1)
-            port.advance(.seconds(5))
-            #expect(port.server?.data.count == 960)
-            #expect(port.tty.link == .up)
-            _ = port.release(again)
+            #expect(port.tty.link == .down)
+        }
+    }
+
+    @Test func theConnectionIsLostInACloseThatAnOpenWaitsFor() throws {
+        try withPort { port in
+            let file = try port.openRaw()
+            _ = port.write(file, [UInt8](repeating: 1, count: 960))
+            let close = port.release(file)
+            let open = port.open()
+            port.breakLink()
+            #expect(port.outcome(close) == .done)
+            guard case .opened = port.outcome(open) else { throw BenchError(what: "no open") }
+            #expect(port.connections == 2)
+        }
+    }
+
+    /// A server that answers nothing usable: the socket has to have everything acknowledged.
+    @Test func aCloseWithoutABarrier() throws {
+        try withPort { port in
+            port.profile.unanswered = [1, 11]
+            let file = try port.openRaw()
+            port.socket.unacknowledged = 10
+            let start = port.clock.now
+            _ = port.write(file, [UInt8](repeating: 1, count: 96))
+            let close = port.release(file)
+            port.advance(.milliseconds(500))
+            #expect(port.outcome(close) == nil)
+            port.socket.unacknowledged = 0
+            port.advance(.milliseconds(10))
+            #expect(port.milliseconds(close, since: start).map { $0 <= 510 } == true)
+        }
+    }
+
+    /// A break does not outlive the program that began it, though the connection does.
+    @Test func aBreakEndsWithTheLastClose() throws {
+        for connect in PortConfiguration.ConnectPolicy.allCases {
+            try withPort({
+                $0.linger = .seconds(10)
+                $0.connect = connect
+            }) { port in
+                port.tell { $0.start() }
+                let file = try port.openRaw()
+                let other = try port.openFile()
+                _ = port.ioctl(file, .TIOCSBRK)
+                #expect(port.server?.port.isBreaking == true)
+                _ = port.release(file)
+                #expect(port.server?.port.isBreaking == true)
+                _ = port.release(other)
+                #expect(port.server?.port.isBreaking == false)
+                port.server?.forget()
+                _ = port.release(try port.openFile())
+                #expect(port.server?.commands.contains(.setControl(.breakOff)) == false)
+            }
         }
     }
 

@@ -92,13 +92,13 @@ import VirtualTTY
     /// A server that answers nothing usable: its socket must have acknowledged all, and the line be free.
     @Test func withoutABarrier() throws {
         try draining({ $0.profile.unanswered = [1, 11] }) { port, file, start in
-            port.unacknowledged = 100
+            port.socket.unacknowledged = 100
             _ = port.write(file, [UInt8](repeating: 1, count: 96))
             let drain = port.ioctl(file, .TCSBRK, value: 1)
             port.advance(.milliseconds(500))
             #expect(port.outcome(drain) == nil)
             #expect(port.server?.commands == [])
-            port.unacknowledged = 0
+            port.socket.unacknowledged = 0
             port.advance(.milliseconds(10))
             #expect(port.milliseconds(drain, since: start).map { $0 <= 510 } == true)
         }

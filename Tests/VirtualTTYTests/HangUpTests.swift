@@ -83,6 +83,34 @@ import VirtualTTY
         }
     }
 
+    /// The line is not left breaking.
+    @Test(arguments: [false, true]) func aHangUpInABreak(_ isTimed: Bool) throws {
+        try withPort({ $0.connect = .always }) { port in
+            port.tell { $0.start() }
+            let file = try port.openRaw()
+            let request = isTimed ? port.ioctl(file, .TCSBRK, value: 0) : port.ioctl(file, .TIOCSBRK)
+            #expect(port.server?.port.isBreaking == true)
+            let hangUp = port.call(file, Ioctl.TIOCVHANGUP.rawValue, isAdministrator: true)
+            #expect(port.outcome(hangUp) == .ioctl([]))
+            #expect(port.outcome(request) == (isTimed ? .error(.ioError) : .ioctl([])))
+            #expect(port.server?.port.isBreaking == false)
+            #expect(port.server?.commands.count { $0 == .setControl(.breakOff) } == 1)
+        }
+    }
+
+    /// What has not gone to the socket is dropped (uart_flush_buffer).
+    @Test func outputOfAHungUpPortIsDropped() throws {
+        try withPort({ $0.connect = .always }) { port in
+            port.tell { $0.start() }
+            let file = try port.openRaw()
+            port.room = 0
+            _ = port.write(file, [UInt8](repeating: 0x55, count: 20_000))
+            _ = port.call(file, Ioctl.TIOCVHANGUP.rawValue, isAdministrator: true)
+            port.makeRoom(.max)
+            #expect(port.segments.flatMap(\.self).contains(0x55) == false)
+        }
+    }
+
     @Test func shuttingDown() throws {
         try withPort { port in
             let file = try port.openRaw()

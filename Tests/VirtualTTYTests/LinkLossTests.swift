@@ -167,6 +167,18 @@ import VirtualTTY
         }
     }
 
+    @Test func whatAHangUpLosesIsSaid() throws {
+        try withPort { port in
+            let file = try port.openRaw()
+            port.network = .refuses(.connectionRefused)
+            port.breakLink()
+            _ = port.write(file, [UInt8](repeating: 1, count: 1234))
+            port.advance(.seconds(20))
+            #expect(port.readiness(file) == 0x15D)
+            #expect(port.log.contains { $0.contains("1234 bytes") })
+        }
+    }
+
     /// tcsetattr does not wait for a server that is gone.
     @Test func aSettingDoesNotWait() throws {
         try withPort { port in
@@ -210,6 +222,34 @@ import VirtualTTY
             #expect(port.outcome(request) == .ioctl([]))
             port.advance(.seconds(1))
             #expect(port.server?.port.isBreaking == false)
+        }
+    }
+
+    /// TIOCSBRK's lasts until TIOCCBRK.
+    @Test func aBreakWithoutAnEndComesBack() throws {
+        try withPort { port in
+            let file = try port.openRaw()
+            _ = port.ioctl(file, .TIOCSBRK)
+            port.breakLink()
+            port.advance(.seconds(1))
+            #expect(port.server?.port.isBreaking == true)
+            _ = port.ioctl(file, .TIOCCBRK)
+            #expect(port.server?.port.isBreaking == false)
+            port.breakLink()
+            port.advance(.seconds(1))
+            #expect(port.server?.commands.contains(.setControl(.breakOn)) == false)
+        }
+    }
+
+    /// What the socket had sent and its peer had not acknowledged may be lost as well.
+    @Test func whatThePeerHasNotAcknowledgedIsCounted() throws {
+        try withPort { port in
+            let file = try port.openRaw()
+            port.room = 2
+            _ = port.write(file, Array("hello"))
+            port.socket.unacknowledged = 40
+            port.breakLink()
+            #expect(port.log.contains { $0.contains("up to 43 bytes") })
         }
     }
 

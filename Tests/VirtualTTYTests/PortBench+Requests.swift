@@ -11,15 +11,15 @@ struct BenchError: Error { let what: String }
 
 // What programs do, as the kernel passes it on.
 extension PortBench {
-    func open(isAdministrator: Bool = false) -> RequestID {
+    func open(nonBlocking: Bool = false, isAdministrator: Bool = false) -> RequestID {
         let id = newRequest()
-        tell { $0.open(id) { isAdministrator } }
+        tell { $0.open(id, nonBlocking: nonBlocking) { isAdministrator } }
         return id
     }
 
     /// Opens, and waits up to ten seconds of the bench's time for it.
-    func openFile() throws -> FileID {
-        let id = open()
+    func openFile(nonBlocking: Bool = false) throws -> FileID {
+        let id = open(nonBlocking: nonBlocking)
         if outcome(id) == nil { advance(.seconds(10)) }
         guard case .opened(let file) = outcome(id) else { throw BenchError(what: "no open: \(outcome(id) as Any)") }
         return file
@@ -77,11 +77,17 @@ extension PortBench {
 
     func call(
         _ file: FileID, _ command: UInt32, value: UInt64 = 0, _ argument: [UInt8] = [], outSize: Int = 0,
-        isAdministrator: Bool = false
+        isCompat: Bool = false, isAdministrator: Bool = false
     ) -> RequestID {
+        call(
+            file, IoctlCall(command: command, argument: value, outSize: outSize, isCompat: isCompat), argument,
+            holding: isAdministrator ? [.sysAdmin, .checkpointRestore] : [])
+    }
+
+    /// One pass of an ioctl, by a caller who holds these capabilities.
+    func call(_ file: FileID, _ call: IoctlCall, _ argument: [UInt8], holding: Set<Capability>) -> RequestID {
         let id = newRequest()
-        let call = IoctlCall(command: command, argument: value, outSize: outSize)
-        tell { $0.ioctl(id, file, call, argument: argument.span) { isAdministrator } }
+        tell { $0.ioctl(id, file, call, argument: argument.span) { holding.contains($0) } }
         return id
     }
 

@@ -22,6 +22,12 @@ final class FakeClock: @unchecked Sendable {
     var now = MonotonicTime(nanoseconds: .seconds(1000))
 }
 
+/// What the peer's socket has not acknowledged, and how often that was asked. One thread uses it.
+final class FakeSocket: @unchecked Sendable {
+    var unacknowledged = 0
+    var questions = 0
+}
+
 /// One `VirtualTTY` on the bench: the test plays the kernel, the network and the clock, and every request must be
 /// answered exactly once.
 final class PortBench {
@@ -50,8 +56,7 @@ final class PortBench {
     private var inbound: [(at: MonotonicTime, bytes: [UInt8])] = []
     /// Bytes the socket still takes.
     var room = Int.max
-    /// What the peer's socket has not acknowledged.
-    var unacknowledged = 0
+    let socket = FakeSocket()
     /// Each piece handed to the socket.
     var segments: [[UInt8]] = []
     private(set) var connections = 0
@@ -80,7 +85,11 @@ final class PortBench {
         configuration.logLevel = .info
         configure(&configuration)
         let clock = clock
-        tty = VirtualTTY(configuration: configuration, clock: { clock.now })
+        let socket = socket
+        tty = VirtualTTY(configuration: configuration, clock: { clock.now }) {
+            socket.questions += 1
+            return socket.unacknowledged
+        }
     }
 
     func fail(_ what: String) {
@@ -174,7 +183,7 @@ final class PortBench {
             var player = ServerPlayer(profile, inputs: inputs, now: clock.now)
             prepare(&player)
             server = player
-            tty.connected(to: "bench")
+            tty.connected(to: "bench", connection: connections)
             collect()
         case .refuses(let error): tty.connectFailed(error, "refused")
         case .silent: break
@@ -251,14 +260,11 @@ final class PortBench {
             rounds = next > clock.now ? 0 : rounds + 1
             if rounds > 50 { fail("a deadline that has passed is never met: \(tty.link)") }
             clock.now = max(clock.now, next)
-            if let deadline, deadline <= clock.now { passTime() }
+            if let deadline, deadline <= clock.now { tty.advance() }
             settle()
         }
         clock.now = end
         settle()
     }
 
-    private func passTime() {
-        tty.advance(unacknowledged: tty.wantsUnacknowledged ? unacknowledged : 0)
-    }
 }

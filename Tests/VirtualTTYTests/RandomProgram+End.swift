@@ -16,6 +16,9 @@ extension RandomProgram {
     func end() {
         port.network = .accepts
         port.isMute = false
+        // Who waits for carrier gets in.
+        port.inputs = [.dcd]
+        if port.server != nil { port.far { $0.setLines([.dcd], now: port.clock.now) } }
         port.makeRoom(.max)
         if let file = file() { _ = port.ioctl(file, .TCXONC, value: 1) }
         if port.server != nil { port.far { $0.send(.flowControlResume) } }

@@ -116,7 +116,8 @@ final class RandomProgram {
         let id = port.newRequest()
         opens.insert(id)
         parked.append(id)
-        port.tell { $0.open(id) { true } }
+        let nonBlocking = random.below(4) == 0
+        port.tell { $0.open(id, nonBlocking: nonBlocking) { true } }
     }
 
     func close(_ file: FileID) {
@@ -162,7 +163,11 @@ final class RandomProgram {
         case .TCFLSH where isLossless: break
         // Flow characters would be data that nobody wrote.
         case .TCXONC: parked.append(port.ioctl(file, ioctl, value: random.pick([0, 1, 9])))
-        case .TIOCSSERIAL, .TIOCSRS485, .TIOCMBIS, .TIOCMBIC, .TIOCMSET, .TIOCSWINSZ:
+        case .TIOCVHANGUP where !isLossless:
+            parked.append(port.call(file, ioctl.rawValue, isAdministrator: true))
+        // What is locked, or not local, may lose data.
+        case .TIOCSLCKTRMIOS where isLossless, .TIOCSSOFTCAR where isLossless: break
+        case .TIOCSSERIAL, .TIOCSRS485, .TIOCMBIS, .TIOCMBIC, .TIOCMSET, .TIOCSWINSZ, .TIOCSLCKTRMIOS, .TIOCSSOFTCAR:
             let isAdministrator = random.below(2) == 0
             parked.append(
                 port.ioctl(file, ioctl, random.bytes(ioctl.copies.in), isAdministrator: isAdministrator))
@@ -197,6 +202,8 @@ final class RandomProgram {
             [.CS8], [.CS8, .HUPCL], [.CSTOPB], [.CS8, .CRTSCTS, .PARENB], [.CMSPAR, .CLOCAL],
         ])
         if isLossless || random.below(8) > 0 { termios.cflag.insert(.CREAD) }
+        // Carrier comes and goes.
+        if isLossless { termios.cflag.insert(.CLOCAL) }
         termios.setBaud(random.pick([9600, 115_200, 250_000, 4_000_000, 300, 0]))
         termios[.VMIN] = random.pick([0, 1, 5, 255])
         termios[.VTIME] = random.pick([0, 0, 1, 50])

@@ -110,9 +110,9 @@ import VirtualTTY
             #expect(port.outcome(on) == .ioctl(Self.rs485(0x13, before: 1, after: 2)))
             try #expect(port.get(file, .TIOCGRS485) == Self.rs485(0x13, before: 1, after: 2))
             port.server?.forget()
-            // Delays alone are nothing the server knows of.
-            let same = port.ioctl(file, .TIOCSRS485, Self.rs485(1, before: 3))
-            #expect(port.outcome(same) == .ioctl(Self.rs485(1, before: 3)))
+            // Delays alone are nothing the server knows of; no driver takes more than 100 ms.
+            let same = port.ioctl(file, .TIOCSRS485, Self.rs485(3, before: 3, after: 101))
+            #expect(port.outcome(same) == .ioctl(Self.rs485(3, before: 3, after: 100)))
             #expect(port.server?.commands == [])
             let off = port.ioctl(file, .TIOCSRS485, Self.rs485(0))
             port.advance(.milliseconds(20))
@@ -156,7 +156,7 @@ import VirtualTTY
             port.profile.rs485Off = 101
             let file = try port.openRaw()
             let on = port.ioctl(file, .TIOCSRS485, Self.rs485(1))
-            #expect(port.outcome(on) == .ioctl(Self.rs485(1)))
+            #expect(port.outcome(on) == .ioctl(Self.rs485(3)))
             #expect(port.server?.commands == [.setControl(ControlValue(rawValue: 100))])
         }
     }
@@ -170,8 +170,136 @@ import VirtualTTY
                 #expect(port.outcome(on) == .error(.invalidArgument))
             }
             #expect(port.server?.commands == [])
-            let on = port.ioctl(file, .TIOCSRS485, Self.rs485(0x3F7))
-            #expect(port.outcome(on) == .ioctl(Self.rs485(0x3F7)))
+            let on = port.ioctl(file, .TIOCSRS485, Self.rs485(0x1F3))
+            #expect(port.outcome(on) == .ioctl(Self.rs485(0x1F3)))
+        }
+    }
+
+    /// uart_sanitize_serial_rs485: RTS has one level while sending and the other afterwards, RS422 has none of it, and
+    /// of a mode that is off nothing stays.
+    @Test(
+        arguments: [(0x1, 0x3), (0x7, 0x3), (0x3, 0x3), (0x5, 0x5), (0x11, 0x13), (0x3F7, 0x221), (0x16, 0)]
+            as [(UInt32, UInt32)])
+    func rs485FlagsAsADriverTakesThem(_ flags: UInt32, _ taken: UInt32) throws {
+        try withPort { port in
+            let file = try port.openRaw()
+            let set = port.ioctl(file, .TIOCSRS485, Self.rs485(flags, before: 7))
+            let wanted = taken == 0 ? Self.rs485(0) : Self.rs485(taken, before: 7)
+            #expect(port.outcome(set) == .ioctl(wanted))
+            try #expect(port.get(file, .TIOCGRS485) == wanted)
+        }
+    }
+
+    /// uart_check_rs485_flags: addresses need the address mode, and a flag each.
+    @Test(arguments: [(0x81, 0, 0), (0x101, 0, 0), (0x41, 1, 0), (0x41, 0, 1)] as [(UInt32, UInt8, UInt8)])
+    func rs485AddressesOutOfPlace(_ flags: UInt32, _ receive: UInt8, _ destination: UInt8) throws {
+        try withPort { port in
+            let file = try port.openRaw()
+            var bytes = Self.rs485(flags)
+            bytes[12] = receive
+            bytes[13] = destination
+            let set = port.ioctl(file, .TIOCSRS485, bytes)
+            #expect(port.outcome(set) == .error(.invalidArgument))
+        }
+    }
+
+    /// What one server refuses another may have: a refusal holds for its connection.
+    @Test func rs485RefusedByThisServer() throws {
+        try withPort { port in
+            port.profile.rs485 = .refused
+            let file = try port.openRaw()
+            _ = port.ioctl(file, .TIOCSRS485, Self.rs485(3))
+            port.profile.rs485 = .supported
+            port.breakLink()
+            port.advance(.seconds(1))
+            try #expect(port.get(file, .TIOCGRS485) == Self.rs485(0))
+            let on = port.ioctl(file, .TIOCSRS485, Self.rs485(3))
+            #expect(port.outcome(on) == .ioctl(Self.rs485(3)))
+        }
+    }
+
+    /// A connection that breaks says nothing of RS485.
+    @Test func rs485LostOnTheWay() throws {
+        try withPort { port in
+            let file = try port.openRaw()
+            port.isMute = true
+            let on = port.ioctl(file, .TIOCSRS485, Self.rs485(3))
+            port.isMute = false
+            port.breakLink()
+            #expect(port.outcome(on) == .error(.ioError))
+            try #expect(port.get(file, .TIOCGRS485) == Self.rs485(0))
+            // Not known to have the mode, and nobody there to be asked.
+            let asked = port.ioctl(file, .TIOCSRS485, Self.rs485(3))
+            #expect(port.outcome(asked) == .error(.ioError))
+            port.advance(.seconds(1))
+            // The server may have done it: it is told what holds.
+            #expect(port.server?.commands.contains(.setControl(ControlValue(rawValue: 21))) == true)
+            let again = port.ioctl(file, .TIOCSRS485, Self.rs485(3))
+            #expect(port.outcome(again) == .ioctl(Self.rs485(3)))
+        }
+    }
+
+    /// A server that is known to have the mode is told of it when it is back.
+    @Test func rs485WhileTheConnectionIsLost() throws {
+        try withPort { port in
+            let file = try port.openRaw()
+            _ = port.ioctl(file, .TIOCSRS485, Self.rs485(3))
+            for on in [false, true] {
+                port.breakLink()
+                let set = port.ioctl(file, .TIOCSRS485, Self.rs485(on ? 3 : 0))
+                #expect(port.outcome(set) == .ioctl(Self.rs485(on ? 3 : 0)))
+                port.advance(.seconds(1))
+                #expect(port.server?.commands.contains(.setControl(ControlValue(rawValue: on ? 20 : 21))) == true)
+                try #expect(port.get(file, .TIOCGRS485) == Self.rs485(on ? 3 : 0))
+            }
+        }
+    }
+
+    /// A signal ends the wait, not what was asked for.
+    @Test func rs485Interrupted() throws {
+        try withPort { port in
+            let file = try port.openRaw()
+            port.delay = .milliseconds(20)
+            let on = port.ioctl(file, .TIOCSRS485, Self.rs485(3))
+            port.interrupt(on)
+            #expect(port.outcome(on) == .error(.interrupted))
+            port.advance(.milliseconds(20))
+            try #expect(port.get(file, .TIOCGRS485) == Self.rs485(3))
+            port.breakLink()
+            port.advance(.seconds(1))
+            #expect(port.server?.port.isRS485 == true)
+        }
+    }
+
+    /// A server that has lost the mode while away no longer holds it.
+    @Test func rs485RefusedWhenToldAnew() throws {
+        try withPort { port in
+            let file = try port.openRaw()
+            _ = port.ioctl(file, .TIOCSRS485, Self.rs485(3))
+            port.profile.rs485 = .refused
+            port.breakLink()
+            port.advance(.seconds(1))
+            let get = port.ioctl(file, .TIOCGRS485, [])
+            #expect(port.outcome(get) == .error(.inappropriateIOCTLForDevice))
+            port.profile.rs485 = .supported
+            port.breakLink()
+            port.advance(.seconds(1))
+            try #expect(port.get(file, .TIOCGRS485) == Self.rs485(0))
+        }
+    }
+
+    /// A request that could not even be sent says nothing of the server.
+    @Test func rs485BehindAFullSocket() throws {
+        try withPort { port in
+            let file = try port.openRaw()
+            port.room = 0
+            _ = port.write(file, [UInt8](repeating: 1, count: 18_000))
+            let on = port.ioctl(file, .TIOCSRS485, Self.rs485(3))
+            port.advance(.seconds(2))
+            #expect(port.outcome(on) == .error(.ioError))
+            port.makeRoom(.max)
+            port.advance(.seconds(20))
+            try #expect(port.get(file, .TIOCGRS485) == Self.rs485(3))
         }
     }
 

@@ -87,10 +87,13 @@ enum FusePayload {
     }
 
     /// struct fuse_ioctl_in, and what was copied in.
-    static func ioctl(_ fh: UInt64, _ command: UInt32, _ argument: UInt64, _ data: [UInt8], outSize: Int) -> [UInt8] {
+    static func ioctl(
+        _ fh: UInt64, _ command: UInt32, _ argument: UInt64, _ data: [UInt8], outSize: Int, isCompat: Bool = false
+    ) -> [UInt8] {
         var bytes: [UInt8] = []
         bytes.append(number: fh)
-        bytes.append(number: UInt32(2))  // flags: FUSE_IOCTL_UNRESTRICTED
+        // flags: FUSE_IOCTL_UNRESTRICTED; of a 32-bit program's FUSE_IOCTL_COMPAT and FUSE_IOCTL_32BIT too
+        bytes.append(number: UInt32(isCompat ? 2 | 1 | 8 : 2))
         bytes.append(number: command)
         bytes.append(number: argument)
         bytes.append(number: UInt32(data.count))

@@ -18,7 +18,9 @@ extension KernelStub {
     /// CUSE_INIT.
     func initialize() -> FuseReply { wait(start(.cuseInit, FusePayload.cuseInit)) }
 
-    func startOpen() -> UInt64 { start(.open, FusePayload.open(flags: UInt32(O_RDWR))) }
+    func startOpen(nonBlocking: Bool = false) -> UInt64 {
+        start(.open, FusePayload.open(flags: UInt32(O_RDWR | (nonBlocking ? O_NONBLOCK : 0))))
+    }
 
     /// What an open was answered with.
     func finishOpen(_ unique: UInt64) throws(Errno) -> File {
@@ -29,7 +31,7 @@ extension KernelStub {
         return File(fh: reply.payload.number(at: 0))
     }
 
-    func open() throws(Errno) -> File { try finishOpen(startOpen()) }
+    func open(nonBlocking: Bool = false) throws(Errno) -> File { try finishOpen(startOpen(nonBlocking: nonBlocking)) }
 
     func close(_ file: File) {
         let reply = wait(start(.release, FusePayload.release(file.fh, flags: file.flags)))
@@ -102,22 +104,23 @@ extension KernelStub {
     private static let mostStretches = 256
 
     func startIoctl(
-        _ file: File, _ command: UInt32, _ argument: UInt64, _ data: [UInt8] = [], outSize: Int = 0
+        _ file: File, _ command: UInt32, _ argument: UInt64, _ data: [UInt8] = [], outSize: Int = 0,
+        isCompat: Bool = false
     ) -> UInt64 {
-        start(.ioctl, FusePayload.ioctl(file.fh, command, argument, data, outSize: outSize))
+        start(.ioctl, FusePayload.ioctl(file.fh, command, argument, data, outSize: outSize, isCompat: isCompat))
     }
 
     /// ioctl(2), with all passes the device asks for, as fuse_do_ioctl makes them.
     /// - Returns: the result, and how many passes it took.
     @discardableResult
     func ioctl(
-        _ file: File, _ command: UInt32, _ argument: UInt64, _ memory: inout UserMemory
+        _ file: File, _ command: UInt32, _ argument: UInt64, _ memory: inout UserMemory, isCompat: Bool = false
     ) -> (error: Errno?, passes: Int) {
         var data: [UInt8] = []
         var copyOut: [(address: UInt64, count: Int)] = []
         for pass in 1...4 {
             let outSize = copyOut.reduce(0) { $0 + $1.count }
-            let reply = wait(startIoctl(file, command, argument, data, outSize: outSize))
+            let reply = wait(startIoctl(file, command, argument, data, outSize: outSize, isCompat: isCompat))
             if reply.error != 0 {
                 return (Errno(rawValue: reply.error == -ENOSYS ? ENOTTY : -reply.error), pass)
             }
