@@ -161,7 +161,9 @@ extension VirtualTTY {
         }
         // Without INPCK there is nothing to put in the place of a byte that is missing.
         guard flag == .breakCondition || discipline.termios.iflag.contains(.INPCK) else { return }
-        guard liveFiles > 0 || !opens.isEmpty, purge == nil, discipline.termios.cflag.contains(.CREAD) else { return }
+        guard liveFiles > 0 || !opens.isEmpty, closing == nil, purge == nil, !isBeforeOpening,
+            discipline.termios.cflag.contains(.CREAD)
+        else { return }
         var output = makeOutput()
         receive(0, flag, to: &output)
         put(&output)
