@@ -41,10 +41,15 @@ let package = Package(
 
         // I/O.
         .target(name: "Platform", dependencies: ["CLinux", "SerialLine", system], swiftSettings: common),
-        .target(name: "PortRuntime", dependencies: ["Platform", "SerialLine", "VirtualTTY"], swiftSettings: common),
+        .target(
+            name: "PortRuntime", dependencies: ["Platform", "SerialLine", "VirtualTTY", system], swiftSettings: common),
         .target(
             name: "CUSEDevice",
             dependencies: ["CCUSE", "Platform", "PortRuntime", "RFC2217", "SerialLine", "VirtualTTY", system],
+            swiftSettings: common),
+        .target(
+            name: "KernelDiscipline",
+            dependencies: ["CLinux", "Platform", "PortRuntime", "SerialLine", "VirtualTTY", system],
             swiftSettings: common),
         .target(
             name: "RemotePort",
@@ -72,8 +77,9 @@ let package = Package(
         .executableTarget(
             name: "ttynvt-swift",
             dependencies: [
-                "CUSEDevice", "Discovery", "Logs", "Platform", "PortControl", "PortPlan", "PortRuntime", "RFC2217",
-                "RemotePort", "SerialLine", "Simulator", "Supervisor", "SystemBus", "VirtualTTY", system,
+                "CUSEDevice", "Discovery", "KernelDiscipline", "Logs", "Platform", "PortControl", "PortPlan",
+                "PortRuntime", "RFC2217", "RemotePort", "SerialLine", "Simulator", "Supervisor", "SystemBus",
+                "VirtualTTY", system,
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Logging", package: "swift-log"),
             ],
@@ -85,8 +91,8 @@ let package = Package(
         .testTarget(
             name: "CUSEDeviceTests",
             dependencies: [
-                "CUSEDevice", "LineDiscipline", "Platform", "PortRuntime", "RFC2217", "RemotePort", "SerialLine",
-                "Simulator", "TestSupport", "VirtualTTY", system,
+                "CUSEDevice", "KernelDiscipline", "LineDiscipline", "Platform", "PortRuntime", "RFC2217", "RemotePort",
+                "SerialLine", "Simulator", "TestSupport", "VirtualTTY", system,
             ],
             swiftSettings: common),
         .testTarget(

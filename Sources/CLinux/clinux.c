@@ -3,6 +3,10 @@
 #include <asm/ioctls.h>
 #include <asm/termbits.h>
 #include <asm/termios.h>
+#include <linux/capability.h>
+#include <linux/gsmmux.h>
+#include <linux/if_slip.h>
+#include <linux/ppp-ioctl.h>
 #include <stddef.h>
 #include <sys/prctl.h>
 
@@ -26,6 +30,8 @@ int clinux_ioctl_value(int fd, unsigned long request, unsigned long value) { ret
 int clinux_ioctl_pointer(int fd, unsigned long request, void *argument) { return ioctl(fd, request, argument); }
 
 int clinux_no_new_privileges(void) { return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0); }
+
+int clinux_keep_capabilities(void) { return prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0); }
 
 void clinux_name_thread(const char *name) { prctl(PR_SET_NAME, name); }
 
@@ -61,7 +67,14 @@ static const struct clinux_constant constants[] = {
     CONSTANT(B576000), CONSTANT(B921600), CONSTANT(B1000000), CONSTANT(B1152000), CONSTANT(B1500000),
     CONSTANT(B2000000), CONSTANT(B2500000), CONSTANT(B3000000), CONSTANT(B3500000), CONSTANT(B4000000),
     CONSTANT(TIOCM_DTR), CONSTANT(TIOCM_RTS), CONSTANT(TIOCM_CTS), CONSTANT(TIOCM_CAR), CONSTANT(TIOCM_RNG),
-    CONSTANT(TIOCM_DSR), {"struct termio", sizeof(struct termio)}, {"struct winsize", sizeof(struct winsize)},
+    CONSTANT(TIOCM_DSR), CONSTANT(PPPIOCGCHAN), CONSTANT(PPPIOCGUNIT), CONSTANT(PPPIOCGFLAGS),
+    CONSTANT(PPPIOCSFLAGS), CONSTANT(PPPIOCGASYNCMAP), CONSTANT(PPPIOCSASYNCMAP), CONSTANT(PPPIOCGRASYNCMAP),
+    CONSTANT(PPPIOCSRASYNCMAP), CONSTANT(PPPIOCGMRU), CONSTANT(PPPIOCSMRU), CONSTANT(PPPIOCGXASYNCMAP),
+    CONSTANT(PPPIOCSXASYNCMAP), CONSTANT(SIOCGIFNAME), CONSTANT(SIOCSIFHWADDR), CONSTANT(SIOCGIFENCAP),
+    CONSTANT(SIOCSIFENCAP), CONSTANT(SIOCSKEEPALIVE), CONSTANT(SIOCGKEEPALIVE), CONSTANT(SIOCSOUTFILL),
+    CONSTANT(SIOCGOUTFILL), CONSTANT(SIOCSLEASE), CONSTANT(SIOCGLEASE), CONSTANT(GSMIOC_GETCONF),
+    CONSTANT(GSMIOC_SETCONF), CONSTANT(GSMIOC_ENABLE_NET), CONSTANT(GSMIOC_DISABLE_NET), CONSTANT(GSMIOC_GETFIRST),
+    CONSTANT(IFNAMSIZ), CONSTANT(CAP_NET_ADMIN), CONSTANT(CAP_SYS_ADMIN), {"struct termio", sizeof(struct termio)}, {"struct winsize", sizeof(struct winsize)},
     {"struct termios", sizeof(struct termios)}, {"struct termios2", sizeof(struct termios2)},
     {"struct serial_struct", sizeof(struct serial_struct)},
     {"struct serial_icounter_struct", sizeof(struct serial_icounter_struct)},

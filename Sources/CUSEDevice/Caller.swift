@@ -9,15 +9,20 @@ struct Caller {
     /// Its thread, in this process's pid namespace; 0 where it cannot be seen.
     let thread: Int32
 
-    /// CAP_SYS_ADMIN and CAP_CHECKPOINT_RESTORE (<linux/capability.h>).
+    /// CAP_SYS_ADMIN, CAP_NET_ADMIN and CAP_CHECKPOINT_RESTORE (<linux/capability.h>).
     private static let capSysAdmin: UInt64 = 1 << 21
+    private static let capNetAdmin: UInt64 = 1 << 12
     private static let capCheckpointRestore: UInt64 = 1 << 40
 
-    /// Has it this capability? FUSE does not say, so its /proc entry is asked; where that cannot be read, root counts.
+    /// Has it this capability? FUSE does not say, so its /proc entry is asked; where that cannot be read, root counts, but for
+    /// CAP_NET_ADMIN: what that allows is done here, in the caller's name.
     func holds(_ capability: Capability) -> Bool {
-        guard thread > 0, let capabilities = Self.effectiveCapabilities(thread) else { return uid == 0 }
+        guard thread > 0, let capabilities = Self.effectiveCapabilities(thread) else {
+            return uid == 0 && capability != .netAdmin
+        }
         return switch capability {
         case .sysAdmin: capabilities & Self.capSysAdmin != 0
+        case .netAdmin: capabilities & Self.capNetAdmin != 0
         case .checkpointRestore: capabilities & (Self.capSysAdmin | Self.capCheckpointRestore) != 0
         }
     }

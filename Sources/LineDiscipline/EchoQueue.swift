@@ -32,6 +32,8 @@ struct EchoQueue: Sendable {
     /// Is nothing in it?
     var isEmpty: Bool { head == tail }
     var isCommitted: Bool { commit == head }
+    /// Is there hardly room for what shows one more character erased?
+    var isNearlyFull: Bool { head - tail > InputQueue.size - 16 }
 
     mutating func removeAll() {
         head = 0

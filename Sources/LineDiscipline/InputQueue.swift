@@ -27,9 +27,19 @@ struct InputQueue: Sendable {
     /// A place in the ring. Some of the kernel's comparisons are of places, not of positions: a full ring looks empty.
     static func place(_ position: Int) -> Int { position & (size - 1) }
 
+    /// Appends a byte; in a full ring it takes the last one's place. (The kernel counts on, past the ring, where PARMRK
+    /// makes several bytes of one in a line that is too long.)
     mutating func put(_ byte: UInt8) {
+        if count == Self.size { head -= 1 }
         storage[Self.place(head)] = byte
         head += 1
+    }
+
+    /// Takes away the last byte. (The kernel leaves it to be read all the same, where reads are not by lines, and then
+    /// counts one byte less than none.)
+    mutating func dropLast() {
+        head -= 1
+        commitHead = min(commitHead, head)
     }
 
     /// Appends bytes as they are; there must be room.
@@ -44,8 +54,8 @@ struct InputQueue: Sendable {
 
     /// Ends a line with this byte.
     mutating func putLineEnd(_ byte: UInt8) {
-        markLineEnd(at: head)
         put(byte)
+        markLineEnd(at: head - 1)
         canonHead = head
     }
 

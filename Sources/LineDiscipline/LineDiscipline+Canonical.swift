@@ -55,7 +55,7 @@ extension LineDiscipline {
         var position = input.canonHead
         while InputQueue.place(position) != InputQueue.place(input.head) {
             echoCharacter(input[position])
-            commitEchoes(to: &output)
+            keepRoomForEchoes(to: &output)
             position += 1
         }
     }
@@ -99,16 +99,14 @@ extension LineDiscipline {
             }
             let end = input.head
             input.head = start
-            if termios.lflag.contains(.ECHO) {
-                echoErased(start..<end, kind)
-                commitEchoes(to: &output)
-            }
+            if termios.lflag.contains(.ECHO) { echoErased(start..<end, kind, to: &output) }
             if kind == .character { return }
         }
     }
 
     /// Shows that the character that stood there is gone.
-    private mutating func echoErased(_ range: Range<Int>, _ kind: Erasure) {
+    private mutating func echoErased(_ range: Range<Int>, _ kind: Erasure, to output: inout OutputBuffer) {
+        keepRoomForEchoes(to: &output)
         let first = input[range.lowerBound]
         let showsControls = termios.lflag.contains(.ECHOCTL)
         if termios.lflag.contains(.ECHOPRT) {
@@ -120,6 +118,7 @@ extension LineDiscipline {
             for position in range.dropFirst() {
                 echo.addPlain(input[position])
                 echo.add(.moveBackColumn)
+                keepRoomForEchoes(to: &output)
             }
         } else if kind == .character && !termios.lflag.contains(.ECHOE) {
             echoCharacter(termios[.VERASE])

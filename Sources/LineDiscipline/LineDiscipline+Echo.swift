@@ -49,6 +49,12 @@ extension LineDiscipline {
         if echo.commitBlocks() { handOnEchoes(to: &output) }
     }
 
+    /// One byte received may echo as more than the queue holds: what is in it goes out before it overflows. (The kernel
+    /// overwrites it.)
+    mutating func keepRoomForEchoes(to output: inout OutputBuffer) {
+        if echo.isNearlyFull { processEchoes(to: &output) }
+    }
+
     /// Hands on the echoes that wait, as far as there is room (process_echoes): before a write, and once output goes
     /// again.
     package mutating func processEchoes(to output: inout OutputBuffer) {

@@ -64,7 +64,7 @@ extension LineDiscipline {
         room -= 1
         if room > 0 { return (room, false) }
         let overflows = termios.lflag.contains(.ICANON) && input.canonHead == input.tail
-        if overflows && room < 0 { input.head -= 1 }
+        if overflows && room < 0 { input.dropLast() }
         return (overflows ? 1 : 0, overflows)
     }
 

@@ -42,6 +42,15 @@ package struct PortOption: Equatable, Sendable {
         self.key = key
         self.value = value
     }
+
+    /// Those that are given or not, and have no value on a command line: yes or no in a file.
+    package static let flags: Set<String> = ["kernel-ldisc"]
+
+    /// On the `port` command's line.
+    package var arguments: [String] {
+        if Self.flags.contains(key) { return value == "yes" ? ["--\(key)"] : [] }
+        return ["--\(key)=\(value)"]
+    }
 }
 
 /// `[port NAME]`: what holds for one port, or for all that a pattern covers.

@@ -21,7 +21,7 @@ package struct PortSpec: Equatable, Sendable {
         self.init(
             name: name, servers: servers,
             options: ["--supervised=\(origin.rawValue)", "-n", "\(name)", "-M", "\(major)", "-m", "\(minor)"]
-                + options.map { "--\($0.key)=\($0.value)" })
+                + options.flatMap(\.arguments))
     }
 
     /// Why a port is there. Its option tells a supervisor's ports from those that somebody started by hand, and the next

@@ -1,5 +1,6 @@
 import Platform
 import SerialLine
+import SystemPackage
 import VirtualTTY
 
 /// What carries a port's answers to the kernel. Called by any of the port's threads, without its lock.
@@ -22,6 +23,17 @@ package protocol RemoteSide: AnyObject, Sendable {
     var unacknowledged: Int { get }
     /// The port's `advance` is to be called then; nil for no time. Called under the port's lock.
     func schedule(_ deadline: MonotonicTime?)
+}
+
+/// What holds the pseudo-terminal on which one of the kernel's line disciplines sits. Called by any of the port's
+/// threads, without its lock; must not block.
+package protocol DisciplineSide: AnyObject, Sendable {
+    /// Does this behind all asked for before; `disciplineAnswered` follows.
+    func call(_ id: RequestID, _ call: DisciplineCall)
+    /// There are bytes for the discipline, or there is room for its own.
+    func feed()
+    /// Gives the pseudo-terminal up; `disciplineWithdrawn` follows.
+    func withdraw(discardingRest: Bool)
 }
 
 /// Who wants to know how the port fares. Called by any of the port's threads, without its lock; must not block.
@@ -68,6 +80,7 @@ package final class Port: Sendable {
     private let log: @Sendable (LogLevel, String) -> Void
     // Written once, by `attach`, before any thread but the first knows the port; only read afterwards.
     nonisolated(unsafe) private var kernel: (any KernelSide)?
+    nonisolated(unsafe) private var discipline: (any DisciplineSide)?
     private let remoteHolder = RemoteHolder()
     nonisolated(unsafe) private var observer: (any PortObserver)?
 
@@ -90,7 +103,12 @@ package final class Port: Sendable {
     }
 
     /// Connects the two sides; to be done once, before any request or connection.
-    package func attach(kernel: any KernelSide, remote: any RemoteSide, observer: (any PortObserver)? = nil) {
+    /// - Parameter discipline: nil where the kernel's line disciplines are not to be had.
+    package func attach(
+        kernel: any KernelSide, remote: any RemoteSide, discipline: (any DisciplineSide)? = nil,
+        observer: (any PortObserver)? = nil
+    ) {
+        self.discipline = discipline
         self.kernel = kernel
         remoteHolder.remote = remote
         self.observer = observer
@@ -196,6 +214,19 @@ package final class Port: Sendable {
             case .connect: remote?.connect()
             case .disconnect(let graceful): remote?.disconnect(graceful: graceful)
             case .log(let level, let text): log(level, text)
+            case .callDiscipline(let id, let call):
+                guard let discipline else {
+                    withTTY { $0.disciplineAnswered(id, .failed(.invalidArgument, reason: nil)) }
+                    continue
+                }
+                discipline.call(id, call)
+            case .feedDiscipline: discipline?.feed()
+            case .withdrawDiscipline(let discardingRest):
+                guard let discipline else {
+                    withTTY { $0.disciplineWithdrawn() }
+                    continue
+                }
+                discipline.withdraw(discardingRest: discardingRest)
             case .changed: observer?.portChanged()
             case .end: observer?.portRetired()
             }

@@ -50,6 +50,12 @@ struct Backlog: Sendable {
         }
     }
 
+    /// Hands everything over.
+    mutating func takeAll() -> [UInt8] {
+        defer { removeAll() }
+        return Array(bytes[head...])
+    }
+
     private mutating func consumed(_ taken: Int) {
         head += taken
         guard isEmpty || head > Self.resumeLimit else { return }

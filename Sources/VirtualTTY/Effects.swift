@@ -50,6 +50,13 @@ package enum Effect: Equatable, Sendable {
     case connect
     /// End the connection, after what is unsent (graceful) or at once; `disconnected` is to follow.
     case disconnect(graceful: Bool)
+    /// Have the lent discipline do this; `disciplineAnswered` is to follow.
+    case callDiscipline(RequestID, DisciplineCall)
+    /// There are received bytes for the lent discipline, or there is room for what it transmits.
+    case feedDiscipline
+    /// Give the pseudo-terminal up, where there is one, after what the discipline has transmitted (unless that is
+    /// discarded); `disciplineWithdrawn` is to follow.
+    case withdrawDiscipline(discardingRest: Bool)
     /// What people are told about the port has changed: `PortState`.
     case changed
     /// The port has retired: its process is to end.

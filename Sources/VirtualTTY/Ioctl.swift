@@ -29,6 +29,7 @@ package enum Ioctl: UInt32, Sendable, CaseIterable {
     case FIONREAD = 0x541B
     case TIOCGSERIAL = 0x541E
     case TIOCSSERIAL = 0x541F
+    case TIOCSETD = 0x5423
     case TIOCGETD = 0x5424
     case TCSBRKP = 0x5425
     case TIOCSBRK = 0x5427
@@ -61,7 +62,7 @@ package enum Ioctl: UInt32, Sendable, CaseIterable {
         case .TIOCGWINSZ: (0, 8)
         case .TIOCSWINSZ: (8, 0)
         case .TIOCOUTQ, .FIONREAD, .TIOCMGET, .TIOCGETD, .TIOCGEXCL, .TIOCGSOFTCAR, .TIOCGDEV, .TIOCSERGETLSR: (0, 4)
-        case .TIOCMBIS, .TIOCMBIC, .TIOCMSET, .TIOCSSOFTCAR: (4, 0)
+        case .TIOCMBIS, .TIOCMBIC, .TIOCMSET, .TIOCSSOFTCAR, .TIOCSETD: (4, 0)
         case .TIOCSTI: (1, 0)
         case .TIOCGSERIAL: (0, SerialStruct.size)
         case .TIOCSSERIAL: (SerialStruct.size, 0)
@@ -87,6 +88,7 @@ package enum Ioctl: UInt32, Sendable, CaseIterable {
 /// What a caller may be asked to hold (capabilities(7)).
 package enum Capability: Sendable {
     case sysAdmin
+    case netAdmin
     /// CAP_CHECKPOINT_RESTORE, for which CAP_SYS_ADMIN stands too.
     case checkpointRestore
 }

@@ -29,6 +29,8 @@ package struct PortConfiguration: Sendable {
     /// SET-CONTROL values of the vendor's RS485 half-duplex extension. The defaults are a guess.
     package var rs485On: UInt8 = 20
     package var rs485Off: UInt8 = 21
+    /// The process can lend the line to disciplines for which the kernel wants CAP_NET_ADMIN.
+    package var keepsNetworkAdministration = false
     /// Log lines louder than this are not made.
     package var logLevel = LogLevel.notice
     /// Device numbers, for TIOCGSERIAL.

@@ -18,6 +18,7 @@ extension VirtualTTY {
         }
         closing = Closing(
             id: id, barrier: sendBarrier(), deadline: serial.closingWaitNanoseconds.map { now + $0 })
+        takeBack(discardingRest: false)
         flushInput()
         progressClosing()
     }
@@ -31,7 +32,7 @@ extension VirtualTTY {
     private func parkedRequests(of file: FileID) -> [RequestID] {
         reads.filter { $0.file == file }.map(\.id) + writes.filter { $0.file == file }.map(\.id)
             + drains.filter { $0.file == file }.map(\.id) + settings.filter { $0.file == file }.map(\.id)
-            + modemWaits.filter { $0.file == file }.map(\.id)
+            + modemWaits.filter { $0.file == file }.map(\.id) + lent.calls.filter { $0.file == file }.map(\.id)
             + (timedBreak?.file == file ? [timedBreak?.id].compactMap(\.self) : [])
     }
 
@@ -42,8 +43,10 @@ extension VirtualTTY {
             if reopenAt <= now { endClosing() }
             return
         }
-        let isOver = closing.deadline.map { $0 <= now } ?? false
-        guard !isLinkUp || isOver || isDrained(closing) else { return }
+        let isOver = !isLinkUp || closing.deadline.map { $0 <= now } ?? false
+        guard isOver || isDrained(closing) else { return }
+        // The discipline is gone when close(2) returns; it is told to hurry where nobody takes its output.
+        if lent.isReturning { return isOver ? takeBack(discardingRest: true) : () }
         finishClosing()
     }
 
@@ -120,6 +123,7 @@ extension VirtualTTY {
         if liveFiles > 0 { log(.notice, "hung up: \(why)") }
         let late = queue.count + (keepsWire ? 0 : wire.dataCount)
         if late > 0 { fault(.warning, "hung up with \(late) bytes unsent: they are lost") }
+        hangUpDiscipline()
         files.updateAll { $0.isDead = true }
         needsReview = true
         for read in reads { answerCollected(read) }
@@ -185,6 +189,8 @@ extension VirtualTTY {
         } else if let index = modemWaits.firstIndex(where: { $0.id == id }) {
             modemWaits.remove(at: index)
             fail(id, .interrupted)
+        } else if lent.calls.contains(where: { $0.id == id }) {
+            interruptDisciplineCall(id)
         } else if timedBreak?.id == id {
             endTimedBreak()
             fail(id, .interrupted)

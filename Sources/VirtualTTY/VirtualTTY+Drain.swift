@@ -73,6 +73,8 @@ extension VirtualTTY {
         case .timedBreak(let nanoseconds):
             setBreak(true)
             timedBreak = TimedBreak(id: drain.id, file: drain.file, until: now + nanoseconds)
+        case .setDiscipline(let number, let asNetworkAdministrator):
+            setDiscipline(drain.id, drain.file, number, asNetworkAdministrator: asNetworkAdministrator)
         }
     }
 

@@ -16,6 +16,9 @@ extension VirtualTTY {
             // hung_up_tty_ioctl
             return fail(id, call.command == Self.TIOCSPGRP ? .notTTY : .ioError)
         }
+        if ioctlOfDiscipline(id, file, call, argument: argument, isNetworkAdministrator: { holds(.netAdmin) }) {
+            return
+        }
         guard let ioctl = Ioctl(rawValue: call.command) else { return fail(id, .notTTY) }
         if let error = refusal(of: ioctl, holds) { return fail(id, error) }
         let copies = call.isCompat ? ioctl.compatCopies : ioctl.copies
@@ -44,7 +47,10 @@ extension VirtualTTY {
         case .TIOCEXCL: setExclusive(id, true)
         case .TIOCNXCL: setExclusive(id, false)
         case .TIOCGEXCL: answerNumber(id, exclusive ? 1 : 0)
-        case .TIOCGETD: answerNumber(id, 0)
+        case .TIOCGETD: answerNumber(id, UInt32(bitPattern: lent.number))
+        case .TIOCSETD:
+            let number = Int32(bitPattern: argument.littleEndian32(at: 0))
+            drain(id, file, .setDiscipline(number, asNetworkAdministrator: holds(.netAdmin)))
         case .TIOCGWINSZ: answerIoctl(id, windowSize)
         case .TIOCSWINSZ:
             windowSize.removeAll(keepingCapacity: true)

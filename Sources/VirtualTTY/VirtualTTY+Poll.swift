@@ -38,6 +38,8 @@ extension VirtualTTY {
         if file.isDead {
             return Self.POLLIN | Self.POLLOUT | Self.POLLERR | Self.POLLHUP | Self.POLLRDNORM | Self.POLLWRNORM
         }
+        // The kernel's network disciplines are never ready (tty_poll, ppp_asynctty_poll).
+        if lent.isLent { return 0 }
         var ready: UInt32 = 0
         if discipline.isReadable { ready |= Self.POLLIN | Self.POLLRDNORM }
         if untransmitted < Self.wakeupCount && writes.isEmpty { ready |= Self.POLLOUT | Self.POLLWRNORM }

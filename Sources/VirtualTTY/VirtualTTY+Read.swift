@@ -14,6 +14,7 @@ extension VirtualTTY {
         beginEvent()
         guard let open = files[file], !open.isDead else { return answer(id, .data(0..<0)) }
         if count == 0 { return answer(id, .data(0..<0)) }
+        if lent.isLent { return readFromDiscipline(id, file, count) }
         // Only one reader runs at a time (n_tty's atomic_read_lock).
         if nonBlocking && !reads.isEmpty { return fail(id, .resourceTemporarilyUnavailable) }
         let read = ParkedRead(id: id, file: file, limit: min(count, Self.longestRead), timing: discipline.readTiming)
@@ -94,6 +95,7 @@ extension VirtualTTY {
     mutating func receiveData(_ bytes: borrowing Span<UInt8>, _ range: Range<Int>) {
         counters.received &+= UInt64(range.count)
         guard purge == nil, !isBeforeOpening, discipline.termios.cflag.contains(.CREAD) else { return }
+        if lent.isLent { return receiveForDiscipline(bytes, range) }
         var output = makeOutput()
         var start = range.lowerBound
         if closing != nil || (liveFiles == 0 && opens.isEmpty) {
@@ -134,7 +136,7 @@ extension VirtualTTY {
     }
 
     /// Asks the far end's peer to stop, and later to go on, where the far end cannot do it itself (uart_throttle).
-    private mutating func throttle() {
+    mutating func throttle() {
         if !isThrottled && !backlog.isEmpty && discipline.termios.throttlesHere {
             isThrottled = true
             sendFlowCharacter(.VSTOP)
@@ -149,7 +151,8 @@ extension VirtualTTY {
     mutating func receive(_ state: LineState) {
         counters.count(state)
         let isWrong = state.contains(.parity) || state.contains(.framing)
-        guard state.contains(.breakDetected) || isWrong else { return }
+        // The kernel's disciplines get the bytes that came well; what they make of the others is to be done without.
+        guard state.contains(.breakDetected) || isWrong, !lent.isLent else { return }
         let flag: ReceiveFlag =
             state.contains(.breakDetected) ? .breakCondition : state.contains(.parity) ? .parity : .frame
         if state.contains(.dataReady) {
@@ -158,7 +161,9 @@ extension VirtualTTY {
         }
         // Without INPCK there is nothing to put in the place of a byte that is missing.
         guard flag == .breakCondition || discipline.termios.iflag.contains(.INPCK) else { return }
-        guard liveFiles > 0 || !opens.isEmpty, purge == nil, discipline.termios.cflag.contains(.CREAD) else { return }
+        guard liveFiles > 0 || !opens.isEmpty, closing == nil, purge == nil, !isBeforeOpening,
+            discipline.termios.cflag.contains(.CREAD)
+        else { return }
         var output = makeOutput()
         receive(0, flag, to: &output)
         put(&output)
@@ -181,6 +186,7 @@ extension VirtualTTY {
     mutating func flushInput() {
         discipline.flushInput()
         backlog.removeAll()
+        lent.received.removeAll()
         flagOfNextByte = nil
         throttle()
     }
@@ -189,7 +195,8 @@ extension VirtualTTY {
     /// stand behind the data.
     /// - Parameter isPausing: receiving has paused, and is to go on only when it is worth it.
     package func wantsToReceive(isPausing: Bool) -> Bool {
-        if !unresolved.isEmpty { return backlog.count < Backlog.hardLimit }
-        return backlog.count < (isPausing ? Backlog.resumeLimit : Backlog.softLimit)
+        let waiting = backlog.count + lent.received.count
+        if !unresolved.isEmpty { return waiting < Backlog.hardLimit }
+        return waiting < (isPausing ? Backlog.resumeLimit : Backlog.softLimit)
     }
 }

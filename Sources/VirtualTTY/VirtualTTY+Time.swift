@@ -19,7 +19,11 @@ extension VirtualTTY {
         consider(lingerUntil)
         if closing == nil && drains.isEmpty { return earliest }
         reckonLineTime()
-        if let reopenAt = closing?.reopenAt { consider(reopenAt) } else { consider(closing?.deadline) }
+        if let reopenAt = closing?.reopenAt {
+            consider(reopenAt)
+        } else if !lent.discardsRest {
+            consider(closing?.deadline)
+        }
         let drains = closing?.reopenAt == nil && closing != nil || !drains.isEmpty && timedBreak == nil
         if drains && untransmitted == 0 { consider(drainDeadline()) }
         return earliest

@@ -12,6 +12,7 @@ extension VirtualTTY {
         beginEvent()
         guard let open = files[file], !open.isDead else { return fail(id, .ioError) }
         if bytes.count == 0 { return answer(id, .written(0)) }
+        if lent.isLent { return writeToDiscipline(id, file, bytes) }
         // One write(2) at a time has the port (tty_write_lock).
         let taken = writes.isEmpty ? accept(bytes, from: 0) : 0
         if taken == bytes.count { return answer(id, .written(taken)) }
@@ -36,6 +37,11 @@ extension VirtualTTY {
         let taken = discipline.write(bytes, from: start, to: &output)
         put(&output)
         return taken
+    }
+
+    /// Takes as many bytes as there is room for, as they are.
+    mutating func acceptUnprocessed(_ bytes: borrowing Span<UInt8>) -> Int {
+        put(bytes, from: 0, isDirect: goesDirect)
     }
 
     /// Is nothing queued, so that data goes straight to the wire?
@@ -157,6 +163,7 @@ extension VirtualTTY {
 
     /// Lets parked writes go on.
     mutating func serveWrites() {
+        defer { resumeDiscipline() }
         while !writes.isEmpty {
             let bytes = writes[0].bytes
             writes[0].offset += accept(bytes.span, from: writes[0].offset)

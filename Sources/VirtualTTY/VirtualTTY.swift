@@ -9,8 +9,8 @@ import SystemPackage
 ///
 /// By topic: `+Open` (open and what it waits for), `+Close` (close, hang-up, interrupts), `+Read`, `+Write` (data and
 /// TransmitQueue), `+Ioctl` (which number does what), `+Termios`, `+ModemLines`, `+RS485`, `+Drain` (waiting for output,
-/// breaks), `+Poll`, `+Remote` (the connection), `+Time` (deadlines), `+Status` (what people are told, and the port's
-/// end).
+/// breaks), `+Poll`, `+KernelDiscipline` (the line lent to one of the kernel's), `+Remote` (the connection), `+Time`
+/// (deadlines), `+Status` (what people are told, and the port's end).
 package struct VirtualTTY: Sendable {
     package var configuration: PortConfiguration
     /// What is to be done; whoever calls takes and empties it.
@@ -24,6 +24,8 @@ package struct VirtualTTY: Sendable {
     var isThrottled = false
     /// The far end has said how the next byte came from the line.
     var flagOfNextByte: ReceiveFlag?
+    /// Where the line is lent to one of the kernel's disciplines.
+    var lent = LentLine()
     package internal(set) var counters = LineCounters()
     /// DTR and RTS as last commanded, and the far end's lines as last reported.
     var outputs: ModemLines = []
@@ -145,7 +147,7 @@ package struct VirtualTTY: Sendable {
 
     /// Requests that have no answer yet.
     package var parkedCount: Int {
-        opens.count + reads.count + writes.count + drains.count + settings.count + modemWaits.count
+        opens.count + reads.count + writes.count + drains.count + settings.count + modemWaits.count + lent.calls.count
             + (timedBreak == nil ? 0 : 1) + (closing?.id == nil ? 0 : 1)
     }
 }
@@ -155,7 +157,8 @@ extension VirtualTTY {
     package func isParked(_ id: RequestID) -> Bool {
         reads.contains { $0.id == id } || writes.contains { $0.id == id } || opens.contains { $0.id == id }
             || drains.contains { $0.id == id } || settings.contains { $0.id == id }
-            || modemWaits.contains { $0.id == id } || timedBreak?.id == id || closing?.id == id
+            || modemWaits.contains { $0.id == id } || lent.calls.contains { $0.id == id } || timedBreak?.id == id
+            || closing?.id == id
     }
 }
 
@@ -233,6 +236,7 @@ struct ParkedDrain: Sendable {
         case setTermios(Termios, flushInput: Bool)
         case breakOn
         case timedBreak(nanoseconds: UInt64)
+        case setDiscipline(Int32, asNetworkAdministrator: Bool)
     }
 
     let id: RequestID

@@ -49,6 +49,9 @@ struct ConfigurationFile {
                 || $0 == UInt8(ascii: "-")
         }
         guard isWord, key.utf8.count > 1, !notForFiles.contains(key) else { return "unknown key '\(key)'" }
+        if PortOption.flags.contains(key) {
+            return value == "yes" || value == "no" ? nil : "\(key) takes yes or no, not '\(value)'"
+        }
         do {
             _ = try PortCommand.parse(["-S", "localhost:1", "-n", "ttyCheck", "--\(key)=\(value)"])
             return nil

@@ -38,6 +38,11 @@ struct PortOptions: ParsableArguments {
             valueName: "on,off"))
     var rs485Codes = RS485Codes(on: 20, off: 21)
 
+    @Flag(
+        name: .long,
+        help: "Lend the line to disciplines that are for CAP_NET_ADMIN only (slip, slcan): keeps that one capability.")
+    var kernelLdisc = false
+
     func configuration(logLevel: LogLevel, minor: UInt32) -> PortConfiguration {
         var configuration = PortConfiguration()
         configuration.connect = connect
@@ -48,6 +53,7 @@ struct PortOptions: ParsableArguments {
         configuration.awaitsSettings = settings == .sync
         configuration.rs485On = rs485Codes.on
         configuration.rs485Off = rs485Codes.off
+        configuration.keepsNetworkAdministration = kernelLdisc
         configuration.logLevel = logLevel
         configuration.minor = minor
         return configuration

@@ -1,5 +1,6 @@
 import CUSEDevice
 import Glibc
+import KernelDiscipline
 import Platform
 import PortControl
 import PortRuntime
@@ -32,6 +33,7 @@ final class PortProcess: Sendable {
         let port: Port
         let device: CUSEDevice
         let remote: RemotePort
+        let discipline: DisciplineHost
         let control: PortControlServer
         /// There before the node: udev tells our nodes from others by its directory.
         let socket: ControlSocket?
@@ -71,6 +73,7 @@ final class PortProcess: Sendable {
         }
         let remote = try RemotePort(
             servers, port: port, deadAfter: command.options.deadAfter, patience: configuration.connectTimeout)
+        let discipline = try makeDiscipline(port)
         let control = try PortControlServer()
         let socket = try makeControlSocket()
         let report = PortReport(
@@ -80,8 +83,22 @@ final class PortProcess: Sendable {
             // To the thread that waits for it, as if somebody had ended the port.
             kill(getpid(), SIGTERM)
         }
-        port.attach(kernel: device, remote: remote, observer: report)
-        return Parts(port: port, device: device, remote: remote, control: control, socket: socket, report: report)
+        port.attach(kernel: device, remote: remote, discipline: discipline, observer: report)
+        return Parts(
+            port: port, device: device, remote: remote, discipline: discipline, control: control, socket: socket,
+            report: report)
+    }
+
+    /// Before any other thread: what this one gives up, those have not got either.
+    private func makeDiscipline(_ port: Port) throws -> DisciplineHost {
+        let discipline = try DisciplineHost(port: port)
+        guard command.options.kernelLdisc else { return discipline }
+        do {
+            try discipline.keepNetworkAdministration()
+        } catch {
+            throw Failure("cannot keep CAP_NET_ADMIN (--kernel-ldisc): \(error)")
+        }
+        return discipline
     }
 
     /// The kernel has been told of the device: is it there?
@@ -95,6 +112,7 @@ final class PortProcess: Sendable {
                     mode: command.mode.rawValue)
             }
             try Privileges.drop(to: command.user)
+            try parts.discipline.settlePrivileges()
             log.log(.notice, "\(node.path) (\(node.major):\(node.minor)) is there, for \(servers.listed)")
             if parts.socket != nil || parts.report.chore != nil {
                 let thread = try parts.control.start(parts.socket, chore: parts.report.chore) {
@@ -145,6 +163,7 @@ final class PortProcess: Sendable {
         parts.report.end()
         parts.control.stop()
         parts.port.withTTY { $0.shutDown() }
+        parts.discipline.stop()
         parts.remote.stop()
     }
 

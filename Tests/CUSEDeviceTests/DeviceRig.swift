@@ -31,10 +31,14 @@ final class Nobody: KernelSide, RemoteSide {
     func schedule(_ deadline: MonotonicTime?) {}
 }
 
+/// What a test puts in the place of the kernel's line disciplines.
+typealias DisciplineMaker = (Port) throws -> (side: any DisciplineSide, stop: () -> Void)?
+
 /// Runs `body` with a device on a remote side, and checks afterwards that every request was answered once.
 func withDevice(
     uid: UInt32 = 0, _ configure: (inout PortConfiguration) -> Void = { _ in },
     remote makeRemote: (Port) throws -> (side: any RemoteSide, threads: [Thread], stop: () -> Void),
+    discipline makeDiscipline: DisciplineMaker = { _ in nil },
     _ body: (DeviceRig) throws -> Void
 ) throws {
     var configuration = PortConfiguration()
@@ -45,7 +49,8 @@ func withDevice(
     let device = try CUSEDevice(
         name: DeviceName("ttyStub7"), major: 199, minor: 7, channel: Descriptor(owning: channel), port: port)
     let remote = try makeRemote(port)
-    port.attach(kernel: device, remote: remote.side)
+    let discipline = try makeDiscipline(port)
+    port.attach(kernel: device, remote: remote.side, discipline: discipline?.side)
     let isReady = Monitor(false)
     var threads = remote.threads
     threads.append(try Thread("answers", stackSize: 1 << 20) { kernel.receiveAll() })
@@ -61,6 +66,7 @@ func withDevice(
     defer {
         // Nothing is parked any more, or it is answered now; only then the kernel lets go.
         port.withTTY { $0.shutDown() }
+        discipline?.stop()
         let isQuiet = kernel.state.wait(until: .now + .seconds(20)) { $0.pending.isEmpty }
         #expect(isQuiet, "requests without an answer")
         kernel.close()
@@ -81,13 +87,16 @@ func withDevice(
 /// A device whose server is played in memory.
 func withFakeRemote(
     uid: UInt32 = 0, echoes: Bool = false, sendsShort: Bool = false,
-    _ configure: (inout PortConfiguration) -> Void = { _ in }, _ body: (DeviceRig, FakeRemote) throws -> Void
+    _ configure: (inout PortConfiguration) -> Void = { _ in }, discipline: DisciplineMaker = { _ in nil },
+    _ body: (DeviceRig, FakeRemote) throws -> Void
 ) throws {
     var made: FakeRemote?
     try withDevice(uid: uid, configure) { port in
         let remote = FakeRemote(port, echoes: echoes, sendsShort: sendsShort)
         made = remote
         return (remote, [try Thread("remote", stackSize: 1 << 20) { remote.run() }], { remote.stop() })
+    } discipline: {
+        try discipline($0)
     } _: { rig in
         guard let made else { throw Failure() }
         try body(rig, made)

@@ -136,14 +136,14 @@ class Port(Process):
 
     ends_cleanly = True
 
-    def __init__(self, test, server, name, options):
+    def __init__(self, test, server, name, options, prepare=None):
         self.name = name
         self.path = "/dev/" + name
         self.address = str(server)
         command = [test.binary, "-S", str(server), "-n", name]
         if "-D" not in options:
             command += ["-D", "3"]
-        super().__init__(test, name, command + ["-E"] + list(options))
+        super().__init__(test, name, command + ["-E"] + list(options), prepare)
 
     def wait_ready(self):
         self.expect(r"/dev/\S+ \(\d+:\d+\) is there")
@@ -294,8 +294,8 @@ class Test:
         self.names += 1
         return "ttyTest{}-{}".format(self.number, self.names)
 
-    def port(self, server, *options, name=None):
-        return Port(self, server, name or self.port_name(), options).wait_ready()
+    def port(self, server, *options, name=None, prepare=None):
+        return Port(self, server, name or self.port_name(), options, prepare).wait_ready()
 
     def null_modem(self, *options):
         """Two ports that are each other's far end: what goes into one comes out of the other."""

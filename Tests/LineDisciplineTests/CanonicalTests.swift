@@ -133,6 +133,34 @@ import Testing
         #expect(bench.takeOutput() == "")
     }
 
+    /// What did not fit is not to be read, whatever the mode is by then.
+    @Test(arguments: [LocalFlags.ICANON, []]) func externalProcessingWithoutRoom(_ mode: LocalFlags) {
+        var bench = bench([], [.EXTPROC])
+        #expect(bench.receive(String(repeating: "a", count: 5000)) == 5000)
+        #expect(bench.discipline.readableCount == 4095)
+        #expect(bench.read() == String(repeating: "a", count: 4095))
+        #expect(bench.discipline.readableCount == 0)
+        bench.set { $0.lflag = mode }
+        #expect(bench.read() == nil)
+        bench.receive("b\n")
+        #expect(bench.read() == "b\n")
+    }
+
+    /// However many bytes one becomes, no more than the queue holds is ever to be read.
+    @Test func marksInALineThatIsTooLong() {
+        var bench = bench([.PARMRK])
+        #expect(bench.receive(String(repeating: "\u{FF}", count: 10_000)) == 10_000)
+        for _ in 0..<5000 { bench.receive(0, .breakCondition) }
+        bench.receive("\n")
+        #expect(bench.discipline.readableCount == 4096)
+        #expect(bench.read(100_000)?.unicodeScalars.count == 4096)
+        #expect(bench.read() == nil)
+        bench.receive(String(repeating: "\u{FF}", count: 10_000))
+        bench.set { $0.lflag.remove(.ICANON) }
+        #expect(bench.read(100_000)?.unicodeScalars.count == 4095)
+        #expect(bench.discipline.readableCount == 0)
+    }
+
     /// 57: without ICANON nothing of this is special.
     @Test func bytesWithoutLines() {
         var bench = DisciplineBench([], [], [.IEXTEN])

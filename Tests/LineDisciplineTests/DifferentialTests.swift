@@ -72,6 +72,11 @@ import Testing
             .receive([0x13, 0x64]), .write(Array("stopped".utf8)), .receive([0x11]), .write(Array("started".utf8)),
             .receive([0x13]), .resumeOutput, .read(4000), .write(Array("still stopped".utf8)), .read(8192),
         ]),
+        // What a reprint echoes goes out all at once or not at all, where output is stopped right after it.
+        DisciplineProgram([
+            .set([.IXON], [], canonical), .receive([UInt8](repeating: 0x61, count: 70)), .suspendOutput,
+            .receive([UInt8](repeating: 0x62, count: 20)), .resumeOutput, .receive([0x12, 0x12, 0x12, 0x12, 0x13]),
+        ]),
         // Echoes wait while output is stopped; beyond the ring the oldest are dropped.
         DisciplineProgram([
             .set([.IXON], [.OPOST], [.ECHO, .ECHOCTL]), .suspendOutput, .receive([UInt8](repeating: 1, count: 1700)),

@@ -89,7 +89,9 @@ extension [UInt8] {
     /// As Swift; text as text.
     fileprivate var literal: String {
         if let first, count > 16, allSatisfy({ $0 == first }) { return "[UInt8](repeating: \(first), count: \(count))" }
-        guard allSatisfy({ (0x20..<0x7F).contains($0) && $0 != 0x22 && $0 != 0x5C }) else { return "\(Array(self))" }
+        guard !isEmpty, allSatisfy({ (0x20..<0x7F).contains($0) && $0 != 0x22 && $0 != 0x5C }) else {
+            return "\(Array(self))"
+        }
         return "Array(\"\(String(decoding: self, as: UTF8.self))\".utf8)"
     }
 }

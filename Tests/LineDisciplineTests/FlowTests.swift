@@ -101,7 +101,7 @@ import Testing
         var bench = DisciplineBench([.IXON, .IXANY], [], [.ISIG])
         bench.receiveClosing("ab\u{13}")
         #expect(bench.discipline.isOutputStopped)
-        bench.receiveClosing("\u{3}\u{13}")
+        bench.receiveClosing("\u{3}")
         #expect(bench.discipline.isOutputStopped)
         bench.receiveClosing("x")
         #expect(!bench.discipline.isOutputStopped)

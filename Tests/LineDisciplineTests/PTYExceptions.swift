@@ -13,6 +13,8 @@ import LineDiscipline
 /// | Signal characters that wait for room | the same | `comparable` |
 /// | VLNEXT where ECHOPRT has shown an erasure and ECHOCTL is off | the kernel marks no echo as whole then, and the next write echoes 4095 old bytes | `comparable` |
 /// | Erasing or reprinting more than the echo ring holds | the kernel overwrites its ring of 4096; ours hands echoes on as it goes | `comparable`, `shortLine` |
+/// | EXTPROC with ICANON beyond a full queue | the kernel lets a byte be read that it has dropped; FIONREAD is -1 then | `comparable` |
+/// | PARMRK with ICANON beyond a full queue | each 0xFF is two bytes, and the kernel counts past its ring | `comparable` |
 /// | More than 8192 bytes waiting for room | the master's write takes no more | `mostWaiting` |
 struct PTYExceptions {
     /// Does a program receive more than there is room for?
@@ -36,6 +38,10 @@ struct PTYExceptions {
         if hasPrintedErasures && !termios.lflag.contains(.ECHOCTL) { termios[.VLNEXT] = 0 }
         if overflows {
             termios.lflag.insert(.NOFLSH)
+            if termios.lflag.contains(.ICANON) {
+                termios.lflag.remove(.EXTPROC)
+                termios.iflag.remove(.PARMRK)
+            }
             if termios.lflag.contains(.ECHO) {
                 termios.lflag.remove(.ECHOKE)
                 termios[.VREPRINT] = 0
@@ -49,7 +55,7 @@ struct PTYExceptions {
     /// done at all.
     static func parts(_ step: DisciplineProgram.Step, _ ours: DisciplineUnderTest) -> [DisciplineProgram.Step] {
         guard case .receive(let bytes) = step else { return [step] }
-        guard ours.waiting.count + bytes.count <= mostWaiting else { return [] }
+        guard !bytes.isEmpty, ours.waiting.count + bytes.count <= mostWaiting else { return [] }
         let termios = ours.discipline.termios
         guard termios.lflag.contains(.ISIG) && !termios.lflag.contains(.NOFLSH) else { return [step] }
         let signals = [termios[.VINTR], termios[.VQUIT], termios[.VSUSP]]

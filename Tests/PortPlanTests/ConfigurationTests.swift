@@ -105,6 +105,12 @@ import Testing
         #expect(parse("[ports]\na = 1\nconnect = open\nb = 2").errors.map { $0.prefix(2) } == ["2:", "4:"])
     }
 
+    @Test func flagsHaveNoValueOnACommandLine() {
+        #expect(PortOption(key: "kernel-ldisc", value: "yes").arguments == ["--kernel-ldisc"])
+        #expect(PortOption(key: "kernel-ldisc", value: "no").arguments == [])
+        #expect(PortOption(key: "linger", value: "no").arguments == ["--linger=no"])
+    }
+
     @Test func windowsLineEnds() {
         let (configuration, errors) = parse("[ports]\r\nconnect = open\r\n")
         #expect(errors == [])

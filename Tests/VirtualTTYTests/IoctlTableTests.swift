@@ -16,7 +16,8 @@ import VirtualTTY
         (.TCSETAW, 18, 0), (.TCSETAF, 18, 0), (.TCSBRK, 0, 0), (.TCXONC, 0, 0), (.TCFLSH, 0, 0), (.TIOCEXCL, 0, 0),
         (.TIOCNXCL, 0, 0), (.TIOCOUTQ, 0, 4), (.TIOCGWINSZ, 0, 8), (.TIOCSWINSZ, 8, 0), (.TIOCMGET, 0, 4),
         (.TIOCMBIS, 4, 0), (.TIOCMBIC, 4, 0), (.TIOCMSET, 4, 0), (.FIONREAD, 0, 4), (.TIOCGSERIAL, 0, 72),
-        (.TIOCSSERIAL, 72, 0), (.TIOCGETD, 0, 4), (.TCSBRKP, 0, 0), (.TIOCSBRK, 0, 0), (.TIOCCBRK, 0, 0),
+        (.TIOCSSERIAL, 72, 0), (.TIOCGETD, 0, 4), (.TIOCSETD, 4, 0), (.TCSBRKP, 0, 0), (.TIOCSBRK, 0, 0),
+        (.TIOCCBRK, 0, 0),
         (.TIOCGRS485, 0, 32), (.TIOCSRS485, 32, 32), (.TIOCMIWAIT, 0, 0), (.TIOCGICOUNT, 0, 80), (.TCGETS2, 0, 44),
         (.TCSETS2, 44, 0), (.TCSETSW2, 44, 0), (.TCSETSF2, 44, 0), (.TIOCGEXCL, 0, 4),
     ]

@@ -191,20 +191,6 @@ import VirtualTTY
         }
     }
 
-    /// A server is asked about what matters, so that it keeps nothing to itself that does not.
-    @Test(
-        arguments: [
-            ([], []), ([.IGNBRK], [.breakDetected]), ([.PARMRK], [.breakDetected]), ([.IGNPAR], []),
-            ([.INPCK], [.parity, .framing, .overrun]),
-            ([.INPCK, .BRKINT], .errors),
-        ] as [(InputFlags, LineState)])
-    func lineStateMask(_ iflag: InputFlags, _ mask: LineState) throws {
-        try reading(min: 0, time: 0) { port, file, _ in
-            try port.change(file) { $0.iflag = iflag }
-            #expect(port.server?.lineStateMask == mask)
-        }
-    }
-
     @Test func aBreakInterrupts() throws {
         try reading(min: 0, time: 0) { port, file, _ in
             try port.change(file) { $0.iflag = [.BRKINT] }

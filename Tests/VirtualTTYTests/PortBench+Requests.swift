@@ -77,11 +77,12 @@ extension PortBench {
 
     func call(
         _ file: FileID, _ command: UInt32, value: UInt64 = 0, _ argument: [UInt8] = [], outSize: Int = 0,
-        isCompat: Bool = false, isAdministrator: Bool = false
+        isCompat: Bool = false, isAdministrator: Bool = false, isNetworkAdministrator: Bool = false
     ) -> RequestID {
         call(
             file, IoctlCall(command: command, argument: value, outSize: outSize, isCompat: isCompat), argument,
-            holding: isAdministrator ? [.sysAdmin, .checkpointRestore] : [])
+            holding: Set<Capability>(isAdministrator ? [.sysAdmin, .checkpointRestore] : [])
+                .union(isNetworkAdministrator ? [.netAdmin] : []))
     }
 
     /// One pass of an ioctl, by a caller who holds these capabilities.

@@ -62,6 +62,16 @@ final class PortBench {
     private(set) var connections = 0
     private(set) var disconnections: [Bool] = []
 
+    // The kernel's line disciplines.
+    /// What one answers; nil where that is not yet.
+    var discipline: (DisciplineCall) -> DisciplineAnswer? = { _ in .failed(.invalidArgument, reason: nil) }
+    private(set) var disciplineCalls: [DisciplineCall] = []
+    private(set) var heldCalls: [RequestID] = []
+    private(set) var feeds = 0
+    private(set) var withdrawals: [Bool] = []
+    /// It has more to transmit when it is asked back, and goes only then, or when it has to.
+    var keepsTransmitting = false
+
     // The kernel.
     private var lastID: UInt64 = 0
     private(set) var asked: [RequestID] = []
@@ -151,6 +161,13 @@ final class PortBench {
             case .connect: connect()
             case .disconnect(let graceful): disconnect(graceful)
             case .log(_, let text): log.append(text)
+            case .callDiscipline(let id, let call):
+                disciplineCalls.append(call)
+                if let answer = discipline(call) { tty.disciplineAnswered(id, answer) } else { heldCalls.append(id) }
+            case .feedDiscipline: feeds += 1
+            case .withdrawDiscipline(let discardingRest):
+                withdrawals.append(discardingRest)
+                if discardingRest || !keepsTransmitting { tty.disciplineWithdrawn() }
             case .changed: changes.append(tty.state)
             case .end: ends += 1
             }

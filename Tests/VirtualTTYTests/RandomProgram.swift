@@ -171,6 +171,10 @@ final class RandomProgram {
             let isAdministrator = random.below(2) == 0
             parked.append(
                 port.ioctl(file, ioctl, random.bytes(ioctl.copies.in), isAdministrator: isAdministrator))
+        case .TIOCSETD:
+            if !isLossless {
+                parked.append(port.ioctl(file, ioctl, random.pick([0, 1, 3, 99] as [UInt32]).littleEndian))
+            }
         case _ where ioctl.copies.out > 0: parked.append(port.ioctl(file, ioctl, []))
         default: parked.append(port.ioctl(file, ioctl, value: random.pick([0, 1, 2, 3, 9, 0x1E0])))
         }

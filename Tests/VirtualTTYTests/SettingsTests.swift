@@ -202,6 +202,8 @@ import VirtualTTY
     @Test func theLineStateMask() throws {
         try setting { port, file in
             try port.change(file) { $0.iflag = [.INPCK] }
+            #expect(port.server?.lineStateMask == [.parity, .framing, .overrun])
+            try port.change(file) { $0.iflag = [.INPCK, .BRKINT] }
             #expect(port.server?.lineStateMask == .errors)
             try port.change(file) { $0.iflag = [.IGNPAR] }
             #expect(port.server?.lineStateMask == [])

@@ -54,6 +54,9 @@ static inline uint64_t clinux_ticks(void) {
 // prctl(2) is variadic too. From here on execve(2) gives the calling thread, and those it starts, no privileges.
 int clinux_no_new_privileges(void);
 
+// prctl(2) again. What the calling thread is permitted stays so when it becomes another user.
+int clinux_keep_capabilities(void);
+
 // prctl(2) again. Names the calling thread.
 void clinux_name_thread(const char *_Nonnull name);
 

@@ -2,6 +2,7 @@
 #ifndef CLINUX_GNU_H
 #define CLINUX_GNU_H
 
+#include <stdint.h>
 #include <sys/types.h>
 
 /// POLLRDHUP: the peer has closed its side.
@@ -12,6 +13,10 @@ int clinux_accept(int listener);
 
 // pidfd_open(2) has no declaration that all glibc versions share.
 int clinux_pidfd_open(pid_t pid);
+
+// capget(2) and capset(2) have no declaration in glibc. Bit sets of the calling thread's; nothing is inheritable.
+int clinux_capget(uint64_t *_Nonnull permitted, uint64_t *_Nonnull effective);
+int clinux_capset(uint64_t permitted, uint64_t effective);
 
 // pipe2(2), close-on-exec.
 int clinux_pipe(int descriptors[_Nonnull 2]);

@@ -1,0 +1,109 @@
+import SystemPackage
+
+/// The line lent to one of the kernel's own line disciplines (N_PPP, N_SLIP, N_SLCAN …). It sits on a hidden
+/// pseudo-terminal that the I/O layer holds; received bytes go to it, and what it transmits goes to the remote port.
+struct LentLine: Sendable {
+    /// The discipline's number; 0, N_TTY, where the line is not lent.
+    var number: Int32 = 0
+    /// Received bytes the discipline has not been given yet: the kernel's flip buffer.
+    var received: [UInt8] = []
+    /// What it transmits has found no room: it is to be told when there is some.
+    var isHeldBack = false
+    /// The pseudo-terminal is being given up; what the discipline had transmitted until then may still come.
+    var isReturning = false
+    /// What still comes is not wanted.
+    var discardsRest = false
+    /// Requests that the discipline answers, or that wait for its end.
+    var calls: [ParkedDisciplineCall] = []
+
+    var isLent: Bool { number != 0 }
+}
+
+/// What is to be done on the hidden pseudo-terminal's slave, in the order asked for.
+package enum DisciplineCall: Equatable, Sendable {
+    /// TIOCSETD, the pseudo-terminal made first where there is none.
+    case set(Int32, asNetworkAdministrator: Bool)
+    /// An ioctl the discipline answers: with `value` as its argument, or, where bytes go in or out, with memory.
+    case ioctl(UInt32, value: UInt64, in: [UInt8], outSize: Int, asNetworkAdministrator: Bool)
+    case read(Int)
+    case write([UInt8])
+}
+
+/// What came of it.
+package enum DisciplineAnswer: Equatable, Sendable {
+    /// Bytes to be copied out or read.
+    case bytes([UInt8])
+    case written(Int)
+    /// An error; `reason` says more than its number, where there is more to say.
+    case failed(Errno, reason: String?)
+}
+
+struct ParkedDisciplineCall: Sendable {
+    enum Kind: Sendable {
+        case set(Int32, asNetworkAdministrator: Bool)
+        /// TIOCSETD to N_TTY, which is done once the pseudo-terminal is given up.
+        case reset
+        case ioctl
+        /// TCFLSH: the discipline's buffers first, then this port's.
+        case flush(UInt32)
+        case read
+        case write
+    }
+
+    let id: RequestID
+    let file: FileID
+    let kind: Kind
+}
+
+/// The ioctls that line disciplines answer (<linux/ppp-ioctl.h>, <linux/sockios.h>, <linux/gsmmux.h>).
+package enum DisciplineIoctl: UInt32, Sendable, CaseIterable {
+    // N_PPP, N_SYNC_PPP.
+    case PPPIOCGCHAN = 0x8004_7437
+    case PPPIOCGUNIT = 0x8004_7456
+    case PPPIOCGFLAGS = 0x8004_745A
+    case PPPIOCSFLAGS = 0x4004_7459
+    case PPPIOCGASYNCMAP = 0x8004_7458
+    case PPPIOCSASYNCMAP = 0x4004_7457
+    case PPPIOCGRASYNCMAP = 0x8004_7455
+    case PPPIOCSRASYNCMAP = 0x4004_7454
+    case PPPIOCGMRU = 0x8004_7453
+    case PPPIOCSMRU = 0x4004_7452
+    case PPPIOCGXASYNCMAP = 0x8020_7450
+    case PPPIOCSXASYNCMAP = 0x4020_744F
+    // N_SLIP, N_SLCAN and their like.
+    case SIOCGIFNAME = 0x8910
+    case SIOCSIFHWADDR = 0x8924
+    case SIOCGIFENCAP = 0x8925
+    case SIOCSIFENCAP = 0x8926
+    case SIOCSKEEPALIVE = 0x89F0
+    case SIOCGKEEPALIVE = 0x89F1
+    case SIOCSOUTFILL = 0x89F2
+    case SIOCGOUTFILL = 0x89F3
+    case SIOCSLEASE = 0x89F4
+    case SIOCGLEASE = 0x89F5
+    // N_GSM0710.
+    case GSMIOC_GETCONF = 0x804C_4700
+    case GSMIOC_SETCONF = 0x404C_4701
+    case GSMIOC_ENABLE_NET = 0x4034_4702
+    case GSMIOC_DISABLE_NET = 0x4703
+    case GSMIOC_GETFIRST = 0x8004_4704
+
+    /// An interface's name (IFNAMSIZ).
+    static let nameSize = 16
+    /// An AX.25 address, which is the one that is looked at.
+    static let addressSize = 7
+
+    /// Bytes of the argument to be copied in before, and out after.
+    package var copies: (in: Int, out: Int) {
+        switch self {
+        case .SIOCGIFNAME: return (0, Self.nameSize)
+        case .SIOCGIFENCAP, .SIOCGKEEPALIVE, .SIOCGOUTFILL, .SIOCGLEASE: return (0, 4)
+        case .SIOCSIFENCAP, .SIOCSKEEPALIVE, .SIOCSOUTFILL, .SIOCSLEASE: return (4, 0)
+        case .SIOCSIFHWADDR: return (Self.addressSize, 0)
+        default:
+            // The others' numbers say it (_IOR, _IOW).
+            let size = Int(rawValue >> 16 & 0x3FFF)
+            return (rawValue & 0x4000_0000 != 0 ? size : 0, rawValue & 0x8000_0000 != 0 ? size : 0)
+        }
+    }
+}

@@ -1,0 +1,243 @@
+import LineDiscipline
+import SerialLine
+import SystemPackage
+
+// TIOCSETD to a discipline that the kernel has and this port has not (tty_set_ldisc). The line is lent to it: the I/O
+// layer carries out each `callDiscipline` in turn, moves bytes both ways, and answers everything.
+extension VirtualTTY {
+    /// Disciplines there may be (NR_LDISCS).
+    static let disciplineCount = 31
+
+    /// TIOCSETD, with all output out.
+    mutating func setDiscipline(
+        _ id: RequestID, _ file: FileID, _ number: Int32, asNetworkAdministrator: Bool
+    ) {
+        guard number >= 0, number < Self.disciplineCount else { return fail(id, .invalidArgument) }
+        let isChanging = lent.calls.contains { if case .set = $0.kind { true } else { false } }
+        if number == lent.number && !isChanging { return answerIoctl(id) }
+        // A reader keeps its discipline: the kernel tries for 5 s, and no reader of N_TTY makes room for it.
+        if !lent.isLent && !reads.isEmpty { return fail(id, .resourceBusy) }
+        if number == 0 {
+            lent.calls.append(ParkedDisciplineCall(id: id, file: file, kind: .reset))
+            return takeBack(discardingRest: false)
+        }
+        callDiscipline(
+            id, file, .set(number, asNetworkAdministrator: asNetworkAdministrator),
+            .set(number, asNetworkAdministrator: asNetworkAdministrator))
+    }
+
+    private mutating func callDiscipline(
+        _ id: RequestID, _ file: FileID, _ kind: ParkedDisciplineCall.Kind, _ call: DisciplineCall
+    ) {
+        lent.calls.append(ParkedDisciplineCall(id: id, file: file, kind: kind))
+        effects.list.append(.callDiscipline(id, call))
+    }
+
+    // What programs ask of it.
+
+    /// An ioctl that the discipline answers where the line is lent.
+    /// - Returns: false where it is none, or the line is not lent.
+    mutating func ioctlOfDiscipline(
+        _ id: RequestID, _ file: FileID, _ call: IoctlCall, argument: borrowing Span<UInt8>,
+        isNetworkAdministrator: () -> Bool
+    ) -> Bool {
+        guard lent.isLent else { return false }
+        let copies: (in: Int, out: Int)
+        var kind = ParkedDisciplineCall.Kind.ioctl
+        switch Ioctl(rawValue: call.command) {
+        case .FIONREAD: copies = (0, 4)
+        case .TCFLSH:
+            copies = (0, 0)
+            kind = .flush(UInt32(truncatingIfNeeded: call.argument))
+        case nil:
+            guard let ioctl = DisciplineIoctl(rawValue: call.command) else { return false }
+            copies = ioctl.copies
+        default: return false
+        }
+        guard argument.count >= copies.in, call.outSize >= copies.out else {
+            answer(id, .ioctlRetry(copyIn: copies.in, copyOut: copies.out))
+            return true
+        }
+        var bytes: [UInt8] = []
+        bytes.append(contentsOf: argument, 0..<copies.in)
+        callDiscipline(
+            id, file, kind,
+            .ioctl(
+                call.command, value: call.argument, in: bytes, outSize: copies.out,
+                asNetworkAdministrator: isNetworkAdministrator()))
+        return true
+    }
+
+    /// read(2) is the discipline's.
+    mutating func readFromDiscipline(_ id: RequestID, _ file: FileID, _ count: Int) {
+        callDiscipline(id, file, .read, .read(min(count, Self.longestRead)))
+    }
+
+    /// write(2) is the discipline's.
+    mutating func writeToDiscipline(_ id: RequestID, _ file: FileID, _ bytes: borrowing Span<UInt8>) {
+        var copy: [UInt8] = []
+        copy.append(contentsOf: bytes, 0..<bytes.count)
+        callDiscipline(id, file, .write, .write(copy))
+    }
+
+    /// A signal came for a request that the discipline has: its answer is on the way, and what it did is done. Only
+    /// output that nobody takes can make a change to N_TTY wait: it goes on without it.
+    mutating func interruptDisciplineCall(_ id: RequestID) {
+        guard let call = lent.calls.first(where: { $0.id == id }) else { return }
+        if case .reset = call.kind { takeBack(discardingRest: true) }
+    }
+
+    // What comes of it.
+
+    /// A call has been carried out.
+    package mutating func disciplineAnswered(_ id: RequestID, _ answer: DisciplineAnswer) {
+        beginEvent()
+        // One that was hung up meanwhile has its answer.
+        guard let index = lent.calls.firstIndex(where: { $0.id == id }) else { return }
+        let call = lent.calls.remove(at: index)
+        switch (call.kind, answer) {
+        case (.set(let number, let asNetworkAdministrator), .failed(let error, let reason)):
+            logRefusal(number, error, reason, asNetworkAdministrator)
+            fail(id, error)
+        case (_, .failed(let error, _)): fail(id, error)
+        case (.set(let number, _), _):
+            lend(to: number)
+            answerIoctl(id)
+        case (.flush(let which), _): flush(id, which)
+        case (.read, .bytes(let bytes)):
+            let start = effects.bytes.count
+            effects.bytes += bytes
+            self.answer(id, .data(start..<effects.bytes.count))
+        case (_, .bytes(let bytes)): answerIoctl(id, bytes)
+        case (_, .written(let count)): self.answer(id, .written(count))
+        }
+    }
+
+    private mutating func logRefusal(_ number: Int32, _ error: Errno, _ reason: String?, _ asNetworkAdministrator: Bool)
+    {
+        let what = "line discipline \(number) refused"
+        if let reason { return log(.error, "\(what): \(reason)") }
+        guard error == .notPermitted else { return log(.info, "\(what): \(error)") }
+        let why =
+            if !asNetworkAdministrator {
+                "the program has not CAP_NET_ADMIN, or its module (tty-ldisc-\(number)) is not loaded"
+            } else if !configuration.keepsNetworkAdministration {
+                "only a port started with --kernel-ldisc can lend it, once its module (tty-ldisc-\(number)) is loaded"
+            } else {
+                "the kernel wants more than CAP_NET_ADMIN, or its module (tty-ldisc-\(number)) is not loaded"
+            }
+        log(.error, "\(what): \(why)")
+    }
+
+    /// The discipline has the line from now on.
+    private mutating func lend(to number: Int32) {
+        if !lent.isLent {
+            // N_TTY's own is lost with it; what has not come to it yet is the new one's (tty_ldisc_close, flip buffer).
+            let isStopped = discipline.isStoppedByProgram
+            discipline.reset()
+            if isStopped { discipline.suspendOutput() }
+            lent.received += backlog.takeAll()
+            flagOfNextByte = nil
+            throttle()
+        }
+        lent.number = number
+        lent.discardsRest = false
+        setLineNumber(number)
+        log(.info, "the kernel's line discipline \(number) has the line")
+        if !lent.received.isEmpty { effects.list.append(.feedDiscipline) }
+        notifyPollers()
+    }
+
+    /// Termios shows which discipline there is (tty_set_termios_ldisc).
+    private mutating func setLineNumber(_ number: Int32) {
+        var termios = discipline.termios
+        termios.line = UInt8(truncatingIfNeeded: number)
+        var output = makeOutput()
+        discipline.setTermios(termios, to: &output)
+        put(&output)
+    }
+
+    /// N_TTY has the line again; the pseudo-terminal is given up.
+    /// - Parameter discardingRest: what the discipline has transmitted and is not queued yet is lost.
+    mutating func takeBack(discardingRest: Bool) {
+        if lent.isReturning && !lent.isLent && (lent.discardsRest || !discardingRest) { return }
+        // A line that is being lent, too: the effects are carried out one after the other.
+        guard !lent.calls.isEmpty || lent.isLent || lent.isReturning else { return }
+        restoreDiscipline()
+        lent.isReturning = true
+        lent.discardsRest = discardingRest
+        effects.list.append(.withdrawDiscipline(discardingRest: discardingRest))
+        notifyPollers()
+    }
+
+    /// N_TTY has the line, and what the other one has not been given.
+    private mutating func restoreDiscipline() {
+        guard lent.isLent else { return }
+        log(.info, "N_TTY has the line again")
+        lent.number = 0
+        setLineNumber(0)
+        let received = lent.received
+        lent.received = []
+        backlog.append(received.span, 0..<received.count)
+        refill()
+    }
+
+    /// The pseudo-terminal is gone, and all that came from it is queued.
+    package mutating func disciplineWithdrawn() {
+        beginEvent()
+        // Where it was lent only after it was asked back.
+        restoreDiscipline()
+        lent.isReturning = false
+        lent.discardsRest = false
+        lent.isHeldBack = false
+        let waiting = lent.calls.filter { if case .reset = $0.kind { true } else { false } }
+        lent.calls.removeAll { if case .reset = $0.kind { true } else { false } }
+        for call in waiting { answerIoctl(call.id) }
+        progressClosing()
+    }
+
+    /// All files are hung up: so are the requests that the discipline has, and the discipline itself.
+    mutating func hangUpDiscipline() {
+        takeBack(discardingRest: true)
+        for call in lent.calls {
+            switch call.kind {
+            case .read: answer(call.id, .data(0..<0))
+            case .set, .reset, .ioctl, .flush, .write: fail(call.id, .ioError)
+            }
+        }
+        lent.calls.removeAll()
+    }
+
+    // Bytes.
+
+    /// Received bytes for the discipline.
+    mutating func receiveForDiscipline(_ bytes: borrowing Span<UInt8>, _ range: Range<Int>) {
+        if lent.received.isEmpty { effects.list.append(.feedDiscipline) }
+        lent.received.append(contentsOf: bytes, range)
+    }
+
+    /// Takes received bytes for the discipline into `buffer`, which must be empty.
+    /// - Returns: are there any?
+    package mutating func takeReceived(into buffer: inout [UInt8]) -> Bool {
+        swap(&lent.received, &buffer)
+        return !buffer.isEmpty
+    }
+
+    /// The discipline transmits.
+    /// - Returns: bytes taken; where that is not all, `feedDiscipline` follows once there is room.
+    package mutating func transmitFromDiscipline(_ bytes: borrowing Span<UInt8>) -> Int {
+        beginEvent()
+        // Nobody's any more.
+        guard lent.isLent || (lent.isReturning && !lent.discardsRest) else { return bytes.count }
+        let taken = writes.isEmpty ? acceptUnprocessed(bytes) : 0
+        lent.isHeldBack = taken < bytes.count
+        return taken
+    }
+
+    /// There is room for what the discipline transmits.
+    mutating func resumeDiscipline() {
+        guard lent.isHeldBack, writes.isEmpty, queue.room >= TransmitQueue.capacity / 2 else { return }
+        lent.isHeldBack = false
+        effects.list.append(.feedDiscipline)
+    }
+}
