@@ -18,7 +18,10 @@ extension RandomProgram {
         port.isMute = false
         // Who waits for carrier gets in.
         port.inputs = [.dcd]
-        if port.server != nil { port.far { $0.setLines([.dcd], now: port.clock.now) } }
+        // A mute server may have told of it already, to nobody.
+        for lines in [[], [.dcd]] as [ModemLines] where port.server != nil {
+            port.far { $0.setLines(lines, now: port.clock.now) }
+        }
         port.makeRoom(.max)
         if let file = file() { _ = port.ioctl(file, .TCXONC, value: 1) }
         if port.server != nil { port.far { $0.send(.flowControlResume) } }
