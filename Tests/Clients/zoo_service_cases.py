@@ -51,8 +51,8 @@ def zoo_gpsd(t):
     t.check("gpsd: a 3D fix {:.1f} s after its start, ten in {:.1f} s".format(first or 0, time.monotonic() - started),
             len(fixes) == 10, daemon.log)
     t.check("the place is the receiver's",
-            all(abs(fix["lat"] - nmea_source.LATITUDE) < 1e-6 and abs(fix["lon"] - nmea_source.LONGITUDE) < 1e-6
-                for fix in fixes), fixes[:1])
+            fixes and all(abs(fix["lat"] - nmea_source.LATITUDE) < 1e-6 and abs(fix["lon"] - nmea_source.LONGITUDE) < 1e-6
+                          for fix in fixes), fixes[:1])
     terminal = Terminal("cgps", "-s", "127.0.0.1:{}".format(tcp_port))
     t.check("cgps shows the place", terminal.expect(b" 52.51627", 15) and terminal.expect(b"FIX", 5), terminal.shown)
     terminal.type(b"q")
