@@ -46,11 +46,11 @@ extension LineDiscipline {
 
     /// The echoes so far are whole; every block of them goes out (commit_echoes).
     mutating func commitEchoes(to output: inout OutputBuffer) {
-        if echo.commitBlocks() { handOnEchoes(to: &output) }
+        if echo.commitBlocks() { handOnEchoes(to: &output) } else { keepRoomForEchoes(to: &output) }
     }
 
-    /// One byte received may echo as more than the queue holds: what is in it goes out before it overflows. (The kernel
-    /// overwrites it.)
+    /// One byte received may echo as more than the queue holds, and the end of a block may be missed: what is in it goes
+    /// out before it overflows. (The kernel overwrites it.)
     mutating func keepRoomForEchoes(to output: inout OutputBuffer) {
         if echo.isNearlyFull { processEchoes(to: &output) }
     }

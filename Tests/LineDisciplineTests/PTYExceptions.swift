@@ -15,6 +15,7 @@ import LineDiscipline
 /// | Erasing or reprinting more than the echo ring holds | the kernel overwrites its ring of 4096; ours hands echoes on as it goes | `comparable`, `shortLine` |
 /// | EXTPROC with ICANON beyond a full queue | the kernel lets a byte be read that it has dropped; FIONREAD is -1 then | `comparable` |
 /// | PARMRK with ICANON beyond a full queue | each 0xFF is two bytes, and the kernel counts past its ring | `comparable` |
+/// | More echoes waiting than the ring holds | the same: the kernel may miss the end of a block, which it hands on or drops | `comparable`, `mayStop` |
 /// | More than 8192 bytes waiting for room | the master's write takes no more | `mostWaiting` |
 struct PTYExceptions {
     /// Does a program receive more than there is room for?
@@ -29,6 +30,9 @@ struct PTYExceptions {
     static let shortLine = 300
 
     init(overflows: Bool) { self.overflows = overflows }
+
+    /// May output be stopped while much is received?
+    var mayStop: Bool { !overflows }
 
     /// These settings without what cannot be compared.
     mutating func comparable(_ asked: Termios) -> Termios {
@@ -46,6 +50,7 @@ struct PTYExceptions {
                 termios.lflag.remove(.ECHOKE)
                 termios[.VREPRINT] = 0
                 termios[.VWERASE] = 0
+                termios[.VSTOP] = 0
             }
         }
         return termios

@@ -35,7 +35,7 @@ struct ProgramGenerator {
         case 65..<80: .write(written())
         case 80..<91: .set(settings())
         case 91..<93: .flushInput
-        case 93..<96: .suspendOutput
+        case 93..<96: exceptions.mayStop ? .suspendOutput : .flushInput
         default: .resumeOutput
         }
     }
