@@ -7,8 +7,8 @@ import SystemPackage
 extension VirtualTTY {
     /// Disciplines there may be (NR_LDISCS).
     static let disciplineCount = 31
-    /// N_PPS: N_TTY that also takes the time at each change of carrier, which a pseudo-terminal never has. Lent the line,
-    /// it would only keep it from its readers: refused, as by a kernel without it.
+    /// N_PPS: N_TTY that also takes the time at each change of carrier, which a pseudo-terminal never has. Lent the
+    /// line, it would only keep it from its readers: refused, as by a kernel without it.
     static let pulsePerSecond: Int32 = 18
 
     /// TIOCSETD, with all output out.
