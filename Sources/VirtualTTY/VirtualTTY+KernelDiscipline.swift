@@ -7,12 +7,17 @@ import SystemPackage
 extension VirtualTTY {
     /// Disciplines there may be (NR_LDISCS).
     static let disciplineCount = 31
+    /// N_PPS: N_TTY that also takes the time at each change of carrier, which a pseudo-terminal never has. Lent the
+    /// line, it would only keep it from its readers: refused, as by a kernel without it.
+    static let pulsePerSecond: Int32 = 18
 
     /// TIOCSETD, with all output out.
     mutating func setDiscipline(
         _ id: RequestID, _ file: FileID, _ number: Int32, asNetworkAdministrator: Bool
     ) {
-        guard number >= 0, number < Self.disciplineCount else { return fail(id, .invalidArgument) }
+        guard number >= 0, number < Self.disciplineCount, number != Self.pulsePerSecond else {
+            return fail(id, .invalidArgument)
+        }
         let isChanging = lent.calls.contains { if case .set = $0.kind { true } else { false } }
         if number == lent.number && !isChanging { return answerIoctl(id) }
         // A reader keeps its discipline: the kernel tries for 5 s, and no reader of N_TTY makes room for it.
