@@ -134,7 +134,9 @@ extension VirtualTTY {
     /// Bytes of data, at the most, that the socket has sent and its peer has not acknowledged.
     private var unacknowledgedData: Int {
         guard isLinkUp, acceptedBytes != drainedBytes else { return 0 }
-        return Int(clamping: min(UInt64(max(unacknowledged(), 0)), acceptedBytes &- drainedBytes))
+        // What else it has sent is commands.
+        let sent = Int(clamping: acceptedBytes &- drainedBytes) - untransmitted
+        return max(0, min(unacknowledged(), sent))
     }
 }
 

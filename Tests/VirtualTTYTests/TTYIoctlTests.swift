@@ -217,6 +217,16 @@ import VirtualTTY
         }
     }
 
+    /// What the socket has still to be acknowledged of may be commands: not more than the data that it has got.
+    @Test func unacknowledgedCommandsDoNotCount() throws {
+        try reading(min: 1, time: 0) { port, file, _ in
+            _ = port.ioctl(file, .TCXONC, value: 0)
+            _ = port.write(file, [UInt8](repeating: 1, count: 300))
+            port.socket.unacknowledged = 3
+            try #expect(port.number(file, .TIOCOUTQ) == 300)
+        }
+    }
+
     // 32-bit callers.
 
     @Test func serialStructOfA32BitCaller() throws {
