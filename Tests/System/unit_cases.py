@@ -1,17 +1,22 @@
 """A port's unit by itself, without a supervisor: who it is, what udev makes of its node, how it comes back."""
+import errno
+import fcntl
 import os
+import shutil
 import signal
+import struct
 import time
 
 import system
-from system import (OPERATOR, PROGRAM, SUPERVISOR, Open, Service, case, check, device_unit, is_active, is_ready, link,
-                    main_pid, node, number, output, rights, run, same, show, shown, simulator, unit_of, wait_until,
-                    within)
+from system import (OPERATOR, PROGRAM, SUPERVISOR, Open, Service, case, check, device_unit, is_active, is_ready, journal,
+                    link, main_pid, node, number, output, rights, run, same, show, shown, simulator, unit_of,
+                    wait_until, within)
 
 NAME = "by-hand.1"
 ENVIRONMENT = "/run/ttynvt-swift/env/"
 NEEDS = "/run/systemd/system/needs-port.service"
 DROP_IN = "/run/systemd/system/ttynvt@.service.d/"
+TIOCSETD, N_TTY, N_PPP, N_SLCAN = 0x5423, 0, 3, 17
 
 
 class Port:
@@ -19,6 +24,7 @@ class Port:
 
     def __init__(self, *lines, name=NAME):
         self.name = name
+        self.arguments = "-S 127.0.0.1:11000 -n tty{} -M 199 -m 77".format(name)
         run("systemctl", "stop", SUPERVISOR)
         self.simulator = simulator("unit-simulator", 11000)
         os.makedirs(ENVIRONMENT, exist_ok=True)
@@ -27,7 +33,7 @@ class Port:
 
     def write(self, *lines):
         with open(ENVIRONMENT + "tty" + self.name, "w") as file:
-            file.write("TTYNVT_ARGUMENTS=-S 127.0.0.1:11000 -n tty{} -M 199 -m 77\n".format(self.name))
+            file.write("TTYNVT_ARGUMENTS={}\n".format(self.arguments))
             file.writelines(line + "\n" for line in lines)
 
     def __enter__(self):
@@ -101,6 +107,54 @@ def a_port_that_hangs():
     os.unlink(DROP_IN + "test.conf")
     os.rmdir(DROP_IN)
     run("systemctl", "daemon-reload")
+
+
+def set_discipline(descriptor, number):
+    """TIOCSETD: 0, or the error."""
+    try:
+        fcntl.ioctl(descriptor, TIOCSETD, struct.pack("i", number))
+        return 0
+    except OSError as error:
+        return error.errno
+
+
+@case()
+def kernel_disciplines():
+    """The line lent to the kernel's disciplines from within the unit's sandbox; with the drop-in of the README, to those
+    that want CAP_NET_ADMIN, too."""
+    for module in ("ppp_async", "slcan"):
+        run("modprobe", module)
+
+    def interfaces():
+        return {name for name in os.listdir("/sys/class/net") if name.startswith(("slcan", "can"))}
+
+    others = interfaces()
+    with Port() as port:
+        wait_until(lambda: is_ready(NAME), 3, "the node")
+        descriptor = os.open(node(NAME), os.O_RDWR | os.O_NOCTTY)
+        same("PPP takes the line", set_discipline(descriptor, N_PPP), 0)
+        same("and gives it back", set_discipline(descriptor, N_TTY), 0)
+        same("SocketCAN is refused", set_discipline(descriptor, N_SLCAN), errno.EPERM)
+        within("the log says what is missing", 2, lambda: "--kernel-ldisc" in journal(unit_of(NAME)))
+        os.close(descriptor)
+        os.makedirs(DROP_IN)
+        try:
+            with open(DROP_IN + "kernel-ldisc.conf", "w") as file:
+                file.write("[Service]\nAmbientCapabilities=CAP_NET_ADMIN\nCapabilityBoundingSet=CAP_NET_ADMIN\n"
+                           "SystemCallFilter=capset\n")
+            port.arguments += " --kernel-ldisc"
+            port.write()
+            run("systemctl", "daemon-reload")
+            same("with the drop-in it starts", run("systemctl", "restart", unit_of(NAME)), (0, ""))
+            wait_until(lambda: is_ready(NAME), 3, "the node")
+            descriptor = os.open(node(NAME), os.O_RDWR | os.O_NOCTTY)
+            same("SocketCAN takes the line", set_discipline(descriptor, N_SLCAN), 0)
+            within("there is an interface", 2, lambda: interfaces() - others)
+            os.close(descriptor)
+            within("and none once it is closed", 3, lambda: interfaces() == others)
+        finally:
+            shutil.rmtree(DROP_IN)
+            run("systemctl", "daemon-reload")
 
 
 @case()
