@@ -24,7 +24,15 @@ final class PrivateBus {
         let error = posix_spawnp(&process, "dbus-daemon", nil, nil, &strings, clinux_environment())
         try #require(error == 0, "dbus-daemon (package dbus) does not start")
         let end = MonotonicTime.now + .seconds(10)
-        while access("\(directory)/bus", F_OK) != 0, MonotonicTime.now < end { usleep(2000) }
+        while !takesConnections, MonotonicTime.now < end { usleep(2000) }
+    }
+
+    /// Its socket is there before it listens.
+    private var takesConnections: Bool {
+        guard let address = UnixAddress("\(directory)/bus") else { return false }
+        let descriptor = socket(AF_UNIX, Int32(SOCK_STREAM.rawValue), 0)
+        defer { close(descriptor) }
+        return address.withSockaddr { connect(descriptor, $0, $1) == 0 }
     }
 
     /// Ends the daemon.
