@@ -17,6 +17,8 @@ final class PortReport: PortObserver {
     private let started = PortReport.unixTime
     private let options: [String]
     private let news = Monitor(News())
+    /// The service manager has had the last word; held while it is told something.
+    private let hasEnded = Monitor(false)
     private let whenRetired: @Sendable () -> Void
 
     private struct News {
@@ -60,7 +62,13 @@ final class PortReport: PortObserver {
         if notifier != nil { control.wake() }
     }
 
-    func end() { notifier?.tell(["STOPPING=1"]) }
+    /// The last word to the service manager.
+    func end() {
+        hasEnded.withLock {
+            $0 = true
+            notifier?.tell(["STOPPING=1"])
+        }
+    }
 
     func portChanged() {
         guard notifier != nil else { return }
@@ -93,7 +101,8 @@ final class PortReport: PortObserver {
         // The port's lock can be taken: it is alive. Else this thread waits for it, and the watchdog bites.
         if isTelling || isPinging {
             let state = port.look { $0.state }
-            notifier.tell(isPinging ? ["WATCHDOG=1"] : [], status: isTelling ? state.sentence : nil)
+            let status = isTelling ? state.sentence : nil
+            hasEnded.withLock { if !$0 { notifier.tell(isPinging ? ["WATCHDOG=1"] : [], status: status) } }
         }
         return news.withLock { news in
             [news.pingAt, news.isUntold ? news.tellAt : nil].compactMap(\.self).min()
