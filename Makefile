@@ -25,8 +25,7 @@ GUEST_PACKAGES = user-mode-linux kmod iproute2 procps util-linux python3 python3
 TEST_PACKAGES = ser2net socat picocom minicom shellcheck systemd avahi-utils man-db zsh fish bash-completion \
 	tio screen cu ckermit setserial lrzsz gpsd gpsd-tools python3-gps modemmanager login libmodbus5 \
 	python3-can python3-pymodbus python3-serial-asyncio ppp can-utils net-tools iputils-ping
-CONFORMANCE_PACKAGES = avrdude gpsd-clients ppp can-utils libserialport0 python3-pip golang-go \
-	golang-github-albenik-go-serial-dev
+CONFORMANCE_PACKAGES = avrdude gpsd-clients libserialport0 python3-pip golang-go golang-github-albenik-go-serial-dev
 DEB_PACKAGES = debhelper dpkg-dev fakeroot
 
 # A static Swift runtime and C++ library, at a fixed address and without symbols to export: what starts fastest, and
