@@ -323,6 +323,7 @@ def modem_lines(t):
     attributes[4] = attributes[5] = termios.B9600
     termios.tcsetattr(port, termios.TCSANOW, attributes)
     t.equal("a rate raises both", lines() & (DTR | RTS), DTR | RTS)
+    t.check("and what hangs on them", eventually(lambda: lines() == DTR | RTS | CTS | DSR | CD), hex(lines()))
     before = counters(port)
     fcntl.ioctl(port, termios.TIOCMBIC, struct.pack("I", RTS | DTR))
     t.check("TIOCGICOUNT counts CTS, DSR, CD", eventually(lambda: all(
