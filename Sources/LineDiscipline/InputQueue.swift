@@ -126,21 +126,19 @@ struct InputQueue: Sendable {
 
     /// Moves one line, or the first `limit` bytes of it, to a reader (canon_copy_from_read_buf). An end of file is
     /// taken away with the last byte before it (canon_skip_eof).
-    /// - Returns: did the line end?
-    mutating func moveLine(_ limit: Int, to destination: inout [UInt8]) -> Bool {
+    mutating func moveLine(_ limit: Int, to destination: inout [UInt8]) {
         let range = tail..<tail + min(limit, canonHead - tail)
         if let end = firstLineEnd(in: range) {
             let isEndOfFile = isEndOfFile(end)
             move(end - tail + (isEndOfFile ? 0 : 1), to: &destination)
             if isEndOfFile { tail += 1 }
             unmarkLineEnd(at: end)
-            return true
+            return
         }
         move(range.count, to: &destination)
         if tail != canonHead && isEndOfFile(tail) {
             unmarkLineEnd(at: tail)
             tail += 1
         }
-        return false
     }
 }

@@ -53,7 +53,7 @@ extension LineDiscipline {
         guard limit > 0 else { return 0 }
         let before = destination.count
         if readsLines {
-            _ = input.moveLine(limit, to: &destination)
+            input.moveLine(limit, to: &destination)
         } else if termios.lflag.contains(.ICANON) {
             readExternallyProcessed(limit, to: &destination)
         } else {

@@ -59,21 +59,23 @@ extension LineDiscipline {
     /// How many bytes may be received now. With PARMRK each may become three. A line that is not complete never keeps
     /// its end from coming in: then the last byte gives way to the next.
     private mutating func makeRoom() -> (count: Int, overflows: Bool) {
-        var room = InputQueue.size - input.count
-        if termios.iflag.contains(.PARMRK) { room = (room + 2) / 3 }
-        room -= 1
+        let room = room
         if room > 0 { return (room, false) }
-        let overflows = termios.lflag.contains(.ICANON) && input.canonHead == input.tail
+        let overflows = hasOnlyPartOfALine
         if overflows && room < 0 { input.dropLast() }
         return (overflows ? 1 : 0, overflows)
     }
 
     /// May bytes that wait upstream come in?
-    package var hasRoom: Bool {
-        var room = InputQueue.size - input.count
-        if termios.iflag.contains(.PARMRK) { room = (room + 2) / 3 }
-        return room > 1 || (termios.lflag.contains(.ICANON) && input.canonHead == input.tail)
+    package var hasRoom: Bool { room > 0 || hasOnlyPartOfALine }
+
+    /// Bytes that fit; below 1 there are none.
+    private var room: Int {
+        let places = InputQueue.size - input.count
+        return (termios.iflag.contains(.PARMRK) ? (places + 2) / 3 : places) - 1
     }
+
+    private var hasOnlyPartOfALine: Bool { termios.lflag.contains(.ICANON) && input.canonHead == input.tail }
 
     /// Are received bytes changed before anything else?
     private var changesCharacters: Bool {
