@@ -3,9 +3,7 @@ port runs."""
 import os
 import pwd
 import signal
-import socket
 import stat
-import threading
 import time
 
 from fixture import Helper, case, events, eventually, free_tcp_port, read_exactly, wait_until, write_all
@@ -192,19 +190,8 @@ def check_option(t):
             ["-S", str(server), "-n", t.port_name(), "--check", "--connect-timeout", "2", "-D", "0"],
             [str(server), "RFC 2217", {"raw": "sends back", "wont-comport": "refuses", "silent": "no answer"}[quirk]])
         t.took("--check, {}: in the connect timeout".format(quirk), took, 0, 3.5)
-    listener = socket.socket()
-    listener.bind(("127.0.0.1", 0))
-    listener.listen(4)
-
-    def serve():
-        while True:
-            client, _ = listener.accept()
-            client.sendall(b"SSH-2.0-OpenSSH_9.2\r\n\x1b[2J")
-            threading.Timer(3, client.close).start()
-
-    threading.Thread(target=serve, daemon=True).start()
-    fails(t, "--check, SSH", ["-S", "127.0.0.1:{}".format(listener.getsockname()[1]), "-n", t.port_name(), "--check",
-                              "--connect-timeout", "1", "-D", "0"], ["RFC 2217", "SSH-2.0"])
+    fails(t, "--check, SSH", ["-S", t.ssh_server(), "-n", t.port_name(), "--check", "--connect-timeout", "1", "-D", "0"],
+          ["RFC 2217", "SSH-2.0"])
     good = t.port(t.simulator(), "--check")
     good.expect("speaks RFC 2217")
     t.note(good.log.strip().splitlines()[-1])

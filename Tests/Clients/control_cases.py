@@ -614,21 +614,11 @@ def probe_real_servers(t, kind):
 @case(60)
 def probe_what_is_none(t):
     closed = free_tcp_port()
-    listener = socket.socket()
-    listener.bind(("127.0.0.1", 0))
-    listener.listen(4)
-
-    def serve():
-        while True:
-            client, _ = listener.accept()
-            client.sendall(b"SSH-2.0-OpenSSH_9.2\r\n\x1b[2J")
-            threading.Timer(3, client.close).start()
-    threading.Thread(target=serve, daemon=True).start()
     for name, server, words in (
             ("a closed port", "127.0.0.1:{}".format(closed), ["refused", str(closed)]),
             ("a silent host", "192.0.2.99:4000", ["timed out"]),
             ("an unknown host", "no-such-host.invalid:1", ["no-such-host.invalid"]),
-            ("SSH", "127.0.0.1:{}".format(listener.getsockname()[1]), ["does not speak RFC 2217", "SSH-2.0"]),
+            ("SSH", t.ssh_server(), ["does not speak RFC 2217", "SSH-2.0"]),
             ("an echo", t.simulator("--quirk", "raw"), ["does not speak RFC 2217", "sends back"]),
             ("one that refuses", t.simulator("--quirk", "wont-comport"), ["does not speak RFC 2217", "refuses"]),
             ("one that says nothing", t.simulator("--quirk", "silent"), ["does not speak RFC 2217", "no answer"]),

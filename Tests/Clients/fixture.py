@@ -14,6 +14,7 @@ import struct
 import subprocess
 import sys
 import termios
+import threading
 import time
 
 # <asm-generic/ioctls.h>, <linux/serial.h>: what Python's termios module has no names for.
@@ -242,6 +243,21 @@ class Test:
         server.expect(r"port 0: \S+:\d+")
         server.address = "127.0.0.1:{}".format(tcp_port)
         return server
+
+    def ssh_server(self):
+        """Something that speaks first, and no RFC 2217. Gives its address."""
+        listener = socket.socket()
+        listener.bind(("127.0.0.1", 0))
+        listener.listen(4)
+
+        def serve():
+            while True:
+                client, _ = listener.accept()
+                client.sendall(b"SSH-2.0-OpenSSH_9.2\r\n\x1b[2J")
+                threading.Timer(3, client.close).start()
+
+        threading.Thread(target=serve, daemon=True).start()
+        return "127.0.0.1:{}".format(listener.getsockname()[1])
 
     def pyserial_server(self, device):
         self.names += 1
