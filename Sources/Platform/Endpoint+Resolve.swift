@@ -2,11 +2,13 @@ import Glibc
 import SerialLine
 
 extension Endpoint {
-    /// Every address of the endpoint, in the resolver's order of preference. Blocks for as long as the resolver does.
-    package func resolve(passive: Bool = false) throws(ResolveError) -> [SocketAddress] {
+    /// Every address of the endpoint, in the resolver's order of preference. Blocks until the resolver has answered,
+    /// unless `numericOnly` is set.
+    /// - Parameter numericOnly: only an address in numbers is taken, and no name server is asked.
+    package func resolve(passive: Bool = false, numericOnly: Bool = false) throws(ResolveError) -> [SocketAddress] {
         var hints = addrinfo()
         hints.ai_socktype = Int32(SOCK_STREAM.rawValue)
-        hints.ai_flags = AI_NUMERICSERV | (passive ? AI_PASSIVE : 0)
+        hints.ai_flags = AI_NUMERICSERV | (passive ? AI_PASSIVE : 0) | (numericOnly ? AI_NUMERICHOST : 0)
         var list: UnsafeMutablePointer<addrinfo>?
         let result = getaddrinfo(host, String(port), &hints, &list)
         guard result == 0 else {
@@ -64,6 +66,19 @@ package struct SocketAddress: Sendable, CustomStringConvertible {
         storage = filled
         self.length = length
     }
+
+    /// The address as system calls take it (`ServerAddress.bytes`).
+    /// - Returns: nil if the bytes cannot be a socket address.
+    package init?(bytes: [UInt8]) {
+        guard bytes.count >= MemoryLayout<sa_family_t>.size, bytes.count <= MemoryLayout<sockaddr_storage>.size else {
+            return nil
+        }
+        length = socklen_t(bytes.count)
+        withUnsafeMutableBytes(of: &storage) { $0.copyBytes(from: bytes) }
+    }
+
+    /// The address as system calls take it.
+    package var bytes: [UInt8] { withUnsafeBytes(of: storage) { Array($0.prefix(Int(length))) } }
 
     package var family: Int32 { Int32(storage.ss_family) }
 

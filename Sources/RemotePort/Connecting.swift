@@ -1,30 +1,14 @@
 import Glibc
 import Platform
-import SerialLine
 import SystemPackage
-
-/// A connection that could not be made, in one line.
-package struct ConnectFailure: Error, CustomStringConvertible {
-    let endpoint: Endpoint
-    let address: SocketAddress
-    let error: Errno
-
-    package var description: String {
-        let place = address.description == endpoint.description ? "\(endpoint)" : "\(endpoint) (\(address))"
-        let hint =
-            error == .connectionRefused
-            ? " (nothing listens there, or the server takes no client now: it may still hold another one,"
-                + " or output that cannot drain)" : ""
-        return "cannot connect to \(place): \(error)\(hint)"
-    }
-}
 
 /// The two halves of connecting without blocking.
 enum Connecting {
     /// Starts connecting: the socket is writable once that has ended.
-    static func begin(_ address: SocketAddress) throws(Errno) -> Descriptor {
+    static func begin(_ address: SocketAddress, _ prepare: (Int32) -> Void = { _ in }) throws(Errno) -> Descriptor {
         let flags = Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue | SOCK_NONBLOCK.rawValue)
         let socket = Descriptor(owning: try syscall("socket") { Glibc.socket(address.family, flags, 0) })
+        prepare(socket.raw)
         do {
             try syscall("connect") { address.withSockaddr { Glibc.connect(socket.raw, $0, $1) } }
         } catch .nowInProgress {

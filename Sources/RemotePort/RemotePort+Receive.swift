@@ -1,4 +1,3 @@
-import CLinux
 import Glibc
 import Platform
 import PortRuntime
@@ -17,11 +16,11 @@ extension RemotePort {
         let scratch = Port.Scratch()
         var served = 0
         while true {
-            state.wait { ($0.connections > served && $0.socket != nil) || $0.isStopped }
-            let (socket, connections) = state.withLock { ($0.isStopped ? nil : $0.socket, $0.connections) }
+            state.wait { ($0.number > served && $0.socket != nil) || $0.isStopped }
+            let (socket, number) = state.withLock { ($0.isStopped ? nil : $0.socket, $0.number) }
             guard let socket else { break }
-            served = connections
-            receiveAll(from: socket, buffer, scratch)
+            served = number
+            receiveAll(from: socket, number, buffer, scratch)
             state.withLock { $0.isReceiving = false }
             state.wakeAll()
         }
@@ -30,28 +29,37 @@ extension RemotePort {
     }
 
     /// Hands on everything from one connection until it ends.
-    private func receiveAll(from socket: Int32, _ buffer: UnsafeMutableRawBufferPointer, _ scratch: Port.Scratch) {
+    private func receiveAll(
+        from socket: Int32, _ number: Int, _ buffer: UnsafeMutableRawBufferPointer, _ scratch: Port.Scratch
+    ) {
         while true {
             let count: Int
             do {
                 count = try syscall("recv") { recv(socket, buffer.baseAddress, buffer.count, 0) }
             } catch {
-                return port.withTTY { $0.connectionLost("\(error)") }
+                return port.withTTY { $0.connectionLost(number, "\(error)") }
             }
-            if count == 0 { return port.withTTY { $0.connectionLost("the server closed it") } }
-            let isFull = port.withTTY(scratch) { tty -> Bool in
+            if count == 0 { return port.withTTY { $0.connectionLost(number, "the server closed it") } }
+            let (isFull, awaitsAnswers) = port.withTTY(scratch) { tty -> (Bool, Bool) in
                 let bytes = UnsafeBufferPointer(
                     start: buffer.baseAddress?.assumingMemoryBound(to: UInt8.self), count: count)
-                tty.receive(bytes.span)
-                return !tty.wantsToReceive(isPausing: false)
+                tty.receive(bytes.span, connection: number)
+                return (!tty.wantsToReceive(isPausing: false), tty.awaitsAnswers)
             }
-            if isFull { port.waitToReceive { !self.state.withLock { $0.isClosing } } }
+            if awaitsAnswers { SocketOptions.acknowledgeAtOnce(socket) }
+            if isFull { pause() }
         }
     }
 
-    /// Bytes sent and not acknowledged by the peer's kernel (SIOCOUTQ).
-    static func unacknowledged(_ socket: Int32) -> Int {
-        var count: Int32 = 0
-        return clinux_ioctl_pointer(socket, UInt(SIOCOUTQ), &count) == 0 ? Int(count) : 0
+    /// Sleeps until programs have read enough. The transmit thread meanwhile watches the socket for its end.
+    private func pause() {
+        let watches = state.withLock { state -> Bool in
+            state.isPaused = !state.hasEnded && !state.isClosing
+            return state.isPaused
+        }
+        guard watches else { return }
+        wake.signal()
+        port.waitToReceive { self.state.withLock { !$0.isClosing && !$0.hasEnded } }
+        state.withLock { $0.isPaused = false }
     }
 }

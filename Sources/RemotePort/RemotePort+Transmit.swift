@@ -1,3 +1,4 @@
+import CLinux
 import Glibc
 import Platform
 import PortRuntime
@@ -9,164 +10,173 @@ import VirtualTTY
 extension RemotePort {
     /// How long the last bytes of a connection may take to leave, and how long the server has to close its end.
     private static let farewell: UInt64 = .seconds(1)
-    /// A server that takes nothing for so long, while the socket is full, takes nothing any more.
+    /// A server that takes nothing for this time, while the socket is full, takes nothing any longer.
     private static let standstill: UInt64 = .milliseconds(250)
     private static let serverCloses: UInt64 = .seconds(1)
 
+    /// A connection that is being made.
+    struct Attempt: ~Copyable {
+        let number: Int
+        let socket: Descriptor
+        let address: ServerAddress
+    }
+
     func transmitLoop() {
+        var attempt: Attempt?
+        var pause = WindowPause()
         while true {
-            let request = state.withLock { state -> State.Request? in
-                defer { state.request = nil }
-                return state.request
+            let command = state.withLock { state -> RemoteCommand? in
+                defer { state.command = nil }
+                return state.command
             }
-            switch request {
-            case .connect: makeConnection()
-            case .disconnect(let graceful): endConnection(graceful: graceful)
+            switch command {
+            case .lookUp(let number, let server): lookUp(number, server)
+            case .connect(let number, let address):
+                attempt = nil
+                attempt = begin(number, address)
+            case .disconnect(let number, let graceful):
+                attempt = nil
+                endConnection(graceful: graceful)
+                port.withTTY { $0.disconnected(number) }
             case nil:
-                let (isStopped, blocked) = state.withLock { state in
-                    (state.isStopped, state.isBlocked && !state.isBroken ? state.socket : nil)
-                }
-                if isStopped { return stopReceiving() }
-                if sleep(on: blocked, POLLOUT) { unblock() }
+                if state.withLock({ $0.isStopped }) { return stopReceiving() }
+                let isDone = sleep(attempt?.socket.raw, &pause)
+                if isDone, let ended = attempt.take() { finish(ended) }
             }
         }
     }
 
-    /// Sleeps until woken, a deadline has passed (which is passed on to the port), or `descriptor` has an event.
-    /// - Parameter limit: sleeps no longer than until then.
-    /// - Returns: has it?
-    private func sleep(on descriptor: Int32?, _ events: Int32, until limit: MonotonicTime? = nil) -> Bool {
-        let deadline = state.withLock { state -> MonotonicTime? in
+    /// Sleeps until woken, a deadline has passed (which is passed on to the port), or a socket has an event.
+    /// - Parameter attempt: the socket of a connection that is being made.
+    /// - Returns: has its making ended?
+    private func sleep(_ attempt: Int32?, _ pause: inout WindowPause) -> Bool {
+        let (deadline, watched, looks) = state.withLock { state -> (MonotonicTime?, pollfd?, Bool) in
             state.sleepsUntil = .some(state.deadline)
-            return state.deadline
+            return (state.deadline, state.watched, state.block == .window && state.socket != nil && !state.isClosing)
         }
-        let wakeAt = [deadline, limit].compactMap(\.self).min()
+        if !looks { pause.reset() }
+        let wakeAt = sooner(deadline, looks ? .now + pause.next : nil)
         var descriptors = [pollfd(fd: wake.raw, events: Int16(POLLIN), revents: 0)]
-        if let descriptor { descriptors.append(pollfd(fd: descriptor, events: Int16(events), revents: 0)) }
+        if let attempt { descriptors.append(pollfd(fd: attempt, events: Int16(POLLOUT), revents: 0)) }
+        if let watched { descriptors.append(watched) }
         // Nothing can fail here but memory; then sleeping a moment is as good as anything.
         _ = try? waitForEvents(&descriptors, nanoseconds: wakeAt?.nanosecondsFromNow)
         state.withLock { $0.sleepsUntil = nil }
         if descriptors[0].revents != 0 { wake.clear() }
         if let deadline, deadline <= .now { port.withTTY { $0.advance() } }
-        guard descriptors.count > 1 else { return false }
-        // Always "ready" from now on: asked once more, and then no longer.
-        if descriptors[1].revents & Int16(POLLERR | POLLHUP) != 0 { state.withLock { $0.isBroken = true } }
-        return descriptors[1].revents != 0
+        if watched != nil, let events = descriptors.last?.revents, events != 0 { see(events) }
+        if looks { look(&pause) }
+        return attempt != nil && descriptors[1].revents != 0
+    }
+
+    /// The connection's socket has an event.
+    private func see(_ events: Int16) {
+        let ends = Int32(events) & (POLLERR | POLLHUP | clinux_pollrdhup) != 0
+        if ends {
+            // Such a socket is always "ready" from now on: it is not watched any longer.
+            state.withLock { $0.hasEnded = true }
+            port.wakeReceiver()
+        }
+        if Int32(events) & POLLOUT != 0 && !ends { unblock() }
+    }
+
+    /// Has the peer's window opened?
+    private func look(_ pause: inout WindowPause) {
+        let hasRoom = state.withLock { state in state.socket.map { SocketOptions.window($0).room > 0 } ?? false }
+        if hasRoom {
+            pause.reset()
+            unblock()
+        } else {
+            pause.grow()
+        }
     }
 
     /// The socket takes bytes again.
     private func unblock() {
-        state.withLock { state in
-            state.isBlocked = false
-            if let socket = state.socket { SocketOptions.setUserTimeout(of: socket, seconds: deadAfter) }
-        }
+        state.withLock { $0.block = nil }
         port.resumeSending()
-    }
-
-    private var isCancelled: Bool {
-        state.withLock { state in
-            if case .disconnect = state.request { return true }
-            return state.isStopped
-        }
     }
 
     // Connecting.
 
-    private func makeConnection() {
-        var failure = AttemptFailure()
-        while true {
-            let (servers, changes) = state.withLock { ($0.servers, $0.changes) }
-            failure = AttemptFailure()
-            for (index, server) in servers.enumerated() {
-                let isLast = index == servers.count - 1
-                if connect(to: server, of: servers.count, isLast: isLast, changes, &failure) { return }
-                // What cancelled it is the next request.
-                if isCancelled { return }
-                if hasChanged(since: changes) { break }
-            }
-            if !hasChanged(since: changes) { break }
-        }
-        let (error, reason) = (failure.error, failure.reasons.joined(separator: "; "))
-        port.withTTY { $0.connectFailed(error, reason) }
-    }
-
-    /// Why no connection could be made, attempt by attempt.
-    private struct AttemptFailure {
-        var error = Errno.noRouteToHost
-        var reasons: [String] = []
-    }
-
-    /// The servers are others than they were.
-    private func hasChanged(since changes: Int) -> Bool { state.withLock { $0.changes != changes } }
-
-    /// Tries all addresses of one server.
-    /// - Returns: is there a connection?
-    private func connect(
-        to server: Endpoint, of count: Int, isLast: Bool, _ changes: Int, _ failure: inout AttemptFailure
-    ) -> Bool {
-        let addresses: [SocketAddress]
+    /// A name server may be silent: names are looked up in a thread of their own, which can be abandoned.
+    private func lookUp(_ number: Int, _ server: Endpoint) {
+        if let addresses = try? server.resolve(numericOnly: true) { return tell(number, server, .success(addresses)) }
+        let isUnderWay = state.withLock { state in state.lookups.updateValue(number, forKey: server) != nil }
+        if isUnderWay { return }
         do {
-            addresses = try server.resolve()
-        } catch {
-            failure.reasons.append("\(error)")
-            return false
-        }
-        if addresses.isEmpty { failure.reasons.append("\(server) has no address") }
-        // One that says nothing is not to use up the time of those behind it; the last has all there is.
-        let part = max(patience / UInt64(max(count * addresses.count, 1)), .milliseconds(300))
-        for (index, address) in addresses.enumerated() {
-            let limit = isLast && index == addresses.count - 1 ? nil : MonotonicTime.now + part
-            do {
-                let socket = try connect(to: address, until: limit, changes)
-                takeUp(socket.release(), address)
-                return true
-            } catch {
-                failure.error = error
-                failure.reasons.append("\(ConnectFailure(endpoint: server, address: address, error: error))")
+            _ = try Thread("lookup") {
+                let result: Result<[SocketAddress], LookupFailure>
+                do {
+                    result = .success(try server.resolve())
+                } catch {
+                    result = .failure(LookupFailure("\(error)"))
+                }
+                // The last command that asked for this server is the one that waits.
+                if let number = self.state.withLock({ $0.lookups.removeValue(forKey: server) }) {
+                    self.tell(number, server, result)
+                }
             }
-            if isCancelled || hasChanged(since: changes) { return false }
+        } catch {
+            state.withLock { $0.lookups[server] = nil }
+            tell(number, server, .failure(LookupFailure("cannot look up '\(server.host)': \(error)")))
         }
-        return false
     }
 
-    private func connect(
-        to address: SocketAddress, until limit: MonotonicTime?, _ changes: Int
-    ) throws(Errno) -> Descriptor {
-        let socket = try Connecting.begin(address)
-        SocketOptions.apply(to: socket.raw, deadAfter: deadAfter)
-        while !sleep(on: socket.raw, POLLOUT, until: limit) {
-            if isCancelled || hasChanged(since: changes) { throw .canceled }
-            if let limit, limit <= .now { throw .timedOut }
-        }
-        try Connecting.finish(socket)
-        return socket
+    private func tell(_ number: Int, _ server: Endpoint, _ result: Result<[SocketAddress], LookupFailure>) {
+        let result = result.map { $0.map { ServerAddress(bytes: $0.bytes, description: "\($0)") } }
+        port.withTTY { $0.lookedUp(number, server, result) }
     }
 
-    private func takeUp(_ socket: Int32, _ address: SocketAddress) {
-        let connection = state.withLock { state -> Int in
-            state.socket = socket
-            state.isBlocked = false
-            state.isBroken = false
-            state.isClosing = false
-            state.connections += 1
-            state.isReceiving = true
-            return state.connections
+    private func begin(_ number: Int, _ address: ServerAddress) -> Attempt? {
+        // A connection that stands belongs to a port that does not want it any longer.
+        endConnection(graceful: false)
+        do {
+            guard let target = SocketAddress(bytes: address.bytes) else { throw Errno.invalidArgument }
+            let socket = try Connecting.begin(target) { SocketOptions.apply(to: $0, deadAfter: self.deadAfter) }
+            return Attempt(number: number, socket: socket, address: address)
+        } catch {
+            let error = error as? Errno ?? .invalidArgument
+            port.withTTY { $0.connectFailed(number, error) }
+            return nil
         }
-        port.resumeSending()
-        port.withTTY { $0.connected(to: "\(address)", connection: connection) }
+    }
+
+    private func finish(_ attempt: consuming Attempt) {
+        do {
+            try Connecting.finish(attempt.socket)
+        } catch {
+            let number = attempt.number
+            return port.withTTY { $0.connectFailed(number, error) }
+        }
+        let (number, address) = (attempt.number, attempt.address)
+        takeUp(attempt.socket.release(), number)
+        port.withTTY { $0.connected(number, to: "\(address)") }
         state.wakeAll()
+    }
+
+    private func takeUp(_ socket: Int32, _ number: Int) {
+        SocketOptions.acknowledgeAtOnce(socket)
+        state.withLock { state in
+            state.socket = socket
+            state.number = number
+            state.block = nil
+            state.window = PeerWindow()
+            state.hasEnded = false
+            state.isPaused = false
+            state.isClosing = false
+            state.isReceiving = true
+        }
     }
 
     // Disconnecting.
 
     private func endConnection(graceful: Bool) {
-        guard let socket = state.withLock({ $0.socket }) else {
-            return port.withTTY { $0.disconnected() }
-        }
+        guard let socket = state.withLock({ $0.socket }) else { return }
         let isSent = graceful && sendRest(socket)
         state.withLock { $0.isClosing = true }
         if isSent {
-            // The server is to see the end only after all of the bytes; its own close then shows that it has.
+            // The server must see the end only after all of the bytes; its own close then shows that it has.
             shutdown(socket, Int32(SHUT_WR))
             port.wakeReceiver()
             state.wait(until: .now + Self.serverCloses) { !$0.isReceiving }
@@ -177,9 +187,8 @@ extension RemotePort {
         state.withLock { $0.socket = nil }
         // A server that has not taken everything by now would hold on to this client, for as long as this kernel goes
         // on offering it the rest, and turn the next one away.
-        if Self.unacknowledged(socket) > 0 { SocketOptions.endHard(socket) }
+        if SocketOptions.unacknowledged(socket) > 0 { SocketOptions.endHard(socket) }
         close(socket)
-        port.withTTY { $0.disconnected() }
     }
 
     /// - Returns: has all of it gone to the socket?
@@ -187,12 +196,21 @@ extension RemotePort {
         let deadline = MonotonicTime.now + Self.farewell
         unblock()
         while port.look({ $0.hasUnsent }) {
-            let before = Self.unacknowledged(socket)
+            let before = SocketOptions.unacknowledged(socket)
+            let waitsForWindow = state.withLock { $0.block == .window }
             let limit = min(deadline, .now + Self.standstill)
-            var descriptors = [pollfd(fd: socket, events: Int16(POLLOUT), revents: 0)]
-            _ = try? waitForEvents(&descriptors, nanoseconds: limit.nanosecondsFromNow)
-            if descriptors[0].revents & Int16(POLLERR | POLLHUP) != 0 || deadline <= .now { return false }
-            if descriptors[0].revents == 0 && Self.unacknowledged(socket) >= before { return false }
+            if waitsForWindow {
+                while SocketOptions.window(socket).room == 0, MonotonicTime.now < limit { usleep(1000) }
+                if SocketOptions.window(socket).room == 0 && SocketOptions.unacknowledged(socket) >= before {
+                    return false
+                }
+            } else {
+                var descriptors = [pollfd(fd: socket, events: Int16(POLLOUT), revents: 0)]
+                _ = try? waitForEvents(&descriptors, nanoseconds: limit.nanosecondsFromNow)
+                if descriptors[0].revents & Int16(POLLERR | POLLHUP) != 0 { return false }
+                if descriptors[0].revents == 0 && SocketOptions.unacknowledged(socket) >= before { return false }
+            }
+            if deadline <= .now { return false }
             unblock()
         }
         return true
@@ -204,5 +222,16 @@ extension RemotePort {
         state.withLock { $0.isClosing = true }
         port.wakeReceiver()
         state.wakeAll()
+    }
+}
+
+extension RemotePort.State {
+    /// The connected socket, if it is watched: for room, or, while no thread receives from it, for its end.
+    fileprivate var watched: pollfd? {
+        guard let socket, !hasEnded, !isClosing else { return nil }
+        var events: Int32 = 0
+        if block == .buffer { events |= POLLOUT }
+        if isPaused || block != nil { events |= clinux_pollrdhup }
+        return events == 0 ? nil : pollfd(fd: socket, events: Int16(events), revents: 0)
     }
 }

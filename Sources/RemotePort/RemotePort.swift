@@ -6,49 +6,54 @@ import SystemPackage
 import VirtualTTY
 
 /// The TCP connection of one port, and its two threads: the receive thread blocks in recv(2) and hands on what comes;
-/// the transmit thread connects, sends what could not be sent at once, and watches the clock.
+/// the transmit thread carries out the port's commands, waits for a full socket, and watches the clock. Which server is
+/// tried and when a connection ends is decided by the port (`RemoteLink`).
 ///
 /// Concurrency model: everything shared is in `state`, behind its own lock, which is taken after the port's. The
-/// socket is opened and closed by the transmit thread alone, and closed only when nobody receives or sends on it.
+/// socket is opened and closed by the transmit thread alone, and closed only when no thread receives or sends on it.
 package final class RemotePort: RemoteSide {
     struct State {
-        enum Request {
-            case connect
-            case disconnect(graceful: Bool)
-        }
-
         /// What the port last asked for, until the transmit thread takes it up.
-        var request: Request?
-        /// The connected socket.
+        var command: RemoteCommand?
+        /// The connected socket, and its number.
         var socket: Int32?
-        /// Counts connections, so that the receive thread takes each up once; the number of the last.
-        var connections = 0
+        var number = 0
         /// The receive thread is at work on the socket.
         var isReceiving = false
-        /// Somebody is sending on the socket.
+        /// A thread is sending on the socket.
         var isSending = false
-        /// The socket is to be left; nothing more is wanted from it.
+        /// The socket is being left; nothing more is wanted from it.
         var isClosing = false
-        /// Sending found the socket full.
-        var isBlocked = false
-        /// The socket is broken, which the receive thread finds out when it comes to it; nothing can be sent any more.
-        var isBroken = false
-        /// When the port's time is to be passed on; and until when the transmit thread sleeps (nil: for ever).
+        /// The receive thread sleeps, because programs are far behind.
+        var isPaused = false
+        /// The connection has ended while receiving was paused, or sending blocked: what is unread is received at once.
+        var hasEnded = false
+        /// Why sending waits; nil if it does not.
+        var block: Block?
+        var window = PeerWindow()
+        /// When the port's time has to be passed on; and until when the transmit thread sleeps (nil: for ever).
         var deadline: MonotonicTime?
         var sleepsUntil: MonotonicTime??
         var isStopped = false
-        /// Where the remote port may be, in the order in which that is tried; and how often that has changed.
-        var servers: [Endpoint]
-        var changes = 0
+        /// The lookups under way, each with the number of the command that is answered.
+        var lookups: [Endpoint: Int] = [:]
 
-        /// Nobody is at work on the socket: it may be closed.
+        enum Block {
+            /// The socket's buffer is full: poll(2) tells when it is not.
+            case buffer
+            /// The peer's window is full: only looking tells when it is not.
+            case window
+        }
+
+        /// No thread is at work on the socket: it may be closed.
         var isIdle: Bool { !isReceiving && !isSending }
 
         /// - Parameter connection: the one that what is to be sent is for.
-        mutating func beginSending(_ connection: Int) -> Int32? {
-            guard let socket, !isBlocked, !isClosing, connection == connections else { return nil }
+        /// - Returns: the socket, and how many of `count` bytes it may be given.
+        mutating func beginSending(_ connection: Int, _ count: Int) -> (socket: Int32, allowance: Int)? {
+            guard let socket, block == nil, !isClosing, connection == number else { return nil }
             isSending = true
-            return socket
+            return (socket, window.allowance(for: count) { SocketOptions.window(socket) })
         }
     }
 
@@ -57,21 +62,13 @@ package final class RemotePort: RemoteSide {
     let wake: EventDescriptor
     /// Seconds after which a peer that acknowledges nothing counts as dead.
     let deadAfter: Int32
-    /// All addresses but the last get their part of this time to answer, in nanoseconds.
-    let patience: UInt64
 
-    /// - Parameters:
-    ///   - servers: where the remote port may be, in the order in which that is to be tried.
-    ///   - deadAfter: seconds without an acknowledgement after which the peer counts as dead.
-    ///   - patience: how long a program waits for the connection, in nanoseconds.
-    /// - Throws: where the kernel gives no event descriptor.
-    package init(
-        _ servers: [Endpoint], port: Port, deadAfter: Int32, patience: UInt64 = .seconds(5)
-    ) throws(Errno) {
-        state = Monitor(State(servers: servers))
+    /// - Parameter deadAfter: seconds without an acknowledgement after which the peer counts as dead.
+    /// - Throws: if the kernel gives no event descriptor.
+    package init(port: Port, deadAfter: Int32) throws(Errno) {
+        state = Monitor(State())
         self.port = port
         self.deadAfter = deadAfter
-        self.patience = patience
         wake = try EventDescriptor()
     }
 
@@ -83,21 +80,6 @@ package final class RemotePort: RemoteSide {
         ]
     }
 
-    package var servers: [Endpoint] { state.withLock { $0.servers } }
-
-    /// From now on these servers, in this order. A connection that stands is kept; an attempt to make one begins anew.
-    package func setServers(_ servers: [Endpoint]) {
-        let isNew = state.withLock { state -> Bool in
-            guard state.servers != servers else { return false }
-            state.servers = servers
-            state.changes += 1
-            return true
-        }
-        guard isNew else { return }
-        wake.signal()
-        port.withTTY { $0.serversChanged() }
-    }
-
     /// Ends the connection and both threads, after what is unsent.
     package func stop() {
         state.withLock { $0.isStopped = true }
@@ -106,29 +88,28 @@ package final class RemotePort: RemoteSide {
     }
 }
 
-// What the port asks for, under its lock.
+// What the port asks for.
 extension RemotePort {
-    package func connect() { request(.connect) }
-
-    package func disconnect(graceful: Bool) { request(.disconnect(graceful: graceful)) }
-
-    private func request(_ request: State.Request) {
-        state.withLock { $0.request = request }
+    package func carryOut(_ command: RemoteCommand) {
+        state.withLock { $0.command = command }
         wake.signal()
     }
 
     package func send(_ bytes: borrowing Span<UInt8>, connection: Int) -> Int {
         // Without a lock: who sends keeps the socket open by being part of the connection (see `endConnection`).
-        guard let socket = state.withLock({ $0.beginSending(connection) }) else { return 0 }
-        let sent = bytes.withUnsafeBytes { raw in
-            Glibc.send(socket, raw.baseAddress, raw.count, Int32(MSG_DONTWAIT) | Int32(MSG_NOSIGNAL))
-        }
+        guard let (socket, allowance) = state.withLock({ $0.beginSending(connection, bytes.count) }) else { return 0 }
+        let sent =
+            allowance == 0
+            ? 0
+            : bytes.withUnsafeBytes { raw in
+                Glibc.send(socket, raw.baseAddress, allowance, Int32(MSG_DONTWAIT) | Int32(MSG_NOSIGNAL))
+            }
         let isBlocked = sent < bytes.count
-        if isBlocked { SocketOptions.setUserTimeout(of: socket, seconds: 0) }
         let isAwaited = state.withLock { state -> Bool in
             state.isSending = false
+            state.window.handed(max(sent, 0))
             // A broken connection is the receive thread's to report; a full socket is waited for.
-            if isBlocked { state.isBlocked = true }
+            if isBlocked { state.block = sent == allowance ? .window : .buffer }
             return state.isClosing
         }
         if isAwaited { state.wakeAll() }
@@ -138,8 +119,10 @@ extension RemotePort {
 
     package var unacknowledged: Int {
         // Under the lock: the socket is closed only once it is no longer there.
-        state.withLock { $0.socket.map(Self.unacknowledged) ?? 0 }
+        state.withLock { $0.socket.map(SocketOptions.unacknowledged) ?? 0 }
     }
+
+    package var lifeSigns: LifeSigns { state.withLock { $0.socket.map(SocketOptions.lifeSigns) ?? .quiet } }
 
     package func schedule(_ deadline: MonotonicTime?) {
         let isSooner = state.withLock { state -> Bool in

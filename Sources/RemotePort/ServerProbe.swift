@@ -3,6 +3,7 @@ import Platform
 import RFC2217
 import SerialLine
 import SystemPackage
+import VirtualTTY
 
 /// Asks a server what it is, without changing anything there: every request is a query.
 package struct ServerProbe: ~Copyable {
@@ -36,7 +37,8 @@ package struct ServerProbe: ~Copyable {
                 connectedAfter = MonotonicTime.now.since(began)
                 return
             } catch {
-                failure = ConnectFailure(endpoint: endpoint, address: address, error: error)
+                let address = ServerAddress(bytes: address.bytes, description: "\(address)")
+                failure = ConnectFailure(server: endpoint, address: address, error: error)
             }
         }
         throw failure ?? ResolveError(host: endpoint.host, reason: "it has no address")

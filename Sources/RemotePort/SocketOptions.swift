@@ -1,29 +1,34 @@
+import CLinux
 import Glibc
-import Platform
+import SerialLine
 import SystemPackage
+import VirtualTTY
 
-/// The socket options a port's connection has.
+/// The socket options of a port's connection, and what the kernel knows of it.
 enum SocketOptions {
-    /// Bytes the kernel keeps that the peer has no window for yet. What is there is out of reach of tcflush, and a change
-    /// of settings stands behind it: left alone, it grows to megabytes, which are an hour of a slow line.
+    /// Bytes the kernel keeps that it cannot send yet. They are out of reach of tcflush, and a change of settings stands
+    /// behind them. Left alone, they grow to megabytes, which are an hour of a slow line.
     private static let unsentLimit: Int32 = 65536
+    /// Bytes the server may have on the way, or unread in our kernel. If a server ends a connection whose bytes no
+    /// program reads, all of them are taken in (`Backlog.capacity`).
+    private static let receiveWindow: Int32 = 262_144
 
-    /// No delay, keepalive, and an end to unacknowledged data, so that a dead peer is found within `deadAfter` seconds.
+    /// No delay, and keepalive that finds a dead peer within `deadAfter` seconds while nothing is pending (4 seconds at
+    /// least). TCP_USER_TIMEOUT stays off: it ends a connection whose peer answers but keeps its window shut, as a
+    /// serial port under held flow control does.
     static func apply(to socket: Int32, deadAfter: Int32) {
         set(socket, Int32(IPPROTO_TCP), TCP_NODELAY, 1)
         set(socket, Int32(IPPROTO_TCP), TCP_NOTSENT_LOWAT, unsentLimit)
+        set(socket, Int32(IPPROTO_TCP), TCP_WINDOW_CLAMP, receiveWindow)
         set(socket, SOL_SOCKET, SO_KEEPALIVE, 1)
         set(socket, Int32(IPPROTO_TCP), TCP_KEEPIDLE, max(1, deadAfter / 2))
         set(socket, Int32(IPPROTO_TCP), TCP_KEEPINTVL, max(1, deadAfter / 6))
         set(socket, Int32(IPPROTO_TCP), TCP_KEEPCNT, 3)
-        setUserTimeout(of: socket, seconds: deadAfter)
     }
 
-    /// TCP_USER_TIMEOUT. It also ends connections whose peer answers but keeps its window shut, as a serial port under
-    /// held flow control does: so it is switched off (0) for as long as sending is blocked.
-    static func setUserTimeout(of socket: Int32, seconds: Int32) {
-        set(socket, Int32(IPPROTO_TCP), TCP_USER_TIMEOUT, seconds &* 1000)
-    }
+    /// Acknowledges what has come at once. A server with Nagle's algorithm holds the rest of its answers back until the
+    /// first part is acknowledged; the kernel forgets this option by itself.
+    static func acknowledgeAtOnce(_ socket: Int32) { set(socket, Int32(IPPROTO_TCP), TCP_QUICKACK, 1) }
 
     /// SO_LINGER of no time: close(2) drops what is unsent and resets the connection.
     static func endHard(_ socket: Int32) {
@@ -35,5 +40,25 @@ enum SocketOptions {
     private static func set(_ socket: Int32, _ level: Int32, _ name: Int32, _ value: Int32) {
         var value = value
         setsockopt(socket, level, name, &value, socklen_t(MemoryLayout<Int32>.size))
+    }
+
+    /// Bytes that the peer's kernel has not acknowledged, sent or not (SIOCOUTQ).
+    static func unacknowledged(_ socket: Int32) -> Int {
+        var count: Int32 = 0
+        return clinux_ioctl_pointer(socket, UInt(SIOCOUTQ), &count) == 0 ? Int(count) : 0
+    }
+
+    static func window(_ socket: Int32) -> PeerWindow.State {
+        var state = clinux_tcp_state()
+        let isKnown = clinux_tcp_state(socket, &state) == 0 && state.has_window != 0
+        return PeerWindow.State(window: isKnown ? Int(state.window) : nil, unacknowledged: unacknowledged(socket))
+    }
+
+    static func lifeSigns(_ socket: Int32) -> LifeSigns {
+        var state = clinux_tcp_state()
+        guard clinux_tcp_state(socket, &state) == 0 else { return .quiet }
+        return LifeSigns(
+            hasPending: unacknowledged(socket) > 0, hasUnacknowledged: state.unacked_segments > 0,
+            sinceAcknowledgement: .milliseconds(UInt64(state.since_last_ack_ms)), unansweredProbes: Int(state.probes))
     }
 }

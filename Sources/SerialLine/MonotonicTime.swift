@@ -21,3 +21,9 @@ extension UInt64 {
     /// Nanoseconds of so many seconds.
     package static func seconds(_ count: UInt64) -> UInt64 { count &* 1_000_000_000 }
 }
+
+/// The sooner of two points in time; nil for never.
+package func sooner(_ a: MonotonicTime?, _ b: MonotonicTime?) -> MonotonicTime? {
+    guard let a, let b else { return a ?? b }
+    return min(a, b)
+}

@@ -2,7 +2,7 @@ import LineDiscipline
 import SerialLine
 
 /// Received bytes that wait for room in the line discipline (tty_buffer.c's flip buffer), and how each came from the
-/// line. It holds what it is given; who fills it looks at `count` first.
+/// line. Whoever fills it looks at `count` first.
 struct Backlog: Sendable {
     /// Above this nothing more is received, unless an answer is waited for, until it has gone down to `resumeLimit`.
     static let softLimit = 262_144
@@ -20,8 +20,16 @@ struct Backlog: Sendable {
     var count: Int { bytes.count - head }
     var isEmpty: Bool { count == 0 }
 
-    mutating func append(_ span: borrowing Span<UInt8>, _ range: Range<Int>) {
-        bytes.append(contentsOf: span, range)
+    /// The most it holds, in bytes. It takes more than `hardLimit` only from a connection that has ended, whose unread
+    /// bytes are received at once.
+    static let capacity = 1_048_576
+
+    /// Appends as many bytes as there is room for.
+    /// - Returns: how many.
+    mutating func append(_ span: borrowing Span<UInt8>, _ range: Range<Int>) -> Int {
+        let taken = min(range.count, max(0, Self.capacity - count))
+        bytes.append(contentsOf: span, range.lowerBound..<range.lowerBound + taken)
+        return taken
     }
 
     /// Appends one byte that came with an error.

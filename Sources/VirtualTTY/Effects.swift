@@ -46,10 +46,6 @@ package enum Effect: Equatable, Sendable {
     case answer(RequestID, Answer)
     /// Let the pollers of this file ask again.
     case notifyPoll(FileID)
-    /// Connect to the remote port; `connected` or `connectFailed` is to follow.
-    case connect
-    /// End the connection, after what is unsent (graceful) or at once; `disconnected` is to follow.
-    case disconnect(graceful: Bool)
     /// Have the lent discipline do this; `disciplineAnswered` is to follow.
     case callDiscipline(RequestID, DisciplineCall)
     /// There are received bytes for the lent discipline, or there is room for what it transmits.

@@ -13,8 +13,6 @@ struct LentLine: Sendable {
     var isReturning = false
     /// What still comes is not wanted.
     var discardsRest = false
-    /// Requests that the discipline answers, or that wait for its end.
-    var calls: [ParkedDisciplineCall] = []
 
     var isLent: Bool { number != 0 }
 }
@@ -36,23 +34,6 @@ package enum DisciplineAnswer: Equatable, Sendable {
     case written(Int)
     /// An error; `reason` says more than its number, where there is more to say.
     case failed(Errno, reason: String?)
-}
-
-struct ParkedDisciplineCall: Sendable {
-    enum Kind: Sendable {
-        case set(Int32, asNetworkAdministrator: Bool)
-        /// TIOCSETD to N_TTY, which is done once the pseudo-terminal is given up.
-        case reset
-        case ioctl
-        /// TCFLSH: the discipline's buffers first, then this port's.
-        case flush(UInt32)
-        case read
-        case write
-    }
-
-    let id: RequestID
-    let file: FileID
-    let kind: Kind
 }
 
 /// The ioctls that line disciplines answer (<linux/ppp-ioctl.h>, <linux/sockios.h>, <linux/gsmmux.h>).

@@ -16,6 +16,8 @@ package struct PortConfiguration: Sendable {
         case leave
     }
 
+    /// Where the remote port may be, in the order in which the servers are tried.
+    package var servers: [Endpoint] = []
     package var connect = ConnectPolicy.open
     /// How long the connection is kept after the last close, in nanoseconds.
     package var linger: UInt64 = 0
@@ -23,6 +25,8 @@ package struct PortConfiguration: Sendable {
     package var connectTimeout: UInt64 = .seconds(5)
     /// How long a lost connection is tried to be made again before open files are hung up; nil for ever, 0 not at all.
     package var lossTimeout: UInt64? = .seconds(15)
+    /// A peer whose kernel acknowledges nothing for this time counts as dead, in nanoseconds.
+    package var deadAfter: UInt64 = .seconds(20)
     package var lines = LinePolicy.raise
     /// tcsetattr(3) waits for the server's answer, so that what reads back is the truth.
     package var awaitsSettings = true

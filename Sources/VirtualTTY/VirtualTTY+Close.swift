@@ -1,207 +1,156 @@
 import LineDiscipline
+import RFC2217
 import SerialLine
 import SystemPackage
 
-// close(2), hang-up and interrupts (tty_io.c tty_release, __tty_hangup; tty_port.c tty_port_close, tty_port_hangup).
+// close(2) (tty_io.c tty_release; tty_port.c tty_port_close).
 extension VirtualTTY {
-    /// The last descriptor of a file is closed. The last close of all waits for output, lowers the lines and ends the
-    /// connection.
+    /// The last descriptor of a file is closed. The last close of all waits for output and lowers the lines; then the
+    /// connection is not needed any longer.
     package mutating func release(_ id: RequestID, _ file: FileID) {
         beginEvent()
+        let reply = Reply(id)
         let released = files.remove(file)
-        needsReview = true
-        abandon(file)
-        guard let released, !released.isDead, liveFiles == 0 else { return answer(id, .done) }
+        // The kernel sends a release after all other requests of the file. One that does otherwise is answered, too.
+        for other in requests.of(file) { interruptParked(other) }
+        guard let released, !released.isDead, liveFiles == 0 else { return answer(reply, .done) }
         if discipline.isStoppedByProgram {
-            queue.flushData()
+            transmission.flushQueue()
             discipline.resumeOutput()
         }
-        closing = Closing(
-            id: id, barrier: sendBarrier(), deadline: serial.closingWaitNanoseconds.map { now + $0 })
+        closing = Closing(barrier: sendBarrier(), deadline: serial.closingWaitNanoseconds.map { now + $0 })
+        requests.park(reply, file, ParkedClose())
         takeBack(discardingRest: false)
         flushInput()
-        progressClosing()
-    }
-
-    /// Requests of a file that is gone. The kernel sends release after all others, so there are none; a kernel that
-    /// does otherwise is answered all the same.
-    private mutating func abandon(_ file: FileID) {
-        for id in parkedRequests(of: file) { interrupt(id) }
-    }
-
-    private func parkedRequests(of file: FileID) -> [RequestID] {
-        reads.filter { $0.file == file }.map(\.id) + writes.filter { $0.file == file }.map(\.id)
-            + drains.filter { $0.file == file }.map(\.id) + settings.filter { $0.file == file }.map(\.id)
-            + modemWaits.filter { $0.file == file }.map(\.id) + lent.calls.filter { $0.file == file }.map(\.id)
-            + (timedBreak?.file == file ? [timedBreak?.id].compactMap(\.self) : [])
     }
 
     /// Ends the last close once its output is out, or its time is over.
-    mutating func progressClosing() {
-        guard let closing else { return }
+    /// - Returns: has it gone on?
+    mutating func progressClosing() -> Bool {
+        guard let closing else { return false }
         if let reopenAt = closing.reopenAt {
-            if reopenAt <= now { endClosing() }
-            return
+            guard reopenAt <= now else { return false }
+            endClosing(isWhole: true)
+            return true
         }
-        let isOver = !isLinkUp || closing.deadline.map { $0 <= now } ?? false
-        guard isOver || isDrained(closing) else { return }
-        // The discipline is gone when close(2) returns; it is told to hurry where nobody takes its output.
-        if lent.isReturning { return isOver ? takeBack(discardingRest: true) : () }
-        finishClosing()
+        let isOver = !remote.isUp || closing.deadline.map { $0 <= now } ?? false
+        guard isOver || isDrained(closing) else { return false }
+        // The discipline is gone when close(2) returns; it has to hurry if its output is not taken.
+        if lent.isReturning {
+            if isOver { takeBack(discardingRest: true) }
+            return false
+        }
+        shutDownPort()
+        return true
     }
 
     private mutating func isDrained(_ closing: Closing) -> Bool {
-        guard untransmitted == 0, isLineFree else { return false }
-        if let barrier = closing.barrier { return !unresolved.contains(barrier) }
-        return acceptedBytes == drainedBytes || unacknowledged() == 0
+        guard transmission.untransmitted == 0, isLineFree else { return false }
+        if let barrier = closing.barrier { return !remote.isOpen(barrier) }
+        return transmission.isDrained || socket.unacknowledged() == 0
     }
 
-    private mutating func finishClosing() {
-        let late = queue.count + wire.dataCount
+    private mutating func shutDownPort() {
+        let late = transmission.untransmitted
         if late > 0 { fault(.warning, "closed with \(late) bytes unsent: they are lost") }
-        queue.flushData()
+        transmission.flushQueue()
         discipline.reset()
-        drainedBytes = acceptedBytes
-        purge = nil
+        transmission.forgetUndrained()
+        reception.purge = nil
         lowerLines()
-        // Opens that wait for carrier see the lines low for so long (tty_port_close_end).
-        if opens.contains(where: { $0.isForCarrier }) {
+        // Opens that wait for carrier see the lines low until then (tty_port_close_end).
+        if requests.all(ParkedOpen.self).contains(where: { $0.request.isForCarrier }) {
             let reopenAt = now + serial.closeDelayNanoseconds
             closing?.reopenAt = reopenAt
-            return progressClosing()
+        } else {
+            endClosing(isWhole: late == 0)
         }
-        endClosing(graceful: late == 0)
     }
 
-    private mutating func endClosing(graceful: Bool = true) {
-        if let id = closing?.id { answer(id, .done) }
+    private mutating func endClosing(isWhole: Bool) {
+        for close in requests.all(ParkedClose.self) { answer(requests.take(close.id), .done) }
         closing = nil
-        restartOpens()
-        if opens.isEmpty && liveFiles == 0 { vacate(graceful: graceful) }
+        restartCarrierWaits()
+        if liveFiles == 0 && !requests.has(.open) { leavePort(isWhole: isWhole) }
     }
 
-    /// An open comes while output drains for nobody: the lines fall behind that output, and rise again.
-    mutating func leaveClosing() {
-        closing = nil
-        discipline.reset()
-        lowerLines()
-        restartOpens()
-    }
-
-    /// The port is shut down (tty_port_shutdown): a break ends, and with HUPCL DTR and RTS fall.
-    private mutating func lowerLines() {
-        if timedBreak != nil { endTimedBreak() } else if isBreaking { setBreak(false) }
-        if configuration.lines == .raise && discipline.termios.cflag.contains(.HUPCL) { setOutputs([]) }
-    }
-
-    /// Nobody uses the port any more: the connection ends, or lingers.
-    private mutating func vacate(graceful: Bool) {
+    /// No program uses the port any longer: the connection ends, or lingers.
+    /// - Parameter isWhole: everything written went out; the server gets time to take it.
+    private mutating func leavePort(isWhole: Bool) {
+        isInUse = false
         guard configuration.connect == .open else { return }
-        switch link {
-        case .up where configuration.linger > 0: lingerUntil = now + configuration.linger
-        case .up: disconnect(graceful: graceful)
-        case .opening: disconnect(graceful: false)
-        case .connecting:
-            effects.list.append(.disconnect(graceful: false))
-            link = .disconnecting
-        case .lost: link = .down
-        case .down, .disconnecting: break
+        if remote.isUp && configuration.linger > 0 {
+            remote.lingerUntil = now + configuration.linger
+        } else {
+            endConnection(graceful: isWhole)
         }
     }
 
-    /// Who used the port, or waited for it, does so no longer; a close may still be at work.
-    mutating func vacateIfUnused() {
-        guard opens.isEmpty, liveFiles == 0, closing == nil else { return }
-        if isLinkUp { lowerLines() }
-        vacate(graceful: true)
+    /// Programs that used the port, or waited for it, do so no longer: a hang-up, an open that was given up.
+    /// - Returns: has the port been left?
+    mutating func leaveIfUnused() -> Bool {
+        guard isInUse, !requests.has(.open), closing == nil, liveFiles == 0 else { return false }
+        if remote.isUp { lowerLines() }
+        leavePort(isWhole: true)
+        return true
     }
 
-    /// Hangs up every open file for good (__tty_hangup): reads end, writes and ioctls fail, pollers wake. Opens that
-    /// wait for carrier begin anew.
-    /// - Parameter keepsWire: what is on its way to the socket still goes.
-    mutating func hangUp(_ why: String, keepsWire: Bool = false) {
-        if liveFiles > 0 { log(.notice, "hung up: \(why)") }
-        let late = queue.count + (keepsWire ? 0 : wire.dataCount)
-        if late > 0 { fault(.warning, "hung up with \(late) bytes unsent: they are lost") }
-        hangUpDiscipline()
-        files.updateAll { $0.isDead = true }
-        needsReview = true
-        for read in reads { answerCollected(read) }
-        for write in writes {
-            let count = write.before + write.offset
-            answer(write.id, count > 0 ? .written(count) : .error(.ioError))
+    /// The connection is not needed any longer, nor is the attempt to make one.
+    mutating func endConnection(graceful: Bool) {
+        let (stands, keepsWire) = (remote.takesCommands, graceful && remote.isUp)
+        if keepsWire { stage() }
+        remote.giveUp(graceful: graceful)
+        if stands { dropConnectionState(keepsWire: keepsWire) }
+    }
+
+    /// What was said on a connection does not hold any longer.
+    /// - Parameter keepsWire: what is on the wire still goes out.
+    mutating func dropConnectionState(keepsWire: Bool = false) {
+        loseRS485Requests()
+        for timedBreak in requests.all(TimedBreak.self) {
+            answerIoctl(requests.take(timedBreak.id))
+            isBreaking = false
         }
-        for drain in drains { fail(drain.id, .ioError) }
-        for setting in settings { fail(setting.id, .ioError) }
-        for wait in modemWaits { fail(wait.id, .ioError) }
-        if let timedBreak { fail(timedBreak.id, .ioError) }
-        reads.removeAll()
-        writes.removeAll()
-        drains.removeAll()
-        settings.removeAll()
-        modemWaits.removeAll()
-        queue.flushData()
-        if !keepsWire { wire.flushData() }
-        drainedBytes = acceptedBytes
-        flushInput()
-        discipline.reset()
-        lowerLines()
-        notifyAllPollers()
-        restartOpens()
+        reception.forgetConnection()
+        remote.forgetConnection()
+        outputs.forgetTold()
+        dropInputs()
+        if !keepsWire {
+            let ended = transmission.end(unacknowledged: socket.unacknowledged())
+            if let lost = ended.lost { reportLoss(lost) }
+        }
     }
 
-    /// The program ends: everything is hung up, and nothing more is promised.
-    package mutating func shutDown() {
-        beginEvent()
-        failAllOpens(.ioError)
-        hangUp("this program ends", keepsWire: true)
-        if let id = closing?.id { answer(id, .done) }
-        closing = nil
-        configuration.connect = .open
-        if link != .down && link != .disconnecting { disconnect(graceful: true) }
-    }
-
-    /// The kernel asks to end a request early: a signal came (FUSE_INTERRUPT). What has been done so far counts.
-    package mutating func interrupt(_ id: RequestID) {
-        beginEvent()
-        if let index = opens.firstIndex(where: { $0.id == id }) {
-            opens.remove(at: index)
-            fail(id, .interrupted)
-            vacateIfUnused()
-        } else if let index = reads.firstIndex(where: { $0.id == id }) {
-            interruptRead(index)
-            serveReads()
-        } else if let index = writes.firstIndex(where: { $0.id == id }) {
-            let write = writes.remove(at: index)
-            let count = write.before + write.offset
-            answer(id, count > 0 ? .written(count) : .error(.interrupted))
-            notifyPollers()
-        } else if let index = drains.firstIndex(where: { $0.id == id }) {
-            drains.remove(at: index)
-            fail(id, .interrupted)
-        } else if let index = settings.firstIndex(where: { $0.id == id }) {
-            // Settings are in force already, and RS485 mode will be once the server says so: only its word is missing.
-            let setting = settings.remove(at: index)
-            switch setting.kind {
-            case .termios: answerIoctl(id)
-            case .rs485: fail(id, .interrupted)
+    /// Ends a request early. What has been done so far counts.
+    mutating func interruptParked(_ id: RequestID) {
+        guard let parked = requests[id] else { return }
+        switch parked {
+        case .open, .drain, .modemWait: fail(requests.take(id), .interrupted)
+        case .read(let read):
+            if read.collected.isEmpty {
+                fail(requests.take(id), .interrupted)
+            } else {
+                answerData(requests.take(id), read.collected)
             }
-        } else if let index = modemWaits.firstIndex(where: { $0.id == id }) {
-            modemWaits.remove(at: index)
-            fail(id, .interrupted)
-        } else if lent.calls.contains(where: { $0.id == id }) {
-            interruptDisciplineCall(id)
-        } else if timedBreak?.id == id {
-            endTimedBreak()
-            fail(id, .interrupted)
-            serveWrites()
-            progressDrains()
-            notifyPollers()
-        } else if closing?.id == id {
+        case .write(let write):
+            answer(requests.take(id), write.count > 0 ? .written(write.count) : .error(.interrupted))
+        case .setting(let setting):
+            // Settings are in force already, and RS485 mode will be once the server says so: only its word is missing.
+            if case .rs485 = setting.what {
+                fail(requests.take(id), .interrupted)
+            } else {
+                answerIoctl(requests.take(id))
+            }
+        case .disciplineCall(let call):
+            // Its answer is on the way, and what it did is done. Only output that is not taken can make a change to
+            // N_TTY wait: it goes on without that output.
+            if call.isReset { takeBack(discardingRest: true) }
+        case .timedBreak:
+            let reply = endTimedBreak(id)
+            fail(reply, .interrupted)
+        case .close:
             // The closer goes on; output drains on behind it.
-            closing?.id = nil
-            answer(id, .done)
-            if opens.contains(where: { $0.wait == .close }) { leaveClosing() }
+            answer(requests.take(id), .done)
         }
     }
 }

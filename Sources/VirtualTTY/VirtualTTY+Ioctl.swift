@@ -12,77 +12,80 @@ extension VirtualTTY {
         holds: (Capability) -> Bool
     ) {
         beginEvent()
+        let reply = Reply(id)
         guard let open = files[file], !open.isDead else {
             // hung_up_tty_ioctl
-            return fail(id, call.command == Self.TIOCSPGRP ? .notTTY : .ioError)
+            return fail(reply, call.command == Self.TIOCSPGRP ? .notTTY : .ioError)
         }
-        if ioctlOfDiscipline(id, file, call, argument: argument, isNetworkAdministrator: { holds(.netAdmin) }) {
-            return
+        switch ioctlOfDiscipline(call, argument: argument, isNetworkAdministrator: { holds(.netAdmin) }) {
+        case .notTaken: break
+        case .retry(let copyIn, let copyOut):
+            return answer(reply, .ioctlRetry(copyIn: copyIn, copyOut: copyOut))
+        case .taken(let kind, let discipline): return callDiscipline(reply, file, kind, discipline)
         }
-        guard let ioctl = Ioctl(rawValue: call.command) else { return fail(id, .notTTY) }
-        if let error = refusal(of: ioctl, holds) { return fail(id, error) }
+        guard let ioctl = Ioctl(rawValue: call.command) else { return fail(reply, .notTTY) }
+        if let error = refusal(of: ioctl, holds) { return fail(reply, error) }
         let copies = call.isCompat ? ioctl.compatCopies : ioctl.copies
         guard argument.count >= copies.in, call.outSize >= copies.out else {
-            return answer(id, .ioctlRetry(copyIn: copies.in, copyOut: copies.out))
+            return answer(reply, .ioctlRetry(copyIn: copies.in, copyOut: copies.out))
         }
         let value = UInt32(truncatingIfNeeded: call.argument)
         switch ioctl {
-        case .TCGETS: answerIoctl(id, discipline.termios.bytes)
-        case .TCGETS2: answerIoctl(id, discipline.termios.bytes2)
-        case .TCGETA: answerIoctl(id, discipline.termios.termioBytes)
-        case .TCSETS, .TCSETS2, .TCSETA: setTermios(id, file, argument.extracting(0..<copies.in))
-        case .TCSETSW, .TCSETSW2, .TCSETAW: drainAndSetTermios(id, file, argument.extracting(0..<copies.in))
+        case .TCGETS: answerIoctl(reply, discipline.termios.bytes)
+        case .TCGETS2: answerIoctl(reply, discipline.termios.bytes2)
+        case .TCGETA: answerIoctl(reply, discipline.termios.termioBytes)
+        case .TCSETS, .TCSETS2, .TCSETA: setTermios(reply, file, argument.extracting(0..<copies.in))
+        case .TCSETSW, .TCSETSW2, .TCSETAW: drainAndSetTermios(reply, file, argument.extracting(0..<copies.in))
         case .TCSETSF, .TCSETSF2, .TCSETAF:
-            drainAndSetTermios(id, file, argument.extracting(0..<copies.in), flushInput: true)
+            drainAndSetTermios(reply, file, argument.extracting(0..<copies.in), flushInput: true)
         case .TCSBRK:
-            drain(id, file, value == 0 ? .timedBreak(nanoseconds: .milliseconds(250)) : .answer)
+            drain(reply, file, value == 0 ? .timedBreak(nanoseconds: .milliseconds(250)) : .answer)
         case .TCSBRKP:
-            drain(id, file, .timedBreak(nanoseconds: .milliseconds(value == 0 ? 250 : UInt64(value) * 100)))
-        case .TIOCSBRK: drain(id, file, .breakOn)
-        case .TIOCCBRK: breakOff(id)
-        case .TCXONC: flowAction(id, value)
-        case .TCFLSH: flush(id, value)
-        case .TIOCOUTQ: answerNumber(id, UInt32(clamping: outputCount()))
-        case .FIONREAD: answerNumber(id, UInt32(clamping: discipline.readableCount))
-        case .TIOCEXCL: setExclusive(id, true)
-        case .TIOCNXCL: setExclusive(id, false)
-        case .TIOCGEXCL: answerNumber(id, exclusive ? 1 : 0)
-        case .TIOCGETD: answerNumber(id, UInt32(bitPattern: lent.number))
+            drain(reply, file, .timedBreak(nanoseconds: .milliseconds(value == 0 ? 250 : UInt64(value) * 100)))
+        case .TIOCSBRK: drain(reply, file, .breakOn)
+        case .TIOCCBRK: breakOff(reply)
+        case .TCXONC: flowAction(reply, value)
+        case .TCFLSH: flush(reply, value)
+        case .TIOCOUTQ: answerNumber(reply, UInt32(clamping: outputCount()))
+        case .FIONREAD: answerNumber(reply, UInt32(clamping: discipline.readableCount))
+        case .TIOCEXCL: setExclusive(reply, true)
+        case .TIOCNXCL: setExclusive(reply, false)
+        case .TIOCGEXCL: answerNumber(reply, exclusive ? 1 : 0)
+        case .TIOCGETD: answerNumber(reply, UInt32(bitPattern: lent.number))
         case .TIOCSETD:
             let number = Int32(bitPattern: argument.littleEndian32(at: 0))
-            drain(id, file, .setDiscipline(number, asNetworkAdministrator: holds(.netAdmin)))
-        case .TIOCGWINSZ: answerIoctl(id, windowSize)
+            drain(reply, file, .setDiscipline(number, asNetworkAdministrator: holds(.netAdmin)))
+        case .TIOCGWINSZ: answerIoctl(reply, windowSize)
         case .TIOCSWINSZ:
             windowSize.removeAll(keepingCapacity: true)
             windowSize.append(contentsOf: argument, 0..<8)
-            answerIoctl(id)
-        case .TIOCMGET: answerNumber(id, outputs.union(inputs).rawValue)
-        case .TIOCMBIS: changeOutputs(id) { $0.union(ModemLines(rawValue: argument.littleEndian32(at: 0))) }
-        case .TIOCMBIC: changeOutputs(id) { $0.subtracting(ModemLines(rawValue: argument.littleEndian32(at: 0))) }
-        case .TIOCMSET: changeOutputs(id) { _ in ModemLines(rawValue: argument.littleEndian32(at: 0)) }
-        case .TIOCMIWAIT: waitForModemChange(id, file, ModemLines(rawValue: value))
-        case .TIOCGICOUNT: answerIoctl(id, counters.icounterBytes)
-        case .TIOCGSERIAL: answerIoctl(id, call.isCompat ? Array(serial.bytes.prefix(copies.out)) : serial.bytes)
-        case .TIOCSSERIAL: setSerial(id, file, argument, holds)
-        case .TIOCGRS485: answerIoctl(id, rs485.settings.bytes)
-        case .TIOCSRS485: setRS485(id, file, SerialRS485(argument))
-        case .TIOCGSOFTCAR: answerNumber(id, discipline.termios.cflag.contains(.CLOCAL) ? 1 : 0)
-        case .TIOCSSOFTCAR: setSoftCarrier(id, file, argument.littleEndian32(at: 0) != 0)
-        case .TIOCGLCKTRMIOS: answerIoctl(id, (termiosLock ?? TermiosLock()).bytes)
+            answerIoctl(reply)
+        case .TIOCMGET: answerNumber(reply, outputs.levels.union(inputs.levels).rawValue)
+        case .TIOCMBIS: changeOutputs(reply, OutputLines.all, mask: lines(argument))
+        case .TIOCMBIC: changeOutputs(reply, [], mask: lines(argument))
+        case .TIOCMSET: changeOutputs(reply, lines(argument), mask: OutputLines.all)
+        case .TIOCMIWAIT: waitForModemChange(reply, file, ModemLines(rawValue: value))
+        case .TIOCGICOUNT: answerIoctl(reply, counters.icounterBytes)
+        case .TIOCGSERIAL: answerIoctl(reply, call.isCompat ? Array(serial.bytes.prefix(copies.out)) : serial.bytes)
+        case .TIOCSSERIAL: setSerial(reply, file, argument, holds)
+        case .TIOCGRS485: answerIoctl(reply, rs485.settings.bytes)
+        case .TIOCSRS485: setRS485(reply, file, SerialRS485(argument))
+        case .TIOCGSOFTCAR: answerNumber(reply, discipline.termios.cflag.contains(.CLOCAL) ? 1 : 0)
+        case .TIOCSSOFTCAR: setSoftCarrier(reply, file, argument.littleEndian32(at: 0) != 0)
+        case .TIOCGLCKTRMIOS: answerIoctl(reply, (termiosLock ?? TermiosLock()).bytes)
         case .TIOCSLCKTRMIOS:
             termiosLock = TermiosLock(argument)
-            answerIoctl(id)
-        case .TIOCGDEV: answerNumber(id, device.encoded)
-        case .TIOCSERGETLSR: answerNumber(id, outputCount() == 0 ? Self.TIOCSER_TEMT : 0)
+            answerIoctl(reply)
+        case .TIOCGDEV: answerNumber(reply, device.encoded)
+        case .TIOCSERGETLSR: answerNumber(reply, outputCount() == 0 ? Self.TIOCSER_TEMT : 0)
         case .TIOCSTI:
             inject(argument.extracting(0..<1))
-            answerIoctl(id)
+            answerIoctl(reply)
         case .TIOCVHANGUP:
             hangUp("TIOCVHANGUP")
-            vacateIfUnused()
-            answerIoctl(id)
+            answerIoctl(reply)
         // Only a kernel can make a controlling terminal; a session's leader is told what others are.
-        case .TIOCSCTTY: fail(id, .notPermitted)
+        case .TIOCSCTTY: fail(reply, .notPermitted)
         }
     }
 
@@ -101,42 +104,39 @@ extension VirtualTTY {
         }
     }
 
-    private mutating func answerNumber(_ id: RequestID, _ value: UInt32) {
+    private mutating func answerNumber(_ reply: consuming Reply, _ value: UInt32) {
         var bytes: [UInt8] = []
         bytes.appendLittleEndian(value)
-        answerIoctl(id, bytes)
+        answerIoctl(reply, bytes)
     }
 
-    private mutating func setExclusive(_ id: RequestID, _ on: Bool) {
+    private mutating func setExclusive(_ reply: consuming Reply, _ on: Bool) {
         exclusive = on
-        answerIoctl(id)
+        answerIoctl(reply)
     }
 
     private mutating func setSerial(
-        _ id: RequestID, _ file: FileID, _ argument: borrowing Span<UInt8>, _ holds: (Capability) -> Bool
+        _ reply: consuming Reply, _ file: FileID, _ argument: borrowing Span<UInt8>, _ holds: (Capability) -> Bool
     ) {
         guard let new = serial.applying(argument, isAdministrator: { holds(.sysAdmin) }) else {
-            return fail(id, .notPermitted)
+            return fail(reply, .notPermitted)
         }
         serial = new
         // A new meaning of 38400 goes to the line like any other rate.
-        answerOnceSettled(id, file, sendSettings())
+        answerOnceSettled(reply, file, sendSettings())
+    }
+
+    private func lines(_ argument: borrowing Span<UInt8>) -> ModemLines {
+        ModemLines(rawValue: argument.littleEndian32(at: 0))
     }
 
     /// Bytes not yet on the line: queued, on the way, and what the line still has to send at its rate.
     private mutating func outputCount() -> Int {
         reckonLineTime()
         let frame = max(lineSettings.frameNanoseconds, 1)
-        let onLine = Int(clamping: (lineFreeAt.since(now) + frame - 1) / frame)
-        return untransmitted + max(onLine, unacknowledgedData)
-    }
-
-    /// Bytes of data, at the most, that the socket has sent and its peer has not acknowledged.
-    private var unacknowledgedData: Int {
-        guard isLinkUp, acceptedBytes != drainedBytes else { return 0 }
-        // What else it has sent is commands.
-        let sent = Int(clamping: acceptedBytes &- drainedBytes) - untransmitted
-        return max(0, min(unacknowledged(), sent))
+        let onLine = Int(clamping: (transmission.line.freeAt.since(now) + frame - 1) / frame)
+        let inSocket = remote.isUp ? transmission.unacknowledgedData(of: socket.unacknowledged()) : 0
+        return transmission.untransmitted + max(onLine, inSocket)
     }
 }
 

@@ -13,40 +13,47 @@ extension VirtualTTY {
 
     /// TIOCSETD, with all output out.
     mutating func setDiscipline(
-        _ id: RequestID, _ file: FileID, _ number: Int32, asNetworkAdministrator: Bool
+        _ reply: consuming Reply, _ file: FileID, _ number: Int32, asNetworkAdministrator: Bool
     ) {
         guard number >= 0, number < Self.disciplineCount, number != Self.pulsePerSecond else {
-            return fail(id, .invalidArgument)
+            return fail(reply, .invalidArgument)
         }
-        let isChanging = lent.calls.contains { if case .set = $0.kind { true } else { false } }
-        if number == lent.number && !isChanging { return answerIoctl(id) }
+        let isChanging = requests.all(ParkedDisciplineCall.self).contains { $0.request.isSet }
+        if number == lent.number && !isChanging { return answerIoctl(reply) }
         // A reader keeps its discipline: the kernel tries for 5 s, and no reader of N_TTY makes room for it.
-        if !lent.isLent && !reads.isEmpty { return fail(id, .resourceBusy) }
+        if !lent.isLent && requests.has(.read) { return fail(reply, .resourceBusy) }
         if number == 0 {
-            lent.calls.append(ParkedDisciplineCall(id: id, file: file, kind: .reset))
+            requests.park(reply, file, ParkedDisciplineCall(.reset))
             return takeBack(discardingRest: false)
         }
         callDiscipline(
-            id, file, .set(number, asNetworkAdministrator: asNetworkAdministrator),
+            reply, file, .set(number, asNetworkAdministrator: asNetworkAdministrator),
             .set(number, asNetworkAdministrator: asNetworkAdministrator))
     }
 
-    private mutating func callDiscipline(
-        _ id: RequestID, _ file: FileID, _ kind: ParkedDisciplineCall.Kind, _ call: DisciplineCall
+    mutating func callDiscipline(
+        _ reply: consuming Reply, _ file: FileID, _ kind: ParkedDisciplineCall.Kind, _ call: DisciplineCall
     ) {
-        lent.calls.append(ParkedDisciplineCall(id: id, file: file, kind: kind))
+        let id = reply.id
+        requests.park(reply, file, ParkedDisciplineCall(kind))
         effects.list.append(.callDiscipline(id, call))
     }
 
     // What programs ask of it.
 
-    /// An ioctl that the discipline answers where the line is lent.
-    /// - Returns: false where it is none, or the line is not lent.
-    mutating func ioctlOfDiscipline(
-        _ id: RequestID, _ file: FileID, _ call: IoctlCall, argument: borrowing Span<UInt8>,
-        isNetworkAdministrator: () -> Bool
-    ) -> Bool {
-        guard lent.isLent else { return false }
+    /// What becomes of an ioctl while the line is lent.
+    enum LentIoctl {
+        /// It is the port's own.
+        case notTaken
+        case retry(copyIn: Int, copyOut: Int)
+        case taken(ParkedDisciplineCall.Kind, DisciplineCall)
+    }
+
+    /// Is an ioctl one that the lent discipline answers?
+    func ioctlOfDiscipline(
+        _ call: IoctlCall, argument: borrowing Span<UInt8>, isNetworkAdministrator: () -> Bool
+    ) -> LentIoctl {
+        guard lent.isLent else { return .notTaken }
         let copies: (in: Int, out: Int)
         var kind = ParkedDisciplineCall.Kind.ioctl
         switch Ioctl(rawValue: call.command) {
@@ -55,41 +62,35 @@ extension VirtualTTY {
             copies = (0, 0)
             kind = .flush(UInt32(truncatingIfNeeded: call.argument))
         case nil:
-            guard let ioctl = DisciplineIoctl(rawValue: call.command) else { return false }
+            guard let ioctl = DisciplineIoctl(rawValue: call.command) else { return .notTaken }
             copies = ioctl.copies
-        default: return false
+        default: return .notTaken
         }
         guard argument.count >= copies.in, call.outSize >= copies.out else {
-            answer(id, .ioctlRetry(copyIn: copies.in, copyOut: copies.out))
-            return true
+            return .retry(copyIn: copies.in, copyOut: copies.out)
         }
         var bytes: [UInt8] = []
         bytes.append(contentsOf: argument, 0..<copies.in)
-        callDiscipline(
-            id, file, kind,
+        return .taken(
+            kind,
             .ioctl(
                 call.command, value: call.argument, in: bytes, outSize: copies.out,
                 asNetworkAdministrator: isNetworkAdministrator()))
-        return true
     }
 
+    /// No answer is longer: FUSE then does not ask a second time for the same read(2).
+    static let longestRead = 65536
+
     /// read(2) is the discipline's.
-    mutating func readFromDiscipline(_ id: RequestID, _ file: FileID, _ count: Int) {
-        callDiscipline(id, file, .read, .read(min(count, Self.longestRead)))
+    mutating func readFromDiscipline(_ reply: consuming Reply, _ file: FileID, _ count: Int) {
+        callDiscipline(reply, file, .read, .read(min(count, Self.longestRead)))
     }
 
     /// write(2) is the discipline's.
-    mutating func writeToDiscipline(_ id: RequestID, _ file: FileID, _ bytes: borrowing Span<UInt8>) {
+    mutating func writeToDiscipline(_ reply: consuming Reply, _ file: FileID, _ bytes: borrowing Span<UInt8>) {
         var copy: [UInt8] = []
         copy.append(contentsOf: bytes, 0..<bytes.count)
-        callDiscipline(id, file, .write, .write(copy))
-    }
-
-    /// A signal came for a request that the discipline has: its answer is on the way, and what it did is done. Only
-    /// output that nobody takes can make a change to N_TTY wait: it goes on without it.
-    mutating func interruptDisciplineCall(_ id: RequestID) {
-        guard let call = lent.calls.first(where: { $0.id == id }) else { return }
-        if case .reset = call.kind { takeBack(discardingRest: true) }
+        callDiscipline(reply, file, .write, .write(copy))
     }
 
     // What comes of it.
@@ -98,23 +99,20 @@ extension VirtualTTY {
     package mutating func disciplineAnswered(_ id: RequestID, _ answer: DisciplineAnswer) {
         beginEvent()
         // One that was hung up meanwhile has its answer.
-        guard let index = lent.calls.firstIndex(where: { $0.id == id }) else { return }
-        let call = lent.calls.remove(at: index)
-        switch (call.kind, answer) {
+        guard case .disciplineCall(let call) = requests[id] else { return }
+        let reply = requests.take(id)
+        switch (call.what, answer) {
         case (.set(let number, let asNetworkAdministrator), .failed(let error, let reason)):
             logRefusal(number, error, reason, asNetworkAdministrator)
-            fail(id, error)
-        case (_, .failed(let error, _)): fail(id, error)
+            fail(reply, error)
+        case (_, .failed(let error, _)): fail(reply, error)
         case (.set(let number, _), _):
             lend(to: number)
-            answerIoctl(id)
-        case (.flush(let which), _): flush(id, which)
-        case (.read, .bytes(let bytes)):
-            let start = effects.bytes.count
-            effects.bytes += bytes
-            self.answer(id, .data(start..<effects.bytes.count))
-        case (_, .bytes(let bytes)): answerIoctl(id, bytes)
-        case (_, .written(let count)): self.answer(id, .written(count))
+            answerIoctl(reply)
+        case (.flush(let which), _): flush(reply, which)
+        case (.read, .bytes(let bytes)): answerData(reply, bytes)
+        case (_, .bytes(let bytes)): answerIoctl(reply, bytes)
+        case (_, .written(let count)): self.answer(reply, .written(count))
         }
     }
 
@@ -141,8 +139,8 @@ extension VirtualTTY {
             let isStopped = discipline.isStoppedByProgram
             discipline.reset()
             if isStopped { discipline.suspendOutput() }
-            lent.received += backlog.takeAll()
-            flagOfNextByte = nil
+            lent.received += reception.backlog.takeAll()
+            reception.flagOfNextByte = nil
             throttle()
         }
         lent.number = number
@@ -150,7 +148,6 @@ extension VirtualTTY {
         setLineNumber(number)
         log(.info, "the kernel's line discipline \(number) has the line")
         if !lent.received.isEmpty { effects.list.append(.feedDiscipline) }
-        notifyPollers()
     }
 
     /// Termios shows which discipline there is (tty_set_termios_ldisc).
@@ -167,12 +164,11 @@ extension VirtualTTY {
     mutating func takeBack(discardingRest: Bool) {
         if lent.isReturning && !lent.isLent && (lent.discardsRest || !discardingRest) { return }
         // A line that is being lent, too: the effects are carried out one after the other.
-        guard !lent.calls.isEmpty || lent.isLent || lent.isReturning else { return }
+        guard requests.has(.disciplineCall) || lent.isLent || lent.isReturning else { return }
         restoreDiscipline()
         lent.isReturning = true
         lent.discardsRest = discardingRest
         effects.list.append(.withdrawDiscipline(discardingRest: discardingRest))
-        notifyPollers()
     }
 
     /// N_TTY has the line, and what the other one has not been given.
@@ -183,7 +179,7 @@ extension VirtualTTY {
         setLineNumber(0)
         let received = lent.received
         lent.received = []
-        backlog.append(received.span, 0..<received.count)
+        _ = reception.backlog.append(received.span, 0..<received.count)
         refill()
     }
 
@@ -195,31 +191,23 @@ extension VirtualTTY {
         lent.isReturning = false
         lent.discardsRest = false
         lent.isHeldBack = false
-        let waiting = lent.calls.filter { if case .reset = $0.kind { true } else { false } }
-        lent.calls.removeAll { if case .reset = $0.kind { true } else { false } }
-        for call in waiting { answerIoctl(call.id) }
-        progressClosing()
+        for call in requests.all(ParkedDisciplineCall.self) where call.request.isReset {
+            answerIoctl(requests.take(call.id))
+        }
     }
 
     /// All files are hung up: so are the requests that the discipline has, and the discipline itself.
     mutating func hangUpDiscipline() {
         takeBack(discardingRest: true)
-        for call in lent.calls {
-            switch call.kind {
-            case .read: answer(call.id, .data(0..<0))
-            case .set, .reset, .ioctl, .flush, .write: fail(call.id, .ioError)
+        for call in requests.all(ParkedDisciplineCall.self) {
+            switch call.request.what {
+            case .read: answerData(requests.take(call.id), [])
+            case .set, .reset, .ioctl, .flush, .write: fail(requests.take(call.id), .ioError)
             }
         }
-        lent.calls.removeAll()
     }
 
     // Bytes.
-
-    /// Received bytes for the discipline.
-    mutating func receiveForDiscipline(_ bytes: borrowing Span<UInt8>, _ range: Range<Int>) {
-        if lent.received.isEmpty { effects.list.append(.feedDiscipline) }
-        lent.received.append(contentsOf: bytes, range)
-    }
 
     /// Takes received bytes for the discipline into `buffer`, which must be empty.
     /// - Returns: are there any?
@@ -234,14 +222,16 @@ extension VirtualTTY {
         beginEvent()
         // Nobody's any more.
         guard lent.isLent || (lent.isReturning && !lent.discardsRest) else { return bytes.count }
-        let taken = writes.isEmpty ? acceptUnprocessed(bytes) : 0
+        let taken = requests.has(.write) ? 0 : acceptUnprocessed(bytes)
         lent.isHeldBack = taken < bytes.count
         return taken
     }
 
     /// There is room for what the discipline transmits.
     mutating func resumeDiscipline() {
-        guard lent.isHeldBack, writes.isEmpty, queue.room >= TransmitQueue.capacity / 2 else { return }
+        guard lent.isHeldBack, !requests.has(.write), transmission.queue.room >= TransmitQueue.capacity / 2 else {
+            return
+        }
         lent.isHeldBack = false
         effects.list.append(.feedDiscipline)
     }

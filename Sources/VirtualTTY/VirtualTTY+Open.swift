@@ -3,140 +3,126 @@ import RFC2217
 import SerialLine
 import SystemPackage
 
-// open(2) (tty_io.c tty_open, tty_port.c tty_port_block_til_ready): first the connection, without which nobody knows of
-// carrier, then DTR and RTS, then carrier.
+// open(2) (tty_io.c tty_open, tty_port.c tty_port_block_til_ready): first the connection, without which the port cannot
+// know of carrier, then DTR and RTS, then carrier.
 extension VirtualTTY {
-    /// A program opens the node. Answered once the remote port is there, or is not, and has carrier where that is
-    /// waited for.
+    /// A program opens the node. Answered once the remote port is there, or is not, and has carrier if the open waits
+    /// for carrier.
     /// - Parameters:
     ///   - opener: the caller's thread.
-    ///   - nonBlocking: O_NONBLOCK: carrier is not waited for.
-    ///   - isAdministrator: has the caller CAP_SYS_ADMIN? Asked only where it matters.
+    ///   - nonBlocking: O_NONBLOCK: the open does not wait for carrier.
+    ///   - isAdministrator: has the caller CAP_SYS_ADMIN? Asked only if it matters.
     package mutating func open(
         _ id: RequestID, by opener: Int32 = 0, nonBlocking: Bool = false, isAdministrator: () -> Bool
     ) {
         beginEvent()
-        if hasRetired { return fail(id, .noSuchAddressOrDevice) }
+        let reply = Reply(id)
+        if hasRetired { return fail(reply, .noSuchAddressOrDevice) }
         // TIOCEXCL ends with the last close, hung-up files' too.
-        if files.isEmpty && opens.isEmpty { exclusive = false }
-        if exclusive && !isAdministrator() { return fail(id, .resourceBusy) }
-        let open = ParkedOpen(
-            id: id, file: FileID(rawValue: nextFile), opener: opener, nonBlocking: nonBlocking, wait: .close)
-        nextFile &+= 1
-        // The closer has the port to itself. Where nobody waits for the close any more, its output drains on behind.
-        if closing?.id != nil && link != .disconnecting { return opens.append(open) }
-        if closing != nil && link != .disconnecting { leaveClosing() }
-        proceed(open)
+        if files.isEmpty && !requests.has(.open) { exclusive = false }
+        if exclusive && !isAdministrator() { return fail(reply, .resourceBusy) }
+        isInUse = true
+        remote.lingerUntil = nil
+        requests.park(reply, files.makeID(), ParkedOpen(opener: opener, nonBlocking: nonBlocking))
+        // The closer has the port to itself. If its close(2) is over, its output drains on behind: the lines fall behind
+        // that output, and rise again.
+        if closing != nil && !requests.has(.close) && link != .disconnecting { leaveClosing() }
+        // A program waits: the next attempt comes at once.
+        if case .lost = link, closing == nil { startConnecting() }
     }
 
-    /// Goes on with an open that no close is in the way of.
-    private mutating func proceed(_ open: ParkedOpen) {
-        if isLinkUp { return begin(open) }
-        var open = open
-        open.wait = .link(deadline: now + configuration.connectTimeout)
-        opens.append(open)
-        if link == .down {
-            // What failed before was said then.
-            attempts = 0
-            startConnecting()
+    /// An open comes while output drains for no program any longer.
+    mutating func leaveClosing() {
+        closing = nil
+        discipline.reset()
+        lowerLines()
+    }
+
+    /// Begins to connect, with the first server.
+    mutating func startConnecting() {
+        if !remote.startConnecting(configuration.connectTimeout, now: now) { passFailed() }
+    }
+
+    /// Every server was tried: opens fail. The connection is tried again later if it is held.
+    mutating func passFailed() {
+        let failure = remote.takeFailure()
+        fault(remote.attempts == 1 ? .error : .debug, failure.reason)
+        let isHeld = isHeld
+        failOpens(failure.error)
+        if isHeld || configuration.connect == .always { remote.retryLater(now: now) } else { remote.down() }
+    }
+
+    /// Lets opens go on as far as they can.
+    /// - Returns: has one changed?
+    mutating func serveOpens() -> Bool {
+        guard requests.has(.open), closing == nil || link == .disconnecting else { return false }
+        var hasChanged = false
+        for open in requests.all(ParkedOpen.self) where serve(open.id, open.file, open.request) { hasChanged = true }
+        return hasChanged
+    }
+
+    private mutating func serve(_ id: RequestID, _ file: FileID, _ open: ParkedOpen) -> Bool {
+        switch open.wait {
+        case .turn, .link:
+            if remote.isUp && closing == nil {
+                begin(id, file, open)
+                return true
+            }
+            guard open.wait == .turn else { return false }
+            let deadline = now + configuration.connectTimeout
+            requests.update(id) { (open: inout ParkedOpen) in open.wait = .link(deadline: deadline) }
+            return true
+        case .carrier(let unreportedUntil):
+            guard remote.isUp, inputs.hasCarrier || (!inputs.isReported && unreportedUntil <= now) else { return false }
+            complete(id, file, open)
+            if inputs.hasCarrier && outputs.levels.contains(.dtr) { inputs.carrierCame() }
+            return true
         }
     }
 
-    /// The connection stands: raises DTR and RTS, and waits for carrier where that is to be (CLOCAL counts as it is
-    /// now).
-    mutating func begin(_ open: ParkedOpen) {
+    /// The connection stands: raises DTR and RTS, and waits for carrier unless the open or CLOCAL, as it is now, says
+    /// not to.
+    private mutating func begin(_ id: RequestID, _ file: FileID, _ open: ParkedOpen) {
         let isLocal = open.nonBlocking || discipline.termios.cflag.contains(.CLOCAL)
-        if isLocal || inputs.contains(.dcd) { return complete(open) }
+        if isLocal || inputs.hasCarrier { return complete(id, file, open) }
         raiseLines()
-        var open = open
-        open.wait = .carrier(unreportedUntil: now + ComPortClient.answerWithin)
-        opens.append(open)
+        // A server that says nothing of its lines counts as one without a carrier line (serial_port_carrier_raised).
+        let unreportedUntil = now + ComPortClient.answerWithin
+        requests.update(id) { (open: inout ParkedOpen) in open.wait = .carrier(unreportedUntil: unreportedUntil) }
     }
 
     /// The open has succeeded. Every open raises DTR and RTS again.
-    private mutating func complete(_ open: ParkedOpen) {
-        files.insert(OpenFile(id: open.file, opener: open.opener))
-        needsReview = true
-        answer(open.id, .opened(open.file))
+    private mutating func complete(_ id: RequestID, _ file: FileID, _ open: ParkedOpen) {
+        let isFirst = liveFiles == 0
+        files.insert(OpenFile(id: file, opener: open.opener))
+        answer(requests.take(id), .opened(file))
         raiseLines()
+        if isFirst { inputs.begin(dtrIsUp: outputs.levels.contains(.dtr), &time) }
     }
 
     private mutating func raiseLines() {
-        if configuration.lines == .raise && !discipline.termios.isB0 { setOutputs(outputs.union([.dtr, .rts])) }
+        if configuration.lines == .raise && !discipline.termios.isB0 { setOutputs(OutputLines.all) }
     }
 
-    /// Opens that wait for a close, or for carrier on a port that was shut down, begin anew.
-    mutating func restartOpens() {
-        guard closing == nil else { return }
-        let isUp = isLinkUp
-        let waiting = opens.filter { isUp || !$0.isForLink }
-        opens.removeAll { isUp || !$0.isForLink }
-        for open in waiting { proceed(open) }
-    }
-
-    /// The connection is up: every open goes on.
-    mutating func beginOpens() {
-        guard closing == nil else { return }
-        let waiting = opens
-        opens.removeAll()
-        for open in waiting { begin(open) }
-    }
-
-    /// Lets in who waits for carrier, where it is there, or where the server says nothing of its lines: such a port
-    /// counts as one without a carrier line, as serial_port_carrier_raised has it.
-    mutating func serveCarrierWaits() {
-        guard isLinkUp, closing == nil, opens.contains(where: { $0.isForCarrier }) else { return }
-        let now = now
-        let hasCarrier = inputs.contains(.dcd)
-        let isReported = inputsReported
-        let ready = opens.filter { open in
-            guard case .carrier(let unreportedUntil) = open.wait else { return false }
-            return hasCarrier || (!isReported && unreportedUntil <= now)
+    /// The next time one of the opens has to be looked at.
+    mutating func openDeadline() -> MonotonicTime? {
+        guard requests.has(.open) else { return nil }
+        var earliest: MonotonicTime?
+        for open in requests.all(ParkedOpen.self) {
+            switch open.request.wait {
+            case .link(let deadline): earliest = sooner(earliest, deadline)
+            case .carrier(let unreportedUntil) where remote.isUp && !inputs.isReported && closing == nil:
+                earliest = sooner(earliest, unreportedUntil)
+            case .carrier, .turn: break
+            }
         }
-        opens.removeAll { open in ready.contains { $0.id == open.id } }
-        for open in ready { complete(open) }
+        return earliest
     }
-
-    /// The next time one of the opens is to be looked at.
-    func deadline(of open: ParkedOpen) -> MonotonicTime? {
-        switch open.wait {
-        case .link(let deadline): deadline
-        case .carrier(let unreportedUntil) where isLinkUp && !inputsReported && closing == nil: unreportedUntil
-        case .carrier, .close: nil
-        }
-    }
-
-    /// A file is open, or an open waits for carrier: a lost connection is made again.
-    var isHeld: Bool { liveFiles > 0 || opens.contains { $0.isForCarrier } }
 
     /// Opens that wait for the connection fail.
     mutating func failOpens(_ error: Errno) {
-        for open in opens where open.isForLink { fail(open.id, error) }
-        opens.removeAll { $0.isForLink }
-    }
-
-    /// All opens fail.
-    mutating func failAllOpens(_ error: Errno) {
-        for open in opens { fail(open.id, error) }
-        opens.removeAll()
-    }
-
-    mutating func expireOpens() {
-        serveCarrierWaits()
-        let now = now
-        let late = opens.filter { open in
-            if case .link(let deadline) = open.wait { deadline <= now } else { false }
+        for open in requests.all(ParkedOpen.self) where open.request.isForLink || open.request.wait == .turn {
+            fail(requests.take(open.id), error)
         }
-        guard !late.isEmpty else { return }
-        if case .opening = link { return openingTimedOut() }
-        opens.removeAll { open in late.contains { $0.id == open.id } }
-        for open in late { fail(open.id, .timedOut) }
-        fault(.error, "no connection within \(configuration.connectTimeout / .milliseconds(1)) ms")
-        vacateIfUnused()
     }
-}
-
-extension ParkedOpen {
-    var isForLink: Bool { if case .link = wait { true } else { false } }
-    var isForCarrier: Bool { if case .carrier = wait { true } else { false } }
 }

@@ -22,7 +22,8 @@ extension VirtualTTY {
         _ id: RequestID, _ file: FileID, events: UInt32, notifies: Bool
     ) {
         beginEvent()
-        guard let open = files[file] else { return fail(id, .badFileDescriptor) }
+        let reply = Reply(id)
+        guard let open = files[file] else { return fail(reply, .badFileDescriptor) }
         let ready = readiness(open)
         if notifies {
             files.update(file) {
@@ -31,7 +32,7 @@ extension VirtualTTY {
                 $0.pollArmed = true
             }
         }
-        answer(id, .poll(ready))
+        answer(reply, .poll(ready))
     }
 
     private func readiness(_ file: OpenFile) -> UInt32 {
@@ -42,7 +43,9 @@ extension VirtualTTY {
         if lent.isLent { return 0 }
         var ready: UInt32 = 0
         if discipline.isReadable { ready |= Self.POLLIN | Self.POLLRDNORM }
-        if untransmitted < Self.wakeupCount && writes.isEmpty { ready |= Self.POLLOUT | Self.POLLWRNORM }
+        if transmission.untransmitted < Self.wakeupCount && !requests.has(.write) {
+            ready |= Self.POLLOUT | Self.POLLWRNORM
+        }
         return ready
     }
 
@@ -52,10 +55,5 @@ extension VirtualTTY {
             files.update(file.id) { $0.pollArmed = false }
             effects.list.append(.notifyPoll(file.id))
         }
-    }
-
-    mutating func notifyAllPollers() {
-        for file in files.list { effects.list.append(.notifyPoll(file.id)) }
-        files.updateAll { $0.pollArmed = false }
     }
 }

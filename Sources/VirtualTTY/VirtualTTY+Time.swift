@@ -4,101 +4,86 @@ import SystemPackage
 
 // Deadlines: everything that happens because time has passed.
 extension VirtualTTY {
-    /// When `advance` is to be called next; nil for no time.
+    /// When `advance` has to be called next; nil for no time.
     package mutating func nextDeadline() -> MonotonicTime? {
-        var earliest = linkDeadline
-        func consider(_ time: MonotonicTime?) {
-            guard let time else { return }
-            earliest = earliest.map { min($0, time) } ?? time
+        var earliest = remote.nextDeadline(isHeld: isHeld)
+        earliest = sooner(earliest, reception.purge?.deadline)
+        if closing != nil {
+            earliest = sooner(earliest, closing?.reopenAt ?? (lent.discardsRest ? nil : closing?.deadline))
         }
-        for open in opens { consider(deadline(of: open)) }
-        for setting in settings { consider(setting.deadline) }
-        if let read = reads.first { consider(read.deadline) }
-        consider(timedBreak?.until)
-        consider(purge?.deadline)
-        consider(lingerUntil)
-        if closing == nil && drains.isEmpty { return earliest }
-        reckonLineTime()
-        if let reopenAt = closing?.reopenAt {
-            consider(reopenAt)
-        } else if !lent.discardsRest {
-            consider(closing?.deadline)
-        }
-        let drains = closing?.reopenAt == nil && closing != nil || !drains.isEmpty && timedBreak == nil
-        if drains && untransmitted == 0 { consider(drainDeadline()) }
+        if requests.isEmpty && closing == nil { return earliest }
+        earliest = sooner(earliest, drainDeadline())
+        earliest = sooner(earliest, openDeadline())
+        earliest = sooner(earliest, requests.first(ParkedRead.self)?.request.deadline)
+        earliest = sooner(earliest, requests.first(TimedBreak.self)?.request.until)
+        for setting in requests.all(ParkedSetting.self) { earliest = sooner(earliest, setting.request.deadline) }
         return earliest
     }
-
-    /// When drains and a close are to be looked at again; nil where an answer will tell.
-    private mutating func drainDeadline() -> MonotonicTime? {
-        if lineFreeAt > now { return lineFreeAt }
-        return awaitsAcknowledgement ? now + Self.socketPoll : nil
-    }
-
-    private var linkDeadline: MonotonicTime? {
-        func earlier(_ a: MonotonicTime?, _ b: MonotonicTime?) -> MonotonicTime? {
-            guard let a, let b else { return a ?? b }
-            return min(a, b)
-        }
-        switch link {
-        case .opening(_, let deadline): return earlier(earlier(deadline, client.nextDeadline), patienceEnd)
-        case .up: return client.nextDeadline
-        case .lost(let retryAt): return earlier(retryAt, patienceEnd)
-        case .disconnecting, .connecting: return patienceEnd
-        case .down: return nil
-        }
-    }
-
-    /// When files that wait for a lost connection are hung up.
-    private var patienceEnd: MonotonicTime? { isHeld ? lossDeadline : nil }
 
     /// Time has passed.
     package mutating func advance() {
         beginEvent()
-        expireAnswers()
+        if remote.takesCommands { giveUpAnswers() }
+        if let purge = reception.purge, purge.deadline <= now { reception.purge = nil }
+        for timedBreak in requests.all(TimedBreak.self) where timedBreak.request.until <= now {
+            let reply = endTimedBreak(timedBreak.id)
+            answerIoctl(reply)
+        }
         expireOpens()
-        if let purge, purge.deadline <= now { self.purge = nil }
-        if let until = timedBreak?.until, until <= now, let id = timedBreak?.id {
-            endTimedBreak()
-            answerIoctl(id)
-        }
-        if let until = lingerUntil, until <= now {
-            lingerUntil = nil
-            if liveFiles == 0 && opens.isEmpty && link == .up { disconnect(graceful: true) }
-        }
         expireLink()
-        stage()
-        serveWrites()
-        serveReads()
-        progressDrains()
-        progressClosing()
-        notifyPollers()
     }
 
-    private mutating func expireAnswers() {
-        switch link {
-        case .opening, .up: giveUp(client.expire(now))
-        case .down, .connecting, .lost, .disconnecting: break
+    private mutating func expireOpens() {
+        let now = now
+        let late = requests.all(ParkedOpen.self).filter { open in
+            if case .link(let deadline) = open.request.wait { deadline <= now } else { false }
         }
-        for index in settings.indices.reversed() where settings[index].deadline <= now {
-            let setting = settings.remove(at: index)
-            switch setting.kind {
-            case .termios: answerIoctl(setting.id)
-            case .rs485: rs485TimedOut(setting)
-            }
-        }
+        guard !late.isEmpty else { return }
+        // A server that is being spoken to has had its time, too.
+        if case .opening = link { return openingTimedOut() }
+        for open in late { fail(requests.take(open.id), .timedOut) }
+        fault(.error, "no connection within \(configuration.connectTimeout / .milliseconds(1)) ms")
     }
 
     private mutating func expireLink() {
-        if let until = patienceEnd, until <= now {
-            lossDeadline = nil
+        if let until = remote.lossDeadline, until <= now, isHeld {
+            remote.lossDeadline = nil
             hangUp("no connection for \((configuration.lossTimeout ?? 0) / .seconds(1)) s")
-            vacateIfUnused()
+        }
+        if let until = remote.lingerUntil, until <= now {
+            remote.lingerUntil = nil
+            if liveFiles == 0 && !requests.has(.open) && closing == nil && remote.isUp { endConnection(graceful: true) }
         }
         switch link {
         case .lost(let retryAt) where retryAt <= now: startConnecting()
+        case .connecting where remote.isStepOver(now): attemptTimedOut()
         case .opening(_, let deadline) where deadline <= now: openingTimedOut()
         default: break
+        }
+        lookAtPeer()
+    }
+
+    /// Time is over for the server to agree. A server that speaks the protocol and leaves settings unanswered is as good
+    /// as it gets: `completeOpening` takes it.
+    private mutating func openingTimedOut() {
+        if remote.client.isActive {
+            remote.opening(required: [], deadline: now)
+        } else {
+            refused("no answer to COM-PORT-OPTION")
+        }
+    }
+
+    private mutating func attemptTimedOut() {
+        guard remote.stepTimedOut() else { return }
+        if !remote.tryNext(configuration.connectTimeout, now: now) { passFailed() }
+    }
+
+    /// Does the peer live? Looked at while it has bytes to acknowledge.
+    private mutating func lookAtPeer() {
+        guard remote.takesCommands, let look = remote.liveness.nextLook, look <= now else { return }
+        let isDead = remote.liveness.look(socket.lifeSigns(), now: now)
+        if isDead {
+            loseConnection("the server has acknowledged nothing for \(configuration.deadAfter / .seconds(1)) s")
         }
     }
 }

@@ -1,127 +1,184 @@
 import RFC2217
 import SerialLine
 
-/// Bytes on their way to the socket, encoded and in order.
+/// Bytes on their way to the socket, encoded and in order. One thread at a time takes them all, sends some of them, and
+/// gives the rest back. The connection may end meanwhile; then the data of that rest belongs to the next connection.
 struct Wire: Sendable {
-    /// No more data is encoded ahead than this.
+    /// Data is not encoded further ahead than this, in bytes.
     static let stage = 16384
 
-    /// Waits to be sent.
-    private(set) var bytes: [UInt8] = []
-    /// Which of it is not data: commands, in order.
-    private var commands: [Range<Int>] = []
-    /// Data bytes, before escaping, among `bytes`.
-    private var data = 0
+    /// Encoded bytes, and which of them are commands.
+    private struct Segment: Sendable {
+        var bytes: [UInt8] = []
+        /// In order. All other bytes are data, with each 0xFF doubled.
+        var commands: [Range<Int>] = []
+        /// Data bytes, before doubling.
+        var data = 0
+
+        mutating func removeAll() {
+            bytes.removeAll(keepingCapacity: true)
+            commands.removeAll(keepingCapacity: true)
+            data = 0
+        }
+    }
+
+    private var waiting = Segment()
     /// The byte sent last was the first of a doubled 0xFF.
     private var isInsidePair = false
-
-    // The same of what somebody has taken to send it.
+    /// A sender has taken bytes; `taken.bytes` are in the sender's hands.
+    private var isTaken = false
     private var takenCount = 0
-    private var takenCommands: [Range<Int>] = []
-    private var takenData = 0
-    /// What comes back of it is to be flushed.
+    private var taken = Segment()
+    /// The data among the taken bytes that comes back is dropped.
     private var flushesTaken = false
+    /// The taken bytes are for a connection that has ended.
+    private var isTakenOutdated = false
 
-    init() { bytes.reserveCapacity(Self.stage * 2) }
+    init() { waiting.bytes.reserveCapacity(Self.stage * 2) }
 
-    var isEmpty: Bool { bytes.isEmpty && takenCount == 0 }
-    /// Bytes of data that may be added now.
-    var room: Int { max(0, Self.stage - bytes.count - takenCount) }
-    /// Data bytes not yet sent.
-    var dataCount: Int { data + (flushesTaken ? 0 : takenData) }
+    var isEmpty: Bool { waiting.bytes.isEmpty && !isTaken }
+    /// Bytes of data that may be added now. None while a sender has bytes of an earlier connection: their data comes
+    /// first.
+    var room: Int { isTakenOutdated ? 0 : max(0, Self.stage - waiting.bytes.count - takenCount) }
+    /// Data bytes not sent yet.
+    var dataCount: Int { waiting.data + (flushesTaken ? 0 : taken.data) }
+    /// Data bytes that a sender has taken.
+    var takenData: Int { isTaken ? taken.data : 0 }
+    /// Encoded bytes not sent yet.
+    var count: Int { waiting.bytes.count + takenCount }
+    /// A sender has bytes of a connection that has ended: `giveBack` tells what became of them.
+    var owesOutdated: Bool { isTakenOutdated }
 
     mutating func appendData(_ span: borrowing Span<UInt8>) {
-        bytes.appendTelnetData(span)
-        data += span.count
+        waiting.bytes.appendTelnetData(span)
+        waiting.data += span.count
     }
 
     /// Adds whole commands.
     mutating func appendCommands(_ encoded: [UInt8]) {
         guard !encoded.isEmpty else { return }
-        commands.append(bytes.count..<bytes.count + encoded.count)
-        bytes += encoded
+        waiting.commands.append(waiting.bytes.count..<waiting.bytes.count + encoded.count)
+        waiting.bytes += encoded
     }
 
-    /// Drops data that has not been sent; commands stay, and so does the second half of a doubled 0xFF.
+    /// Drops data that has not been sent. Commands stay, and the second half of a doubled 0xFF does.
     mutating func flushData() {
-        flush(keepingFirst: isInsidePair && takenCount == 0)
-        if takenCount > 0 { flushesTaken = true }
+        dropData(keepingFirst: isInsidePair && !isTaken)
+        if isTaken { flushesTaken = true }
     }
 
-    private mutating func flush(keepingFirst: Bool) {
+    private mutating func dropData(keepingFirst: Bool) {
         var kept: [UInt8] = keepingFirst ? [TelnetCommand.iac] : []
-        for range in commands { kept += bytes[range] }
-        // The single 0xFF counts as a command's: it is to be sent whatever is flushed.
-        commands = kept.isEmpty ? [] : [0..<kept.count]
-        bytes = kept
-        data = 0
-        isInsidePair = false
+        let first = kept.count
+        for range in waiting.commands { kept += waiting.bytes[range] }
+        waiting.commands = kept.count == first ? [] : [first..<kept.count]
+        waiting.bytes = kept
+        waiting.data = first
     }
 
     /// Hands all waiting bytes over, in exchange for an empty buffer.
     /// - Returns: were there any?
     mutating func take(into buffer: inout [UInt8]) -> Bool {
-        guard !bytes.isEmpty else { return false }
-        swap(&bytes, &buffer)
-        swap(&commands, &takenCommands)
-        commands.removeAll(keepingCapacity: true)
+        guard !waiting.bytes.isEmpty, !isTaken else { return false }
+        swap(&waiting, &taken)
+        swap(&taken.bytes, &buffer)
+        waiting.removeAll()
+        isTaken = true
         takenCount = buffer.count
-        takenData = data
-        data = 0
         return true
     }
 
-    /// Takes back what was handed over: the first `count` bytes of it were sent.
-    /// - Returns: how many bytes of data those carried, at the most.
-    mutating func giveBack(_ buffer: inout [UInt8], sent count: Int) -> Int {
-        // Nothing is out: it was dropped in the meantime, and the connection is another one.
-        guard takenCount > 0 else {
-            buffer.removeAll(keepingCapacity: true)
-            return 0
-        }
-        let isWhole = count >= buffer.count
-        let carried = isWhole ? takenData : min(takenData, count)
-        if isWhole { isInsidePair = false } else { putBack(&buffer, sent: count, data: takenData - carried) }
-        buffer.removeAll(keepingCapacity: true)
-        takenCount = 0
-        takenData = 0
-        flushesTaken = false
-        return carried
+    /// What became of the bytes that a sender had taken.
+    struct Returned {
+        /// Data bytes that the socket took whole.
+        var sentData: Int
+        /// Data for the next connection, if the bytes were for one that has ended.
+        var outdated: [UInt8]?
     }
 
-    /// Puts the unsent rest before what has come to wait meanwhile.
-    private mutating func putBack(_ buffer: inout [UInt8], sent count: Int, data restData: Int) {
-        // Sending nothing leaves the wire where it was.
-        if count > 0 { isInsidePair = Self.endsInsidePair(buffer, count, takenCommands) }
-        let later = (bytes, commands, data)
-        bytes = Array(buffer[count...])
-        commands = takenCommands.compactMap { range in
+    /// Takes back what was handed over: the first `count` bytes of it were sent.
+    mutating func giveBack(_ buffer: inout [UInt8], sent count: Int) -> Returned {
+        guard isTaken else { return Returned(sentData: 0) }
+        swap(&taken.bytes, &buffer)
+        defer {
+            taken.removeAll()
+            swap(&taken.bytes, &buffer)
+            isTaken = false
+            takenCount = 0
+            flushesTaken = false
+            isTakenOutdated = false
+        }
+        if count >= taken.bytes.count && !isTakenOutdated {
+            isInsidePair = false
+            return Returned(sentData: taken.data)
+        }
+        let sent = Self.count(taken, upTo: count, isInsidePair: isInsidePair)
+        if isTakenOutdated {
+            let rest = flushesTaken ? [] : Self.data(taken, from: count, isInsidePair: sent.endsInside)
+            isInsidePair = false
+            return Returned(sentData: sent.data, outdated: rest)
+        }
+        isInsidePair = sent.endsInside
+        putBack(from: count, data: taken.data - sent.data)
+        return Returned(sentData: sent.data)
+    }
+
+    /// Puts the unsent rest before the bytes that have come to wait meanwhile.
+    private mutating func putBack(from count: Int, data: Int) {
+        let later = waiting
+        waiting.bytes = Array(taken.bytes[count...])
+        waiting.commands = taken.commands.compactMap { range in
             range.upperBound <= count ? nil : max(0, range.lowerBound - count)..<range.upperBound - count
         }
-        data = restData
-        if flushesTaken { flush(keepingFirst: isInsidePair) }
-        let offset = bytes.count
-        bytes += later.0
-        commands += later.1.map { $0.lowerBound + offset..<$0.upperBound + offset }
-        data += later.2
+        waiting.data = data
+        if flushesTaken { dropData(keepingFirst: isInsidePair) }
+        let offset = waiting.bytes.count
+        waiting.bytes += later.bytes
+        waiting.commands += later.commands.map { $0.lowerBound + offset..<$0.upperBound + offset }
+        waiting.data += later.data
     }
 
-    /// Do the first `count` bytes end between the two of a doubled 0xFF of data?
-    private static func endsInsidePair(_ buffer: [UInt8], _ count: Int, _ commands: [Range<Int>]) -> Bool {
-        // Back to where this run of data began.
-        let start = commands.last { $0.lowerBound < count }?.upperBound ?? 0
-        guard start < count else { return false }
-        return buffer[start..<count].reversed().prefix { $0 == TelnetCommand.iac }.count % 2 == 1
+    /// The connection has ended: removes everything.
+    /// - Returns: the data that no socket took. If a sender has bytes, `giveBack` returns the data among those, which
+    ///   comes before this.
+    mutating func reclaim() -> [UInt8] {
+        let data = Self.data(waiting, from: 0, isInsidePair: isInsidePair && !isTaken)
+        waiting.removeAll()
+        if isTaken { isTakenOutdated = true } else { isInsidePair = false }
+        return data
     }
 
-    /// Drops everything.
-    mutating func removeAll() {
-        bytes.removeAll(keepingCapacity: true)
-        commands.removeAll(keepingCapacity: true)
-        data = 0
-        isInsidePair = false
-        takenCount = 0
-        takenData = 0
-        flushesTaken = false
+    /// Data bytes that are whole among the first `count` bytes, and whether these end between the two of a doubled 0xFF.
+    private static func count(
+        _ segment: Segment, upTo count: Int, isInsidePair: Bool
+    ) -> (data: Int, endsInside: Bool) {
+        var data = 0
+        var inside = isInsidePair
+        scan(segment, 0..<min(count, segment.bytes.count)) { byte in
+            if inside || byte != TelnetCommand.iac { data += 1 }
+            inside = !inside && byte == TelnetCommand.iac
+        }
+        return (data, inside)
+    }
+
+    /// The data from byte `start` on, not doubled.
+    private static func data(_ segment: Segment, from start: Int, isInsidePair: Bool) -> [UInt8] {
+        var data: [UInt8] = []
+        var inside = isInsidePair
+        scan(segment, min(start, segment.bytes.count)..<segment.bytes.count) { byte in
+            if inside || byte != TelnetCommand.iac { data.append(byte) }
+            inside = !inside && byte == TelnetCommand.iac
+        }
+        return data
+    }
+
+    /// Passes on the bytes of a range that are no commands.
+    private static func scan(_ segment: Segment, _ range: Range<Int>, _ body: (UInt8) -> Void) {
+        var commands = segment.commands[...]
+        for index in range {
+            while let first = commands.first, first.upperBound <= index { commands.removeFirst() }
+            if let first = commands.first, first.contains(index) { continue }
+            body(segment.bytes[index])
+        }
     }
 }

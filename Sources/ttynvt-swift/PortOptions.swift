@@ -49,6 +49,7 @@ struct PortOptions: ParsableArguments {
         configuration.linger = UInt64(linger * 1e9)
         configuration.connectTimeout = UInt64(connectTimeout * 1e9)
         configuration.lossTimeout = lossTimeout.nanoseconds
+        configuration.deadAfter = .seconds(UInt64(deadAfter))
         configuration.lines = dtrRts
         configuration.awaitsSettings = settings == .sync
         configuration.rs485On = rs485Codes.on

@@ -61,7 +61,8 @@ final class PortProcess: Sendable {
 
     private func makeParts() throws -> Parts {
         let log = log
-        let configuration = command.options.configuration(logLevel: command.logLevel, minor: command.minor)
+        var configuration = command.options.configuration(logLevel: command.logLevel, minor: command.minor)
+        configuration.servers = servers
         let port = Port(configuration: configuration) { log.log($0, $1) }
         let device: CUSEDevice
         do {
@@ -71,13 +72,12 @@ final class PortProcess: Sendable {
         } catch {
             throw Failure("\(error)")
         }
-        let remote = try RemotePort(
-            servers, port: port, deadAfter: command.options.deadAfter, patience: configuration.connectTimeout)
+        let remote = try RemotePort(port: port, deadAfter: command.options.deadAfter)
         let discipline = try makeDiscipline(port)
         let control = try PortControlServer()
         let socket = try makeControlSocket()
         let report = PortReport(
-            port, remote, control, log: log, options: Self.optionArguments(CommandLine.arguments)
+            port, control, log: log, options: Self.optionArguments(CommandLine.arguments)
         ) { [isRetired] in
             isRetired.withLock { $0 = true }
             // To the thread that waits for it, as if somebody had ended the port.

@@ -3,14 +3,12 @@ import Glibc
 import Platform
 import PortControl
 import PortRuntime
-import RemotePort
 import SerialLine
 import VirtualTTY
 
 /// What a port says of itself, to its control socket's clients and to the service manager.
 final class PortReport: PortObserver {
     private let port: Port
-    private let remote: RemotePort
     private let notifier = ServiceNotifier()
     private let log: PortLog
     private let control: PortControlServer
@@ -36,11 +34,10 @@ final class PortReport: PortObserver {
     ///   - options: how the port was started, without its servers.
     ///   - whenRetired: called once no program has the port open, and none will.
     init(
-        _ port: Port, _ remote: RemotePort, _ control: PortControlServer, log: PortLog, options: [String],
+        _ port: Port, _ control: PortControlServer, log: PortLog, options: [String],
         whenRetired: @escaping @Sendable () -> Void
     ) {
         self.port = port
-        self.remote = remote
         self.control = control
         self.log = log
         self.options = options
@@ -124,10 +121,10 @@ final class PortReport: PortObserver {
         switch request {
         case .status: break
         case .servers(let servers):
-            guard servers != remote.servers else { break }
+            guard servers != port.look({ $0.servers }) else { break }
             log.setServers(servers)
             log.log(.notice, "from now on at \(servers.listed)")
-            remote.setServers(servers)
+            port.withTTY { $0.setServers(servers) }
         case .retire: port.withTTY { $0.retire() }
         case .keep:
             let stays = port.withTTY { $0.keep() }
@@ -137,7 +134,7 @@ final class PortReport: PortObserver {
     }
 
     private func status(_ node: DeviceNode) -> PortStatus {
-        let state = port.look { $0.state }
+        let (state, servers) = port.look { ($0.state, $0.servers) }
         let here = MonotonicTime.now
         var unixNow = timespec()
         clock_gettime(CLOCK_REALTIME, &unixNow)
@@ -150,7 +147,7 @@ final class PortReport: PortObserver {
         status.major = node.major
         status.minor = node.minor
         status.pid = getpid()
-        status.servers = remote.servers
+        status.servers = servers
         status.peer = state.peer
         status.link = state.link
         status.since = max(unix(state.since), started)

@@ -24,10 +24,10 @@ private struct Failure: Error {}
 final class Nobody: KernelSide, RemoteSide {
     func answer(_ id: RequestID, _ answer: Answer, bytes: borrowing Span<UInt8>) {}
     func notifyPoll(_ file: FileID) {}
-    func connect() {}
-    func disconnect(graceful: Bool) {}
+    func carryOut(_ command: RemoteCommand) {}
     func send(_ bytes: borrowing Span<UInt8>, connection: Int) -> Int { 0 }
     var unacknowledged: Int { 0 }
+    var lifeSigns: LifeSigns { .quiet }
     func schedule(_ deadline: MonotonicTime?) {}
 }
 
@@ -43,6 +43,7 @@ func withDevice(
 ) throws {
     var configuration = PortConfiguration()
     configuration.logLevel = .error
+    configuration.servers = [Endpoint(host: "127.0.0.1", port: 1)]
     configure(&configuration)
     let port = Port(configuration: configuration) { _, _ in }
     let (kernel, channel) = try KernelStub.make(uid: uid)
@@ -124,8 +125,11 @@ func withSimulatedServer(
 func withRemote(
     _ tcpPort: UInt16, _ configure: (inout PortConfiguration) -> Void = { _ in }, _ body: (DeviceRig) throws -> Void
 ) throws {
-    try withDevice(configure) { port in
-        let remote = try RemotePort([Endpoint(host: "127.0.0.1", port: tcpPort)], port: port, deadAfter: 15)
+    try withDevice {
+        $0.servers = [Endpoint(host: "127.0.0.1", port: tcpPort)]
+        configure(&$0)
+    } remote: { port in
+        let remote = try RemotePort(port: port, deadAfter: 15)
         return (remote, try remote.start(), { remote.stop() })
     } _: { rig in
         try body(rig)

@@ -12,9 +12,10 @@ import VirtualTTY
 /// Concurrency model: as `RemotePort`: its lock is taken after the port's, and never held while the port is called.
 final class FakeRemote: RemoteSide {
     private enum Job {
-        case connect
-        case disconnect
-        case receive([UInt8])
+        case lookUp(Int, Endpoint)
+        case connect(Int)
+        case disconnect(Int)
+        case receive([UInt8], Int)
         case resume
         case advance
         case stop
@@ -22,8 +23,8 @@ final class FakeRemote: RemoteSide {
 
     private struct State {
         var server: ServerPlayer?
-        var isConnecting = false
-        var isDisconnecting = false
+        var command: RemoteCommand?
+        var number = 0
         var inbound: [[UInt8]] = []
         var isBlocked = false
         var deadline: MonotonicTime?
@@ -44,11 +45,10 @@ final class FakeRemote: RemoteSide {
         self.sendsShort = sendsShort
     }
 
-    func connect() { change { $0.isConnecting = true } }
-
-    func disconnect(graceful: Bool) { change { $0.isDisconnecting = true } }
+    func carryOut(_ command: RemoteCommand) { change { $0.command = command } }
 
     var unacknowledged: Int { 0 }
+    var lifeSigns: LifeSigns { .quiet }
 
     func send(_ bytes: borrowing Span<UInt8>, connection: Int) -> Int {
         var all: [UInt8] = []
@@ -97,9 +97,13 @@ final class FakeRemote: RemoteSide {
     func run() {
         while true {
             switch nextJob() {
-            case .connect: port.withTTY { $0.connected(to: "memory") }
-            case .disconnect: port.withTTY { $0.disconnected() }
-            case .receive(let bytes): port.withTTY { $0.receive(bytes.span) }
+            case .lookUp(let number, let server):
+                port.withTTY {
+                    $0.lookedUp(number, server, .success([ServerAddress(bytes: [], description: "memory")]))
+                }
+            case .connect(let number): port.withTTY { $0.connected(number, to: "memory") }
+            case .disconnect(let number): port.withTTY { $0.disconnected(number) }
+            case .receive(let bytes, let number): port.withTTY { $0.receive(bytes.span, connection: number) }
             case .resume: port.resumeSending()
             case .advance: port.withTTY { $0.advance() }
             case .stop: return
@@ -111,7 +115,7 @@ final class FakeRemote: RemoteSide {
     private func sleep() {
         let deadline = state.withLock { $0.deadline }
         state.wait(until: deadline) { state in
-            state.isStopped || state.isConnecting || state.isDisconnecting || state.isBlocked
+            state.isStopped || state.command != nil || state.isBlocked
                 || !state.inbound.isEmpty || state.deadline != deadline
         }
     }
@@ -119,27 +123,33 @@ final class FakeRemote: RemoteSide {
     private func nextJob() -> Job? {
         state.withLock { state in
             if state.isStopped { return .stop }
-            if state.isDisconnecting {
-                state.isDisconnecting = false
-                state.isConnecting = false
-                state.server = nil
-                state.inbound.removeAll()
-                return .disconnect
+            if let command = state.command {
+                state.command = nil
+                return take(command, &state)
             }
-            if state.isConnecting {
-                state.isConnecting = false
-                state.isBlocked = false
-                state.server = ServerPlayer(now: .now)
-                serve(&state) { _ in }
-                return .connect
-            }
-            if !state.inbound.isEmpty { return .receive(state.inbound.removeFirst()) }
+            if !state.inbound.isEmpty { return .receive(state.inbound.removeFirst(), state.number) }
             if state.isBlocked {
                 state.isBlocked = false
                 return .resume
             }
             if let deadline = state.deadline, deadline <= .now { return .advance }
             return nil
+        }
+    }
+
+    private func take(_ command: RemoteCommand, _ state: inout State) -> Job {
+        switch command {
+        case .lookUp(let number, let server): return .lookUp(number, server)
+        case .connect(let number, _):
+            state.number = number
+            state.isBlocked = false
+            state.server = ServerPlayer(now: .now)
+            serve(&state) { _ in }
+            return .connect(number)
+        case .disconnect(let number, _):
+            state.server = nil
+            state.inbound.removeAll()
+            return .disconnect(number)
         }
     }
 }

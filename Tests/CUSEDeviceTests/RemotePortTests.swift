@@ -75,8 +75,9 @@ import VirtualTTY
         var always = PortConfiguration()
         always.connect = .always
         always.logLevel = .error
+        always.servers = [Endpoint(host: "127.0.0.1", port: tcpPort)]
         let port = Port(configuration: always) { _, _ in }
-        let remote = try RemotePort([Endpoint(host: "127.0.0.1", port: tcpPort)], port: port, deadAfter: 15)
+        let remote = try RemotePort(port: port, deadAfter: 15)
         port.attach(kernel: Nobody(), remote: remote)
         let threads = try remote.start()
         port.withTTY { $0.start() }

@@ -30,8 +30,9 @@ import VirtualTTY
             port.segments.removeAll()
             port.advance(.seconds(4))
             #expect(port.tty.link == .up)
-            // Everything is told again, in one segment, and then the data.
-            #expect(port.segments.count == 2)
+            // Everything is told again, in one segment; then come our replies to the server's options, and the data.
+            #expect(port.segments.count == 3)
+            #expect(port.segments.last == Array("kept"))
             #expect(port.server?.port.settings.baud == 19200)
             #expect(port.server?.port.settings.parity == .even)
             #expect(port.server?.port.outputs == .rts)
@@ -163,7 +164,12 @@ import VirtualTTY
             port.room = 2
             _ = port.write(file, Array("hello"))
             port.breakLink()
-            #expect(port.log.contains { $0.contains("3 bytes") })
+            #expect(port.log.last == "2 bytes lost with the connection: 0 unacknowledged, 2 unconfirmed")
+            // What no socket took is kept.
+            port.makeRoom(.max)
+            port.advance(.seconds(1))
+            #expect(port.server?.data == Array("llo"))
+            #expect(port.tty.state.lostBytes == 2)
         }
     }
 
@@ -247,9 +253,9 @@ import VirtualTTY
             let file = try port.openRaw()
             port.room = 2
             _ = port.write(file, Array("hello"))
-            port.socket.unacknowledged = 40
+            port.socket.unacknowledged = 1
             port.breakLink()
-            #expect(port.log.contains { $0.contains("up to 43 bytes") })
+            #expect(port.log.last == "2 bytes lost with the connection: 1 unacknowledged, 1 unconfirmed")
         }
     }
 
@@ -294,9 +300,9 @@ import VirtualTTY
             port.breakLink()
             port.advance(.seconds(2))
             _ = port.release(file)
-            let said = port.log.count { $0 == "refused" }
+            let said = port.log.count { $0 == PortBench.refused }
             _ = port.open()
-            #expect(port.log.count { $0 == "refused" } == said + 1)
+            #expect(port.log.count { $0 == PortBench.refused } == said + 1)
         }
     }
 }

@@ -22,10 +22,12 @@ final class FakeClock: @unchecked Sendable {
     var now = MonotonicTime(nanoseconds: .seconds(1000))
 }
 
-/// What the peer's socket has not acknowledged, and how often that was asked. One thread uses it.
+/// What the kernel knows of the socket and its peer, and how often that was asked. One thread uses it.
 final class FakeSocket: @unchecked Sendable {
     var unacknowledged = 0
     var questions = 0
+    var lifeSigns = LifeSigns.quiet
+    var looks = 0
 }
 
 /// One `VirtualTTY` on the bench: the test plays the kernel, the network and the clock, and every request must be
@@ -44,6 +46,15 @@ final class PortBench {
 
     // The far end.
     var network = Network.accepts
+    /// What happens at addresses that differ from the others.
+    var networks: [String: Network] = [:]
+    /// What a name server says to a server's name; nil for no answer. By default a server has one address, its own name.
+    var names: (Endpoint) -> Result<[ServerAddress], LookupFailure>? = { server in
+        .success([ServerAddress(bytes: [], description: "\(server)")])
+    }
+    /// The lookups and the addresses tried, in order.
+    private(set) var lookups: [(number: Int, server: Endpoint)] = []
+    private(set) var tried: [String] = []
     var profile = ServerProfile()
     var inputs: ModemLines = []
     /// Done to each new connection's server.
@@ -93,14 +104,27 @@ final class PortBench {
     init(_ configure: (inout PortConfiguration) -> Void = { _ in }) {
         var configuration = PortConfiguration()
         configuration.logLevel = .info
+        configuration.servers = [Endpoint(host: "bench", port: 1)]
         configure(&configuration)
         let clock = clock
         let socket = socket
-        tty = VirtualTTY(configuration: configuration, clock: { clock.now }) {
-            socket.questions += 1
-            return socket.unacknowledged
-        }
+        tty = VirtualTTY(
+            configuration: configuration, clock: { clock.now },
+            socket: VirtualTTY.SocketQuestions(
+                unacknowledged: {
+                    socket.questions += 1
+                    return socket.unacknowledged
+                },
+                lifeSigns: {
+                    socket.looks += 1
+                    return socket.lifeSigns
+                }))
     }
+
+    /// What the log says of a refused connection.
+    static let refused =
+        "cannot connect to bench:1: Connection refused (nothing listens there, or the server takes no client now: "
+        + "it may still hold another one, or output that cannot drain)"
 
     func fail(_ what: String) {
         guard failure == nil else { return }
@@ -143,14 +167,14 @@ final class PortBench {
     /// Carries out effects, sends, and delivers, until nothing is left to do.
     func settle() {
         var rounds = 0
-        while takeEffects() || sendUnsent() || deliver() {
+        while takeEffects() || takeCommand() || sendUnsent() || deliver() {
             rounds += 1
             if rounds > 100_000 { return fail("effects without end") }
         }
     }
 
     private func takeEffects() -> Bool {
-        tty.review()
+        tty.progress()
         guard !tty.effects.isEmpty else { return false }
         let effects = tty.effects
         tty.effects.removeAll()
@@ -158,8 +182,6 @@ final class PortBench {
             switch effect {
             case .answer(let id, let answer): keep(id, answer, effects.bytes)
             case .notifyPoll(let file): notified.append(file)
-            case .connect: connect()
-            case .disconnect(let graceful): disconnect(graceful)
             case .log(_, let text): log.append(text)
             case .callDiscipline(let id, let call):
                 disciplineCalls.append(call)
@@ -193,25 +215,38 @@ final class PortBench {
         whenAnswered(id, outcome)
     }
 
-    private func connect() {
+    private func takeCommand() -> Bool {
+        guard let command = tty.takeCommand() else { return false }
+        switch command {
+        case .lookUp(let number, let server):
+            lookups.append((number, server))
+            if let result = names(server) { tty.lookedUp(number, server, result) }
+        case .connect(let number, let address): connect(number, address)
+        case .disconnect(let number, let graceful): disconnect(number, graceful)
+        }
+        return true
+    }
+
+    private func connect(_ number: Int, _ address: ServerAddress) {
         connections += 1
-        switch network {
+        tried.append("\(address)")
+        switch networks["\(address)"] ?? network {
         case .accepts:
             var player = ServerPlayer(profile, inputs: inputs, now: clock.now)
             prepare(&player)
             server = player
-            tty.connected(to: "bench", connection: connections)
+            tty.connected(number, to: "bench")
             collect()
-        case .refuses(let error): tty.connectFailed(error, "refused")
+        case .refuses(let error): tty.connectFailed(number, error)
         case .silent: break
         }
     }
 
-    private func disconnect(_ graceful: Bool) {
+    private func disconnect(_ number: Int, _ graceful: Bool) {
         disconnections.append(graceful)
         if graceful { while sendUnsent() {} }
         closeConnection()
-        tty.disconnected()
+        tty.disconnected(number)
     }
 
     private func closeConnection() {
@@ -241,7 +276,7 @@ final class PortBench {
     private func deliver() -> Bool {
         guard let first = inbound.first, first.at <= clock.now else { return false }
         inbound.removeFirst()
-        tty.receive(first.bytes.span)
+        tty.receive(first.bytes.span, connection: tty.connection)
         return true
     }
 
@@ -258,7 +293,7 @@ final class PortBench {
     /// The connection breaks.
     func breakLink() {
         closeConnection()
-        tell { $0.connectionLost("broken by the test") }
+        tell { $0.connectionLost($0.connection, "broken by the test") }
     }
 
     /// The socket takes so many bytes more.

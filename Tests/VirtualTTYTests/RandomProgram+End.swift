@@ -26,7 +26,7 @@ extension RandomProgram {
         if let file = file() { _ = port.ioctl(file, .TCXONC, value: 1) }
         if port.server != nil { port.far { $0.send(.flowControlResume) } }
         // An attempt that nobody answers ends one day.
-        port.tell { $0.connectFailed(.timedOut, "no answer") }
+        port.tell { $0.connectFailed($0.connection, .timedOut) }
         // Long enough for the longest breaks, one after the other.
         port.advance(.seconds(2000))
         if isLossless, let file = files.first {

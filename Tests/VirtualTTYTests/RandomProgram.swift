@@ -105,9 +105,15 @@ final class RandomProgram {
         case 21 where !isLossless: network()
         case 22 where !files.isEmpty: port.tell { $0.retire() }
         case 23: port.tell { _ = $0.keep() }
-        case 24: port.tell { $0.serversChanged() }
+        case 24: port.tell { [servers = servers()] in $0.setServers(servers) }
         default: port.advance(random.pick([0, 1, .milliseconds(1), .milliseconds(100), .seconds(1), .seconds(20)]))
         }
+    }
+
+    private func servers() -> [Endpoint] {
+        random.pick([
+            [Endpoint(host: "bench", port: 1)], [Endpoint(host: "other", port: 2), Endpoint(host: "bench", port: 1)],
+        ])
     }
 
     func file() -> FileID? { files.isEmpty ? nil : random.pick(files) }

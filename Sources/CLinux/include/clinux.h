@@ -60,6 +60,22 @@ int clinux_keep_capabilities(void);
 // prctl(2) again. Names the calling thread.
 void clinux_name_thread(const char *_Nonnull name);
 
+/// What TCP_INFO says of a connection. glibc's struct tcp_info ends before the window, and <linux/tcp.h> clashes with
+/// <netinet/tcp.h>.
+struct clinux_tcp_state {
+    /// Segments sent and not acknowledged.
+    uint32_t unacked_segments;
+    /// Milliseconds since the last acknowledgement came.
+    uint32_t since_last_ack_ms;
+    /// Window and keepalive probes without an answer.
+    uint32_t probes;
+    /// The peer's receive window in bytes, if this kernel tells it.
+    uint32_t window;
+    int has_window;
+};
+
+int clinux_tcp_state(int fd, struct clinux_tcp_state *_Nonnull state);
+
 /// One of the kernel's tty ioctl numbers or structure sizes, by the name its header gives it.
 struct clinux_constant {
     const char *_Nonnull name;

@@ -1,0 +1,76 @@
+import SerialLine
+
+/// What the kernel knows of a connection's peer, at one moment (TCP_INFO).
+package struct LifeSigns: Equatable, Sendable {
+    /// Bytes are with the kernel that the peer's kernel has not acknowledged, sent or not.
+    package var hasPending: Bool
+    /// Some of them have been sent.
+    package var hasUnacknowledged: Bool
+    /// Nanoseconds since the peer acknowledged anything.
+    package var sinceAcknowledgement: UInt64
+    /// Window probes and keepalive probes without an answer, in a row.
+    package var unansweredProbes: Int
+
+    package init(hasPending: Bool, hasUnacknowledged: Bool, sinceAcknowledgement: UInt64, unansweredProbes: Int) {
+        self.hasPending = hasPending
+        self.hasUnacknowledged = hasUnacknowledged
+        self.sinceAcknowledgement = sinceAcknowledgement
+        self.unansweredProbes = unansweredProbes
+    }
+
+    /// Nothing is pending.
+    package static let quiet = LifeSigns(
+        hasPending: false, hasUnacknowledged: false, sinceAcknowledgement: 0, unansweredProbes: 0)
+}
+
+/// Whether the peer lives, judged by what its kernel acknowledges. The peer is looked at only while bytes are pending:
+/// an idle connection is left to the kernel's keepalive, and causes no wake-up.
+struct Liveness: Sendable {
+    /// The longest pause between two looks, in nanoseconds.
+    private static let longestPause: UInt64 = .milliseconds(500)
+    /// Window probes without an answer that count as death, if `deadAfter` has passed as well. The kernel sends them at
+    /// intervals that double, up to two minutes.
+    private static let fatalProbes = 3
+
+    /// Nanoseconds without an acknowledgement after which the peer counts as dead.
+    var deadAfter: UInt64
+    /// Since when bytes are known to be unacknowledged.
+    private var since: MonotonicTime?
+    /// When to look next; nil while nothing is pending.
+    private(set) var nextLook: MonotonicTime?
+
+    init(deadAfter: UInt64) { self.deadAfter = deadAfter }
+
+    private var pause: UInt64 { min(Self.longestPause, deadAfter / 8) }
+
+    /// The socket has taken bytes.
+    mutating func sent(_ time: inout EventTime) {
+        if nextLook == nil { nextLook = time.now + pause }
+    }
+
+    /// The connection has ended, or another one begins.
+    mutating func reset() {
+        since = nil
+        nextLook = nil
+    }
+
+    /// - Returns: is the peer dead?
+    mutating func look(_ signs: LifeSigns, now: MonotonicTime) -> Bool {
+        guard signs.hasPending else {
+            reset()
+            return false
+        }
+        nextLook = now + pause
+        guard signs.hasUnacknowledged else {
+            // The peer's window is shut: it lives if it answers the probes.
+            since = nil
+            return signs.unansweredProbes >= Self.fatalProbes && signs.sinceAcknowledgement >= deadAfter
+        }
+        // Before this look the bytes may have been acknowledged, and others sent.
+        let began = since ?? now
+        since = began
+        let silence = min(now.since(began), signs.sinceAcknowledgement)
+        if silence < deadAfter { nextLook = min(now + pause, now + (deadAfter - silence)) }
+        return silence >= deadAfter
+    }
+}

@@ -1,0 +1,74 @@
+import SerialLine
+
+/// The part of one port that its threads share: the state machine, and who of them sends. It has no lock and does no
+/// I/O: `Port` holds the lock around it, and a simulator can carry out its handouts in any order.
+///
+/// A thread gives the state machine an event, takes a `Handout`, and carries it out after the lock is released. Bytes
+/// for the socket keep their order because one thread at a time sends; the others leave theirs with it.
+package struct PortEngine: Sendable {
+    package var tty: VirtualTTY
+    /// A thread is sending, and will send what is added meanwhile.
+    private var isSending = false
+    /// The connection whose socket takes no more; `resumeSending` tells when it does again.
+    private var blocked: Int?
+    /// Counts `resumeSending`, which may come before the sender has said that it is blocked.
+    private var resumes = 0
+    /// The receive thread sleeps until more may be received.
+    package var receiverSleeps = false
+    /// The deadline that was last handed out.
+    private var scheduled: MonotonicTime?
+
+    package init(_ tty: VirtualTTY) { self.tty = tty }
+
+    /// What one thread has to carry out, and its memory for that, which is used again and again.
+    package struct Handout: Sendable {
+        package var effects = Effects()
+        /// Bytes for the socket; empty for none.
+        package fileprivate(set) var unsent: [UInt8] = []
+        /// The number of the connection that `unsent` is for.
+        package fileprivate(set) var connection = 0
+        /// The engine's `resumes` when `unsent` was taken.
+        fileprivate var resumes = 0
+        package fileprivate(set) var hasEffects = false
+        package fileprivate(set) var hasUnsent = false
+        package fileprivate(set) var wakesReceiver = false
+        /// To be passed on before the lock is released: commands and deadlines must not overtake each other.
+        package fileprivate(set) var command: RemoteCommand?
+        package fileprivate(set) var deadlineChanged = false
+        package fileprivate(set) var deadline: MonotonicTime?
+
+        package init() {}
+    }
+
+    /// After an event: moves what has to be done to the calling thread.
+    package mutating func handOut(_ out: inout Handout) {
+        tty.progress()
+        out.hasEffects = !tty.effects.isEmpty
+        if out.hasEffects { swap(&out.effects, &tty.effects) }
+        out.hasUnsent = !isSending && blocked != tty.connection && tty.takeUnsent(into: &out.unsent)
+        if out.hasUnsent {
+            isSending = true
+            out.resumes = resumes
+            out.connection = tty.connection
+        }
+        out.wakesReceiver = receiverSleeps && tty.wantsToReceive(isPausing: true)
+        out.command = tty.takeCommand()
+        let deadline = tty.nextDeadline()
+        out.deadlineChanged = deadline != scheduled
+        out.deadline = deadline
+        scheduled = deadline
+    }
+
+    /// The socket has taken `count` of the bytes handed out.
+    package mutating func sent(_ count: Int, _ out: inout Handout) {
+        if count < out.unsent.count && out.resumes == resumes { blocked = out.connection }
+        isSending = false
+        tty.giveBack(&out.unsent, sent: count)
+    }
+
+    /// The socket takes bytes again.
+    package mutating func resumeSending() {
+        blocked = nil
+        resumes += 1
+    }
+}

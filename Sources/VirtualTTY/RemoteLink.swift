@@ -1,0 +1,339 @@
+import RFC2217
+import SerialLine
+import SystemPackage
+
+/// The state of the connection to the remote port.
+package enum Link: Equatable, Sendable {
+    case down
+    /// A server's address is looked up, or a TCP connection is being made; parked opens carry their own deadlines.
+    case connecting
+    /// Connected: options and settings are out, and answers to `required` are missing.
+    case opening(required: Set<ComPortClient.Ticket>, deadline: MonotonicTime)
+    case up
+    /// The connection was lost, or could not be made: the next attempt comes then.
+    case lost(retryAt: MonotonicTime)
+    /// The port has asked for the end of the connection, or of the attempt to make one.
+    case disconnecting
+}
+
+/// The connection to the remote port: which server and address to try, when to give up an attempt, and everything that
+/// holds for one connection only. ARCHITECTURE.md draws the states. It decides, and leaves the doing to others:
+/// `command` is what the thread with the socket is to do.
+package struct RemoteLink: Sendable {
+    /// Pauses between attempts to make a lost connection again: doubled from the first to the last.
+    private static let firstRetry: UInt64 = .milliseconds(100)
+    private static let lastRetry: UInt64 = .seconds(5)
+    /// How long a name server may take if the last good addresses are known, in nanoseconds.
+    private static let lookupPatience: UInt64 = .milliseconds(500)
+
+    package private(set) var state = Link.down
+    /// The number of the last connection that was asked for.
+    package private(set) var number = 0
+    /// What is to be done; whoever carries it out takes it.
+    private var command: RemoteCommand?
+
+    // Where to.
+    package private(set) var servers: [Endpoint] = []
+    private var lastGood: [Endpoint: [ServerAddress]] = [:]
+    private var pass: ServerPass?
+    /// The number of the last lookup.
+    private var lookup = 0
+    /// When the lookup or the attempt at hand is given up; nil while neither is under way.
+    private var stepDeadline: MonotonicTime?
+    /// A connection of this number is being made; nil while an address is looked up.
+    private var reaching: Int?
+
+    // This connection.
+    var client = ComPortClient()
+    /// Where it goes to.
+    private(set) var peer: String?
+    /// What the server was last told, so that only changes are sent; nil for nothing.
+    var told: LineSettings?
+    var toldLineStateMask: LineState = []
+    var liveness: Liveness
+    private var nextTicket: ComPortClient.Ticket = 1
+    /// Requests, queued or sent, without an answer.
+    private(set) var unresolved: Set<ComPortClient.Ticket> = []
+
+    // Over connections.
+    /// Failed passes since the link was up.
+    private(set) var attempts = 0
+    /// The link was up, and is down against the port's will.
+    private(set) var isLost = false
+    private(set) var reconnects: UInt64 = 0
+    /// When patience with a lost connection ends; nil for never, or if none is lost.
+    var lossDeadline: MonotonicTime?
+    /// The connection is kept until then although nothing is open.
+    var lingerUntil: MonotonicTime?
+
+    /// Each command is put into words, for the log.
+    private let traces: Bool
+
+    init(_ configuration: PortConfiguration) {
+        servers = configuration.servers
+        traces = configuration.logLevel >= .trace
+        liveness = Liveness(deadAfter: configuration.deadAfter)
+    }
+
+    var isUp: Bool { state == .up }
+    /// A connection stands that everything was told to: changes are told it, too.
+    var takesCommands: Bool {
+        switch state {
+        case .opening, .up: true
+        case .down, .connecting, .lost, .disconnecting: false
+        }
+    }
+
+    mutating func takeCommand() -> RemoteCommand? {
+        guard command != nil else { return nil }
+        defer { command = nil }
+        return command
+    }
+
+    mutating func makeTicket() -> ComPortClient.Ticket {
+        defer { nextTicket &+= 1 }
+        unresolved.insert(nextTicket)
+        return nextTicket
+    }
+
+    mutating func resolve(_ ticket: ComPortClient.Ticket) { unresolved.remove(ticket) }
+    var hasUnresolved: Bool { !unresolved.isEmpty }
+    func isOpen(_ ticket: ComPortClient.Ticket) -> Bool { unresolved.contains(ticket) }
+
+    // Transitions. Each ends with the state it names.
+
+    /// → connecting: begins with the first server.
+    /// - Returns: false if there is no server to try.
+    mutating func startConnecting(_ patience: UInt64, now: MonotonicTime) -> Bool {
+        pass = ServerPass(servers)
+        return tryNext(patience, now: now)
+    }
+
+    /// → connecting: goes on with the next address or server.
+    /// - Returns: false if all have been tried: `takeFailure` says what happened, and the caller says what follows.
+    mutating func tryNext(_ patience: UInt64, now: MonotonicTime) -> Bool {
+        guard var pass else { return false }
+        defer { self.pass = pass }
+        if let address = pass.nextAddress() {
+            number += 1
+            reaching = number
+            command = .connect(number, address)
+        } else if let server = pass.nextServer() {
+            lookup += 1
+            reaching = nil
+            command = .lookUp(lookup, server)
+        } else {
+            endStep()
+            return false
+        }
+        state = .connecting
+        let limit = reaching == nil && lastGood[pass.server ?? servers[0]] != nil ? Self.lookupPatience : nil
+        stepDeadline = now + (limit ?? pass.limit(of: patience))
+        return true
+    }
+
+    private mutating func endStep() {
+        reaching = nil
+        stepDeadline = nil
+    }
+
+    /// The pass has failed.
+    /// - Returns: the last error, and all reasons in one line.
+    mutating func takeFailure() -> (error: Errno, reason: String) {
+        attempts += 1
+        defer { pass = nil }
+        return (pass?.error ?? .noRouteToHost, pass?.reasons.joined(separator: "; ") ?? "there is no server to try")
+    }
+
+    /// An address was found, or not.
+    /// - Returns: is the lookup the one that is waited for? Then `tryNext` follows.
+    mutating func lookedUp(
+        _ number: Int, _ server: Endpoint, _ result: Result<[ServerAddress], LookupFailure>
+    ) -> Bool {
+        if case .success(let addresses) = result, !addresses.isEmpty, servers.contains(server) {
+            lastGood[server] = addresses
+        }
+        guard state == .connecting, reaching == nil, number == lookup else { return false }
+        switch result {
+        case .success(let addresses) where addresses.isEmpty:
+            pass?.failed(.noRouteToHost, "\(server) has no address")
+        case .success(let addresses): pass?.take(addresses)
+        case .failure(let failure): pass?.failed(.noRouteToHost, "\(failure)")
+        }
+        return true
+    }
+
+    /// A TCP connection stands.
+    /// - Returns: is it the one that is waited for? If not, it is ended.
+    mutating func connected(_ number: Int, to peer: String) -> Bool {
+        guard state == .connecting, reaching == number else {
+            refuse(number)
+            return false
+        }
+        endStep()
+        self.peer = peer
+        client = ComPortClient(traces: traces)
+        return true
+    }
+
+    /// Ends a connection that is not wanted, unless its end was asked for already.
+    private mutating func refuse(_ number: Int) {
+        switch state {
+        case .down, .lost: command = .disconnect(number, graceful: false)
+        case .connecting, .opening, .up, .disconnecting: break
+        }
+    }
+
+    /// - Returns: is the attempt the one that is waited for? Then `tryNext` follows.
+    mutating func connectFailed(_ number: Int, _ error: Errno) -> Bool {
+        guard state == .connecting, reaching == number else { return false }
+        pass?.connectFailed(error)
+        return true
+    }
+
+    /// The time of the step at hand is over.
+    /// - Returns: does `tryNext` follow? Else an attempt is ended first.
+    mutating func stepTimedOut() -> Bool {
+        guard let number = reaching else {
+            guard let server = pass?.server else { return true }
+            if let addresses = lastGood[server] {
+                pass?.take(addresses)
+            } else {
+                pass?.failed(
+                    .timedOut, "cannot find the address of '\(server.host)': no name server has answered in time")
+            }
+            return true
+        }
+        pass?.connectFailed(.timedOut)
+        end(number, graceful: false)
+        return false
+    }
+
+    /// → opening: the answers to `required` complete it.
+    mutating func opening(required: Set<ComPortClient.Ticket>, deadline: MonotonicTime) {
+        state = .opening(required: required, deadline: deadline)
+    }
+
+    /// → up.
+    mutating func opened() {
+        if isLost { reconnects += 1 }
+        isLost = false
+        attempts = 0
+        lossDeadline = nil
+        pass = nil
+        state = .up
+    }
+
+    /// The server is none, or has ended the connection before it was open: the pass goes on with the next address, once
+    /// `disconnected` came.
+    /// - Returns: is there one? If not, the pass has failed.
+    mutating func failOpening(_ error: Errno, _ reason: String) -> Bool {
+        if pass == nil { pass = ServerPass([]) }
+        pass?.failed(error, reason)
+        return pass?.hasMore ?? false
+    }
+
+    /// The connection that was up is lost.
+    mutating func lose() { isLost = true }
+
+    /// → disconnecting.
+    mutating func disconnect(graceful: Bool) { end(number, graceful: graceful) }
+
+    private mutating func end(_ number: Int, graceful: Bool) {
+        command = .disconnect(number, graceful: graceful)
+        endStep()
+        state = .disconnecting
+    }
+
+    /// The connection, or the attempt to make it, is no longer wanted. → disconnecting, or, if nothing was begun, down.
+    mutating func giveUp(graceful: Bool) {
+        pass = nil
+        lingerUntil = nil
+        switch state {
+        case .opening: disconnect(graceful: false)
+        case .up: disconnect(graceful: graceful)
+        case .connecting where reaching != nil: disconnect(graceful: false)
+        case .connecting:
+            command = nil
+            down()
+        case .lost: down()
+        case .down, .disconnecting: break
+        }
+    }
+
+    /// The connection has ended.
+    /// - Returns: was that asked for?
+    mutating func disconnected(_ number: Int) -> Bool { state == .disconnecting && number == self.number }
+
+    /// Is an address left to try, for whoever still waits?
+    var hasMoreToTry: Bool { pass != nil }
+
+    /// → down.
+    mutating func down() {
+        endStep()
+        pass = nil
+        attempts = 0
+        isLost = false
+        state = .down
+    }
+
+    /// → lost: the next attempt comes after a pause that grows with the attempts.
+    mutating func retryLater(now: MonotonicTime) {
+        endStep()
+        pass = nil
+        let pause = min(Self.firstRetry << UInt64(min(max(attempts - 1, 0), 10)), Self.lastRetry)
+        state = .lost(retryAt: now + pause)
+    }
+
+    /// What was said on a connection does not hold any longer.
+    mutating func forgetConnection() {
+        unresolved.removeAll()
+        peer = nil
+        told = nil
+        lingerUntil = nil
+        liveness.reset()
+    }
+
+    /// What failed before was said then.
+    mutating func forgetAttempts() { attempts = 0 }
+
+    /// From now on these servers, in this order. A connection that stands is kept.
+    /// - Returns: does an attempt that is under way have to begin anew?
+    mutating func setServers(_ servers: [Endpoint]) -> Bool {
+        guard servers != self.servers else { return false }
+        self.servers = servers
+        lastGood = lastGood.filter { servers.contains($0.key) }
+        attempts = min(attempts, 1)
+        pass = nil
+        switch state {
+        case .connecting, .lost: return true
+        case .down, .opening, .up, .disconnecting: return false
+        }
+    }
+
+    /// → disconnecting, if a connection is being made; else nothing has to end before the next attempt.
+    /// - Returns: has something to end first?
+    mutating func abandonAttempt() -> Bool {
+        guard state == .connecting, reaching != nil else { return false }
+        disconnect(graceful: false)
+        return true
+    }
+
+    /// When something has to be done about the connection; nil for never.
+    /// - Parameter isHeld: somebody waits for a lost connection.
+    func nextDeadline(isHeld: Bool) -> MonotonicTime? {
+        let patience = isHeld ? lossDeadline : nil
+        switch state {
+        case .opening(_, let deadline):
+            return sooner(sooner(deadline, client.nextDeadline), sooner(patience, liveness.nextLook))
+        case .up: return sooner(sooner(client.nextDeadline, lingerUntil), liveness.nextLook)
+        case .lost(let retryAt): return sooner(retryAt, patience)
+        case .connecting: return sooner(stepDeadline, patience)
+        case .disconnecting: return patience
+        case .down: return nil
+        }
+    }
+
+    /// Is the time of the lookup or the attempt at hand over?
+    func isStepOver(_ now: MonotonicTime) -> Bool { state == .connecting && stepDeadline.map { $0 <= now } ?? false }
+}

@@ -1,0 +1,254 @@
+import LineDiscipline
+import RFC2217
+import SerialLine
+import SystemPackage
+
+// The connection to the remote port: made at the first open, negotiated and set up in one round trip, made again when
+// it is lost.
+extension VirtualTTY {
+    /// The program has started: connects at once if the connection is held always.
+    package mutating func start() {
+        beginEvent()
+        reporting.told.since = now
+        if configuration.connect == .always { startConnecting() }
+    }
+
+    /// A lookup has ended.
+    package mutating func lookedUp(
+        _ number: Int, _ server: Endpoint, _ result: Result<[ServerAddress], LookupFailure>
+    ) {
+        beginEvent()
+        if remote.lookedUp(number, server, result) { tryNext() }
+    }
+
+    private mutating func tryNext() {
+        if !remote.tryNext(configuration.connectTimeout, now: now) { passFailed() }
+    }
+
+    /// The TCP connection stands: everything that has to be said goes out in one segment. A connection that the port
+    /// does not wait for is ended.
+    /// - Parameter number: what is to be sent goes out on this connection, or not at all.
+    package mutating func connected(_ number: Int, to peer: String) {
+        beginEvent()
+        guard remote.connected(number, to: peer) else { return }
+        log(.info, "connected to \(peer)")
+        rs485.isRefused = false
+        transmission.begin()
+        outputs.forgetTold()
+        reception.forgetConnection()
+        let isFirst = liveFiles == 0
+        if isFirst { inputs.beginShowing() }
+        reception.isBeforeOpening = isFirst
+        // Files come back with the lines they had; a first open raises them once it is complete.
+        if isFirst && configuration.lines == .raise && requests.has(.open) && !discipline.termios.isB0 {
+            outputs.command(OutputLines.all)
+        }
+        transmission.append(remote.client.output, nil)
+        remote.client.output.removeAll()
+        let required = sendOpening(isFirst: isFirst)
+        remote.opening(required: required, deadline: now + configuration.connectTimeout)
+    }
+
+    /// Masks, all settings, and the lines.
+    /// - Returns: the requests that must be answered, or given up, before the port counts as open.
+    private mutating func sendOpening(isFirst: Bool) -> Set<ComPortClient.Ticket> {
+        var commands: [ComPortCommand] = [.setModemStateMask(Self.modemStateMask)]
+        if wantedLineStateMask != [] { commands.append(.setLineStateMask(wantedLineStateMask)) }
+        commands += changes(from: nil, to: lineSettings)
+        // What was there before the first open is not this program's.
+        if isFirst { commands.append(.purgeData(PurgeBuffers.receive.rawValue)) }
+        if rs485.isToBeTold { commands.append(.setControl(rs485Command(rs485.settings.isEnabled))) }
+        if isBreaking { commands.append(.setControl(.breakOn)) }
+        commands += outputs.takeCommands()
+        remote.told = lineSettings
+        remote.toldLineStateMask = wantedLineStateMask
+        var required: Set<ComPortClient.Ticket> = []
+        for command in commands {
+            let ticket = sendAtOnce(command)
+            if let kind = command.answerKind, AnswerKinds.settings.contains(kind) { required.insert(ticket) }
+            if command.answerKind == .vendor { rs485.requests[ticket] = rs485.settings }
+        }
+        return required
+    }
+
+    /// A TCP connection could not be made.
+    package mutating func connectFailed(_ number: Int, _ error: Errno) {
+        beginEvent()
+        if remote.connectFailed(number, error) { tryNext() }
+    }
+
+    /// Bytes from the remote port, on the connection of this number.
+    package mutating func receive(_ bytes: borrowing Span<UInt8>, connection: Int) {
+        beginEvent()
+        guard remote.takesCommands, connection == remote.number else { return }
+        var offset = 0
+        while let event = remote.client.next(bytes, &offset, now: { time.now }) {
+            switch event {
+            // Text of a server that does not speak RFC 2217 yet is no data.
+            case .data(let range): if remote.client.isActive { receiveData(bytes, range) }
+            case .answered(let command, let ticket): receiveAnswer(command, ticket)
+            case .modemState(let state): receive(state)
+            case .lineState(let state): receive(state)
+            case .suspended(let on): transmission.isSuspended = on
+            case .refused: return refused("it refuses COM-PORT-OPTION")
+            case .echoed: return refused("it sends back what it is sent")
+            }
+        }
+    }
+
+    private mutating func receiveAnswer(_ command: ComPortCommand, _ ticket: ComPortClient.Ticket?) {
+        // What came before the opening purge was on the line before the port was opened.
+        if case .purgeData = command { reception.isBeforeOpening = false }
+        // The server's word first, then the waiting tcsetattr: TCGETS right after shows it.
+        adopt(command)
+        guard let ticket else { return }
+        noteBarrier(ticket)
+        transmission.answered(ticket)
+        settle(ticket, command)
+    }
+
+    /// A request has no answer to wait for any longer: it was answered, or given up (nil).
+    private mutating func settle(_ ticket: ComPortClient.Ticket, _ command: ComPortCommand?) {
+        remote.resolve(ticket)
+        if reception.purge?.ticket == ticket { reception.purge = nil }
+        settleRS485(ticket, command)
+    }
+
+    /// Requests without an answer in their time.
+    mutating func giveUpAnswers() {
+        for ticket in remote.client.expire(now) { settle(ticket, nil) }
+    }
+
+    /// Answers ioctls that waited for the server.
+    mutating func serveSettings() {
+        guard requests.has(.setting) else { return }
+        for setting in requests.all(ParkedSetting.self) {
+            let isOver = setting.request.deadline <= now
+            switch setting.request.what {
+            case .termios:
+                if isOver || !setting.request.tickets.contains(where: { remote.isOpen($0) }) {
+                    answerIoctl(requests.take(setting.id))
+                }
+            case .rs485(let outcome):
+                if let outcome {
+                    answer(requests.take(setting.id), outcome)
+                } else if isOver {
+                    let outcome = rs485TimedOut(setting.request)
+                    for ticket in setting.request.tickets where outcome == .refused { settleRS485(ticket, nil) }
+                    answer(requests.take(setting.id), outcome)
+                }
+            }
+        }
+    }
+
+    private mutating func answer(_ reply: consuming Reply, _ outcome: RS485Outcome) {
+        switch outcome {
+        case .inForce(let settings): answerIoctl(reply, settings.bytes)
+        case .refused: fail(reply, .notTTY)
+        case .lost: fail(reply, .ioError)
+        }
+    }
+
+    /// The port is open once the server speaks RFC 2217 and every setting is answered or given up.
+    /// - Returns: has it come up?
+    mutating func completeOpening() -> Bool {
+        guard case .opening(let required, let deadline) = link, remote.client.isActive else { return false }
+        guard deadline <= now || !required.contains(where: { remote.isOpen($0) }) else { return false }
+        if remote.attempts > 0 {
+            log(.notice, "connected again after \(remote.attempts) failed attempt\(remote.attempts == 1 ? "" : "s")")
+        } else if liveFiles > 0 {
+            log(.notice, "connected again")
+        }
+        reception.isBeforeOpening = false
+        remote.opened()
+        // The opening has told DTR to fall (B0), which the server itself may have raised.
+        if outputs.commanded.contains(.dtr) && !outputs.levels.contains(.dtr) {
+            inputs.dtrFell(now)
+            if liveFiles > 0 { inputs.begin(dtrIsUp: false, &time) }
+        }
+        let unanswered = remote.client.unanswered
+        if unanswered != [] { log(.info, "the server does not answer: \(unanswered)") }
+        restartCarrierWaits()
+        return true
+    }
+
+    /// The server does not speak RFC 2217.
+    mutating func refused(_ why: String) {
+        let heard = remote.client.heard
+        let said = heard.isEmpty ? "it said nothing else" : "it said \"\(heard.printable(limit: 60))\""
+        failOpening(.protocolError, "the server does not speak RFC 2217: \(why); \(said)")
+    }
+
+    /// A connection ends before the port was open: the next address follows, if there is one.
+    private mutating func failOpening(_ error: Errno, _ reason: String) {
+        let hasMore = remote.failOpening(error, reason)
+        remote.disconnect(graceful: false)
+        dropConnectionState()
+        if hasMore { return log(.info, "\(reason); trying the next address") }
+        let failure = remote.takeFailure()
+        fault(remote.attempts == 1 ? .error : .debug, failure.reason)
+        failOpens(failure.error)
+    }
+
+    /// The connection ended without our doing.
+    package mutating func connectionLost(_ number: Int, _ reason: String) {
+        beginEvent()
+        guard number == remote.number else { return }
+        loseConnection(reason)
+    }
+
+    /// The connection is lost: to its end, or to silence.
+    mutating func loseConnection(_ reason: String) {
+        switch link {
+        case .opening:
+            let heard = remote.client.heard
+            let said = remote.client.isActive || heard.isEmpty ? "" : "; it said \"\(heard.printable(limit: 60))\""
+            failOpening(.connectionReset, "connection lost: \(reason)\(said)")
+        case .up:
+            fault(liveFiles > 0 ? .error : .notice, "connection lost: \(reason)")
+            remote.lose()
+            remote.disconnect(graceful: false)
+            loseHeldConnection()
+        case .down, .connecting, .lost, .disconnecting: break
+        }
+    }
+
+    /// Open files wait for another connection, or are hung up.
+    private mutating func loseHeldConnection() {
+        let hadCarrier = inputs.hasCarrier
+        dropConnectionState()
+        guard isHeld else { return }
+        if hadCarrier && liveFiles > 0 && !discipline.termios.cflag.contains(.CLOCAL) {
+            hangUp("carrier lost with the connection")
+        } else if configuration.lossTimeout == 0 {
+            hangUp("connection lost")
+        } else if remote.lossDeadline == nil {
+            remote.lossDeadline = configuration.lossTimeout.map { now + $0 }
+        }
+    }
+
+    /// The connection, or the attempt to make one, has ended as asked for.
+    package mutating func disconnected(_ number: Int) {
+        beginEvent()
+        guard remote.disconnected(number) else { return }
+        if transmission.hasConnectionState {
+            // What a farewell could not send is not sent on another connection.
+            transmission.flushData()
+            _ = transmission.end(unacknowledged: 0)
+        }
+        if remote.hasMoreToTry { return tryNext() }
+        if requests.all(ParkedOpen.self).contains(where: { !$0.request.isForCarrier }) {
+            startConnecting()
+        } else if isHeld || configuration.connect == .always {
+            remote.retryLater(now: now)
+        } else {
+            remote.down()
+        }
+    }
+
+    /// From now on these servers, in this order. A connection that stands is kept; an attempt to make one begins anew.
+    package mutating func setServers(_ servers: [Endpoint]) {
+        beginEvent()
+        if remote.setServers(servers), !remote.abandonAttempt() { startConnecting() }
+    }
+}
