@@ -22,8 +22,6 @@ package struct AnswerKinds: OptionSet, Sendable, Hashable {
 
     /// Settings of the line. Harmless to send again, and worth it: they can vanish while a server opens its own port.
     package static let settings: AnswerKinds = [.baudRate, .dataSize, .parity, .stopSize, .flow]
-    /// All that SET-CONTROL carries.
-    static let controls: AnswerKinds = [.flow, .lineBreak, .dtr, .rts, .inboundFlow, .vendor]
 
     private static let names: [(AnswerKinds, String)] = [
         (.signature, "SIGNATURE"), (.baudRate, "SET-BAUDRATE"), (.dataSize, "SET-DATASIZE"), (.parity, "SET-PARITY"),
@@ -62,6 +60,17 @@ extension ComPortCommand {
         case .setModemStateMask: .modemStateMask
         case .purgeData: .purge
         case .notifyLineState, .notifyModemState, .flowControlSuspend, .flowControlResume, .unknown: nil
+        }
+    }
+
+    /// Asks what holds and changes nothing, so that any value can be the answer.
+    var isQuery: Bool {
+        switch self {
+        case .signature(let text): text.isEmpty
+        case .setBaudRate(0), .setDataSize(0), .setParity(0), .setStopSize(0): true
+        case .setControl(let value):
+            [.queryFlow, .queryBreak, .queryDTR, .queryRTS, .queryInboundFlow].contains(value)
+        default: false
         }
     }
 }

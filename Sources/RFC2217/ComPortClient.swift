@@ -28,22 +28,37 @@ package struct ComPortClient: Sendable {
     package static let answerWithin: UInt64 = .milliseconds(1000)
     /// The same once a later request has been answered: this one was passed over.
     static let passedOver: UInt64 = .milliseconds(100)
+    /// How long after a request has expired an answer can still belong to it.
+    static let lateWithin: UInt64 = .milliseconds(1000)
     /// Bytes from the server kept to say what a server that is none said.
     static let heardLimit = 64
 
-    private struct Outstanding: Sendable {
+    private struct Request: Sendable {
         let ticket: Ticket
         let command: ComPortCommand
         let kind: AnswerKinds
         var resendAt: MonotonicTime?
         var expiresAt: MonotonicTime
+        /// How many answers are still to come: one for each time it was sent.
+        var owed = 1
+        /// The answer to one copy; the other copy's will be the same.
+        var answer: ComPortCommand?
+
+        /// Does the value fit: is it the one asked for, the one answered before, or any if the request is a query?
+        func explains(_ other: ComPortCommand) -> Bool {
+            other == command || other == answer || (command.isQuery && other.answerKind == kind)
+        }
     }
 
     private var decoder = TelnetDecoder()
     private var options = OptionNegotiation(
         offered: [.binary, .suppressGoAhead, .comPort], accepted: [.binary, .echo, .suppressGoAhead, .comPort])
-    private var outstanding: [Outstanding] = []
-    /// More requests than this are not waited for: the oldest are given up.
+    /// Requests that wait for an answer, in the order sent.
+    private var outstanding: [Request] = []
+    /// Requests that wait no longer but may still be answered: those sent twice and answered once, and those given up.
+    /// Such an answer must not settle a newer request.
+    private var late: [Request] = []
+    /// The length of either list: beyond it the oldest request is given up, or forgotten.
     static let outstandingLimit = 256
     private var dropped: [Ticket] = []
     /// What is to be sent ahead of everything queued; the caller takes it.
@@ -85,9 +100,13 @@ extension ComPortClient {
         wire.appendComPort(command, from: .client)
         if traces { trace.append("> \(command)") }
         guard let kind = command.answerKind else { return }
-        if outstanding.count >= Self.outstandingLimit { dropped.append(outstanding.removeFirst().ticket) }
+        if outstanding.count >= Self.outstandingLimit {
+            let oldest = outstanding.removeFirst()
+            dropped.append(oldest.ticket)
+            expectLate(oldest, now)
+        }
         outstanding.append(
-            Outstanding(
+            Request(
                 ticket: ticket, command: command, kind: kind,
                 resendAt: AnswerKinds.settings.contains(kind) && patience == Self.answerWithin
                     ? now + Self.resendAfter : nil,
@@ -120,16 +139,28 @@ extension ComPortClient {
         for index in outstanding.indices {
             if let resendAt = outstanding[index].resendAt, resendAt <= now, outstanding[index].expiresAt > now {
                 outstanding[index].resendAt = nil
+                outstanding[index].owed += 1
                 output.appendComPort(outstanding[index].command, from: .client)
                 if traces { trace.append("> \(outstanding[index].command) (again)") }
             }
             if outstanding[index].expiresAt <= now {
                 given.append(outstanding[index].ticket)
                 if !answered.contains(outstanding[index].kind) { unanswered.insert(outstanding[index].kind) }
+                expectLate(outstanding[index], now)
             }
         }
         if !given.isEmpty { outstanding.removeAll { $0.expiresAt <= now } }
         return given
+    }
+
+    /// Remembers a request that waits no longer, as long as a late answer to it can come.
+    private mutating func expectLate(_ request: Request, _ now: MonotonicTime) {
+        late.removeAll { $0.expiresAt <= now }
+        var request = request
+        request.expiresAt = min(request.expiresAt, now + Self.answerWithin) + Self.lateWithin
+        guard request.owed > 0, request.expiresAt > now else { return }
+        if late.count >= Self.outstandingLimit { late.removeFirst() }
+        late.append(request)
     }
 }
 
@@ -209,24 +240,53 @@ extension ComPortClient {
         }
     }
 
-    /// Matches an answer to the oldest request of its kind.
-    private mutating func settle(_ command: ComPortCommand, _ now: MonotonicTime) -> Ticket? {
-        guard let kind = command.answerKind else { return nil }
-        var match = outstanding.firstIndex { $0.kind == kind }
-        if match == nil && AnswerKinds.controls.contains(kind) {
-            // sredird answers DTR and RTS requests with the flow control's value.
-            match = outstanding.firstIndex { AnswerKinds.controls.contains($0.kind) }
+    /// Matches an answer to a request.
+    /// - Returns: nil if no request waits for it.
+    private mutating func settle(_ answer: ComPortCommand, _ now: MonotonicTime) -> Ticket? {
+        guard let kind = answer.answerKind else { return nil }
+        late.removeAll { $0.expiresAt <= now }
+        let lateMatch = lateRequest(for: answer, kind)
+        let match = waitingRequest(for: answer, kind, isLate: lateMatch != nil)
+        let settled = match.map { outstanding[$0].kind } ?? kind
+        answered.insert(settled)
+        unanswered.remove(settled)
+        if let lateMatch {
+            late[lateMatch].answer = answer
+            late[lateMatch].owed -= 1
+            if late[lateMatch].owed == 0 { late.remove(at: lateMatch) }
         }
-        guard let match else {
-            answered.insert(kind)
-            unanswered.remove(kind)
-            return nil
+        guard let match else { return nil }
+        var request = outstanding.remove(at: match)
+        request.answer = answer
+        if lateMatch == nil {
+            request.owed -= 1
+            passOver(before: match, now)
         }
-        let request = outstanding.remove(at: match)
-        answered.insert(request.kind)
-        unanswered.remove(request.kind)
-        passOver(before: match, now)
+        // If a late answer has settled it, its own is still to come.
+        expectLate(request, now)
         return request.ticket
+    }
+
+    /// The request whose late answer this can be: one that explains the value. A value that no request explains belongs
+    /// to the first that has no answer yet, since a server answers in order.
+    private func lateRequest(for answer: ComPortCommand, _ kind: AnswerKinds) -> Int? {
+        if let index = late.firstIndex(where: { $0.explains(answer) }) { return index }
+        if outstanding.contains(where: { $0.explains(answer) }) { return nil }
+        return late.firstIndex { $0.kind == kind && $0.answer == nil }
+    }
+
+    /// The request that waits for this answer. The value decides first, since a server may leave a request unanswered;
+    /// then the order decides.
+    /// - Parameter isLate: the answer can be a late one. Then it settles the next request in order if that explains the
+    ///   value, and no other: a server that lost the first copy of a request sends no late answer.
+    private func waitingRequest(for answer: ComPortCommand, _ kind: AnswerKinds, isLate: Bool) -> Int? {
+        if let next = outstanding.firstIndex(where: { $0.kind == kind }), outstanding[next].explains(answer) {
+            return next
+        }
+        if isLate { return nil }
+        // sredird answers DTR and RTS requests with the flow control's value.
+        let kinds: AnswerKinds = kind == .flow ? [.flow, .dtr, .rts] : kind
+        return outstanding.firstIndex { $0.explains(answer) } ?? outstanding.firstIndex { kinds.contains($0.kind) }
     }
 
     /// Requests sent before one that has been answered will hardly be answered any more: hurry them.

@@ -105,6 +105,7 @@ package struct ServerSurvey: Sendable {
                 modemState = state
             case .answered(.setModemStateMask, nil): tellsMask = true
             case .answered(let command, .some): take(command, now)
+            case .answered(.setControl(let value), nil): takeOther(value, now)
             case .answered, .data, .lineState, .suspended: break
             }
         }
@@ -122,6 +123,12 @@ package struct ServerSurvey: Sendable {
         answers[index].after = now.since(askedAt)
         slowest = max(slowest, answers[index].after)
         ask(from: index + 1, now)
+    }
+
+    /// A SET-CONTROL answer about something else than was asked. Only one question is open, so that it answers that one.
+    private mutating func takeOther(_ value: ControlValue, _ now: MonotonicTime) {
+        guard case .asking(let index) = phase, case .setControl = answers[index].request else { return }
+        take(.setControl(value), now)
     }
 
     /// The connection has ended.
