@@ -20,7 +20,8 @@ package struct AnswerKinds: OptionSet, Sendable, Hashable {
     package static let modemStateMask = AnswerKinds(rawValue: 1 << 12)
     package static let purge = AnswerKinds(rawValue: 1 << 13)
 
-    /// Settings of the line. Harmless to send again, and worth it: they can vanish while a server opens its own port.
+    /// Settings of the line. Harmless to send again until another of the kind is sent, and worth it: they can vanish
+    /// while a server opens its own port.
     package static let settings: AnswerKinds = [.baudRate, .dataSize, .parity, .stopSize, .flow]
 
     private static let names: [(AnswerKinds, String)] = [

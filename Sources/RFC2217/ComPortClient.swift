@@ -105,6 +105,10 @@ extension ComPortClient {
             dropped.append(oldest.ticket)
             expectLate(oldest, now)
         }
+        if !command.isQuery {
+            // Sent again, an earlier setting would undo this one.
+            for index in outstanding.indices where outstanding[index].kind == kind { outstanding[index].resendAt = nil }
+        }
         outstanding.append(
             Request(
                 ticket: ticket, command: command, kind: kind,

@@ -96,6 +96,22 @@ import Testing
         #expect(bench.answer(.setBaudRate(9600), at: 1200) == .answered(.setBaudRate(9600), 3))
     }
 
+    /// The server was deaf to the first request only: sent again, it would undo the second.
+    @Test func aReplacedSettingIsNotSentAgain() {
+        var bench = ClientBench()
+        bench.ask(.setBaudRate(9600), 1, at: 0)
+        bench.ask(.setDataSize(7), 2, at: 0)
+        bench.ask(.setBaudRate(115_200), 3, at: 310)
+        #expect(bench.answer(.setBaudRate(115_200), at: 311) == .answered(.setBaudRate(115_200), 3))
+        #expect(bench.expire(at: 411) == [1])
+        #expect(bench.resent == [.setDataSize(7)])
+        // A query replaces nothing.
+        bench.ask(.setBaudRate(19200), 4, at: 1000)
+        bench.ask(.setBaudRate(0), 5, at: 1010, patience: .seconds(10))
+        _ = bench.expire(at: 1400)
+        #expect(bench.resent.last == .setBaudRate(19200))
+    }
+
     // Answers that come too late.
 
     @Test func aLateAnswerSettlesNoNewerRequest() {
