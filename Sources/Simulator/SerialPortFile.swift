@@ -137,7 +137,7 @@ final class SerialPortFile {
     func setRS485(_ on: Bool) throws(Errno) {
         // struct serial_rs485: flags, two delays and padding, 32 bytes.
         var words = [UInt32](repeating: 0, count: MemoryLayout<serial_rs485>.size / 4)
-        words[0] = on ? UInt32(SER_RS485_ENABLED) | UInt32(SER_RS485_RTS_ON_SEND) : 0
+        words[0] = on ? Self.kernel("SER_RS485_ENABLED") | Self.kernel("SER_RS485_RTS_ON_SEND") : 0
         try syscall("TIOCSRS485") { clinux_ioctl_pointer(descriptor.raw, UInt(Self.kernel("TIOCSRS485")), &words) }
     }
 
