@@ -86,7 +86,8 @@ let package = Package(
             swiftSettings: common),
 
         .target(
-            name: "TestSupport", dependencies: ["CLinux", "RFC2217", "SerialLine"], path: "Tests/TestSupport",
+            name: "TestSupport", dependencies: ["CLinux", "LineDiscipline", "RFC2217", "SerialLine"],
+            path: "Tests/TestSupport",
             swiftSettings: common),
         .testTarget(
             name: "CUSEDeviceTests",
@@ -109,6 +110,10 @@ let package = Package(
             name: "PlatformTests", dependencies: ["CLinux", "Platform", "SerialLine", system], swiftSettings: common),
         .testTarget(
             name: "RFC2217Tests", dependencies: ["RFC2217", "SerialLine", "TestSupport"], swiftSettings: common),
+        .testTarget(
+            name: "ScheduleTests",
+            dependencies: ["LineDiscipline", "RFC2217", "SerialLine", "TestSupport", "VirtualTTY", system],
+            swiftSettings: common),
         .testTarget(name: "SerialLineTests", dependencies: ["SerialLine"], swiftSettings: common),
         .testTarget(
             name: "SimulatorTests", dependencies: ["Platform", "RFC2217", "SerialLine", "Simulator", system],

@@ -50,6 +50,11 @@ extension VirtualTTY {
         return state
     }
 
+    /// The lines that programs, or the port's own policy, have commanded at least once.
+    package var commandedLines: ModemLines { outputs.commanded }
+    /// The connection is held from start to end.
+    package var holdsAlways: Bool { configuration.connect == .always }
+
     /// The port ends once no program has it open, and not while a close still waits for output.
     package mutating func retire() {
         beginEvent()

@@ -144,16 +144,6 @@ extension PortBench {
     }
 }
 
-extension Termios {
-    /// Asks for a rate, by constant or by number.
-    mutating func setBaud(_ baud: UInt32) {
-        let code = BaudCode.code(of: baud)
-        cflag = cflag.subtracting([.CBAUD, .CIBAUD]).union(ControlFlags(rawValue: code))
-        ospeed = baud
-        ispeed = baud
-    }
-}
-
 extension [UInt8] {
     /// The bytes of a text.
     init(_ text: String) { self = Array(text.utf8) }
