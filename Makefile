@@ -41,8 +41,8 @@ help:
 	@echo "make demo     build, then show one port at work on a real kernel"
 	@echo "make test     build, then run all tests"
 	@echo "make conformance  the numbered list of what a serial port does, each pass or fail, on a real device"
-	@echo "make test-long  the supervisor's plan in 100,000 random worlds, and as many programs through the kernel's line"
-	@echo "              discipline and through ours"
+	@echo "make test-long  the supervisor's plan in 100,000 random worlds, as many programs through the kernel's line"
+	@echo "              discipline and through ours, a million schedules of one port, and network faults that last minutes"
 	@echo "make check    formatting, lint, dependencies between targets, warnings as errors"
 	@echo "make bench    figures beside a C reference"
 	@echo "make build    the program: $(BINARY)"
@@ -92,10 +92,11 @@ $(CONFORMANCE)/stamp: Tests/Conformance/go_client/main.go | deps
 	    --target $(CONFORMANCE)/python --upgrade 'esptool<5'
 	@touch $@
 
-# Random worlds of announcements, crashes and restarts around the supervisor's plan, and random programs through the
-# kernel's line discipline and through ours: many more than in make test.
-test-long: deps
+# Many more of what make test does at random, and the network faults at their full length.
+test-long: build
 	TTYNVT_WORLDS=100000 TTYNVT_PROGRAMS=100000 swift test --filter 'randomWorlds|randomPrograms'
+	TTYNVT_SCHEDULES=1000000 swift test -c release --scratch-path .build-long --filter ScheduleTests
+	TTYNVT_LONG=1 Tests/Guest/run --timeout 3600 Tests/Clients/run $(BINARY).stripped $(NETWORK_CASES)
 
 check: deps
 	@Tests/check

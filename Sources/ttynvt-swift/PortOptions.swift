@@ -22,7 +22,9 @@ struct PortOptions: ParsableArguments {
     var lossTimeout = LossTimeout(nanoseconds: .seconds(15))
 
     @Option(
-        name: .long, help: ArgumentHelp("A peer that acknowledges nothing so long is dead.", valueName: "seconds"))
+        name: .long,
+        help: ArgumentHelp(
+            "Seconds without any acknowledgement before the server is considered dead.", valueName: "seconds"))
     var deadAfter: Int32 = 20
 
     @Option(name: .long, help: "DTR and RTS at first open and last close: raise (and lower), or leave alone.")

@@ -31,6 +31,23 @@ extension World {
         if let command = copy.takeCommand() { fail("a second pass finds another command: \(command)") }
     }
 
+    /// In an exact schedule, where no close and no carrier is waited for, opens and settings end in their time.
+    func checkBound(_ request: Request, _ answer: Answer) {
+        guard isExact else { return }
+        let waited = clock.now.since(request.since)
+        switch request.kind {
+        case .open:
+            if waited > .milliseconds(2100) { fail("an open took \(waited / .milliseconds(1)) ms") }
+            if case .error(let error) = answer, error != .interrupted, isUntroubled,
+                lastTrouble + .milliseconds(10) < request.since
+            {
+                fail("an open failed though nothing was wrong: \(error)")
+            }
+        case .ioctl(.TCSETS) where waited > .milliseconds(1100): fail("TCSETS took \(waited / .milliseconds(1)) ms")
+        default: break
+        }
+    }
+
     func finish() {
         guard failure == nil else { return }
         note("the end begins")
@@ -77,6 +94,8 @@ extension World {
                 fail("request \(id.rawValue), \(request.kind), waits though all is quiet: \(engine.tty.link)")
             }
         }
+        if let cutAt = connection?.cutAt, clock.now.since(cutAt) > .seconds(6) { fail("a dead peer is not noticed") }
+        if isExact && engine.tty.link != .up { fail("the connection is not made again: \(engine.tty.link)") }
         guard !files.isEmpty, engine.tty.link == .up, let connection, !connection.isCut else { return }
         checkServer()
         if isExact { checkBytes() }

@@ -32,12 +32,12 @@ extension World {
     // Connecting.
 
     var attemptDue: MonotonicTime? {
-        transmit.attempt == nil || network == .silent ? nil : attemptStarted + .milliseconds(2)
+        transmit.attempt == nil || attemptIsSilent ? nil : attemptStarted + .milliseconds(2)
     }
 
     /// - Returns: has the attempt ended?
     func finishAttempt(_ number: Int) -> Bool {
-        guard network != .silent, attemptStarted + .milliseconds(2) <= clock.now else { return false }
+        guard !attemptIsSilent, attemptStarted + .milliseconds(2) <= clock.now else { return false }
         transmit.attempt = nil
         if network == .refuses {
             event(.transmit, "connection \(number) refused") { $0.tty.connectFailed(number, .connectionRefused) }
@@ -148,7 +148,14 @@ extension World {
 
     // What goes wrong.
 
+    /// Network and server have been as they should be since then, and are so now.
+    var isUntroubled: Bool {
+        network == .accepts && connection?.isCut != true && connection?.isStalled != true
+            && connection?.isWindowShut != true
+    }
+
     func disturb() {
+        lastTrouble = clock.now
         switch tape.below(14) {
         case 0, 1: network = tape.pick([.accepts, .accepts, .refuses, .silent, .busy])
         case 2:

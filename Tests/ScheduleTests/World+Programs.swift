@@ -133,6 +133,7 @@ extension World {
             return fail("request \(id.rawValue) was answered twice, or never asked: \(answer)")
         }
         note("  answer \(id.rawValue): \(answer)")
+        checkBound(request, answer)
         switch answer {
         case .opened(let file): files.append(file)
         case .data(let range):

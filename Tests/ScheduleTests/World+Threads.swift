@@ -204,6 +204,7 @@ extension World {
             if connection != nil { fail("a second connection is made while one stands") }
             transmit.attempt = number
             attemptStarted = clock.now
+            attemptIsSilent = network == .silent
         case .disconnect(let number, let graceful):
             transmit.attempt = nil
             guard connection != nil else {

@@ -46,6 +46,10 @@ final class World {
         case busy
     }
     var attemptStarted = MonotonicTime(nanoseconds: 0)
+    /// The attempt at hand began while the network was silent: it gets no answer.
+    var attemptIsSilent = false
+    /// When something last went wrong.
+    var lastTrouble = MonotonicTime(nanoseconds: 0)
     /// Lookups under way.
     var lookups: [(number: Int, server: Endpoint)] = []
     /// The data bytes that all sockets have taken, in order.
