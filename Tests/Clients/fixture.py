@@ -3,6 +3,7 @@
 A case is a function of one argument, a `Test`, in a process of its own, which the runner ends at its deadline. What it
 starts writes its output to files in the case's directory, and ends with it.
 """
+import ctypes
 import fcntl
 import json
 import os
@@ -25,8 +26,10 @@ TIOCMIWAIT, TIOCGICOUNT = 0x545C, 0x545D
 TIOCGRS485, TIOCSRS485 = 0x542E, 0x542F
 TCSBRKP, TIOCSBRK, TIOCCBRK = 0x5425, 0x5427, 0x5428
 BOTHER, CBAUD, CRTSCTS, CMSPAR = 0o010000, 0o010017, 0o20000000000, 0o10000000000
+CLONE_NEWNET = 0x40000000
 DTR, RTS, CTS, CD, RI, DSR = 0x2, 0x4, 0x20, 0x40, 0x80, 0x100
 
+libc = ctypes.CDLL(None, use_errno=True)
 cases = []
 
 
@@ -179,6 +182,51 @@ class Server(Process):
         return self.address
 
 
+class Namespace:
+    """A network namespace of the case's own, with a link to the one it runs in.
+
+    A case that has several numbers them.
+    """
+
+    def __init__(self, test, index=0):
+        self.test = test
+        self.name = "test{}-{}".format(test.number, index)
+        self.link = "veth{}-{}".format(test.number, index)
+        self.here, self.there = ("198.51.100.{}".format(4 * index + last) for last in (1, 2))
+        self.ip("netns", "add", self.name)
+        self.ip("link", "add", self.link, "type", "veth", "peer", "name", "veth1", "netns", self.name)
+        self.ip("address", "add", self.here + "/30", "dev", self.link)
+        self.ip("link", "set", self.link, "up")
+        self.inside("address", "add", self.there + "/30", "dev", "veth1")
+        self.inside("link", "set", "veth1", "up")
+        self.inside("link", "set", "lo", "up")
+
+    @staticmethod
+    def ip(*arguments):
+        subprocess.run(("ip",) + arguments, check=True, stdin=subprocess.DEVNULL)
+
+    def inside(self, *arguments):
+        self.ip("-netns", self.name, *arguments)
+
+    def enter(self):
+        """The calling process goes in."""
+        descriptor = os.open("/run/netns/" + self.name, os.O_RDONLY)
+        if libc.setns(descriptor, CLONE_NEWNET) != 0:
+            raise OSError(ctypes.get_errno(), "setns")
+        os.close(descriptor)
+
+    def pull(self):
+        """Pulls the cable: packets vanish, and no connection is told: no FIN, no RST, no ICMP."""
+        self.inside("link", "set", "veth1", "down")
+
+    def plug_in(self):
+        self.inside("link", "set", "veth1", "up")
+
+    def remove(self):
+        self.ip("link", "delete", self.link)
+        self.ip("netns", "delete", self.name)
+
+
 class Test:
     """One case at work."""
 
@@ -190,6 +238,7 @@ class Test:
         self.processes = []
         self.results = []
         self.names = 0
+        self.at_the_end = []
 
     # Results.
 
@@ -258,6 +307,17 @@ class Test:
 
         threading.Thread(target=serve, daemon=True).start()
         return "127.0.0.1:{}".format(listener.getsockname()[1])
+
+    def scripted_server(self, *options, namespace=None):
+        """An RFC 2217 server that stops, goes on and dies as the case tells it."""
+        from scripted_server import ScriptedServer
+        return ScriptedServer(self, options, namespace)
+
+    def namespace(self, index=0):
+        """A network namespace that goes when the case's processes have ended."""
+        namespace = Namespace(self, index)
+        self.at_the_end.append(namespace.remove)
+        return namespace
 
     def pyserial_server(self, device):
         self.names += 1
@@ -338,6 +398,22 @@ class Test:
             output, _ = process.communicate(timeout=5)
             return None, output.decode(errors="replace")
 
+    def side_by_side(self, *bodies, seconds):
+        """Runs functions at the same time, each in a thread. Starts no process: bodies find theirs started."""
+        def guarded(body):
+            try:
+                body()
+            except Exception as error:  # any is a failure of the case
+                self.check("no exception", False, "{}: {}".format(type(error).__name__, error))
+
+        threads = [threading.Thread(target=guarded, args=(body,), daemon=True) for body in bodies]
+        for thread in threads:
+            thread.start()
+        end = time.monotonic() + seconds
+        for thread in threads:
+            thread.join(max(end - time.monotonic(), 0))
+        self.equal("threads that have not ended in {} s".format(seconds), sum(t.is_alive() for t in threads), 0)
+
     def helper(self, body, *arguments, user=None):
         return Helper(body, arguments, user)
 
@@ -348,6 +424,8 @@ class Test:
             if process.status is None:
                 process.popen.kill()
             process.wait()
+        for body in self.at_the_end:
+            body()
 
 
 class Helper:
@@ -494,6 +572,17 @@ def write_all(descriptor, data):
     view = memoryview(data)
     while view:
         view = view[os.write(descriptor, view):]
+
+
+def tcp_ends(address):
+    """The connections of this network namespace to a server on IPv4, as the kernel's table shows them:
+    (bytes that are not acknowledged, bytes that are not received, which timer runs)."""
+    host, port = address.rsplit(":", 1)
+    there = "{:08X}:{:04X}".format(int.from_bytes(socket.inet_aton(host), "little"), int(port))
+    with open("/proc/net/tcp") as table:
+        lines = [line.split() for line in table.readlines()[1:]]
+    established = [line for line in lines if line[2] == there and line[3] == "01"]
+    return [tuple(int(part, 16) for part in line[4].split(":") + line[5].split(":")[:1]) for line in established]
 
 
 def read_rest(descriptor, quiet=0.2):

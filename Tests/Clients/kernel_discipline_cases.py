@@ -1,5 +1,4 @@
 """The kernel's own line disciplines on our ports: PPP, SLIP and SocketCAN over two ports wired null-modem."""
-import ctypes
 import errno
 import fcntl
 import os
@@ -7,20 +6,16 @@ import re
 import signal
 import socket
 import struct
-import subprocess
 import termios
 import time
 
-from fixture import Timeout, case, eventually, events, read_exactly, termios2, wait_until, write_all
+from fixture import Namespace, Timeout, case, eventually, events, read_exactly, termios2, wait_until, write_all
 
 N_TTY, N_SLIP, N_PPP, N_SLCAN, N_NULL = 0, 1, 3, 17, 27
 TIOCSETD, TIOCGETD = 0x5423, 0x5424
 PPPIOCGCHAN, PPPIOCGASYNCMAP, SIOCGIFNAME = 0x80047437, 0x80047458, 0x8910
-CLONE_NEWNET = 0x40000000
 CAN_FRAME = "=IB3x8s"
 SO_RCVBUFFORCE = 33
-
-libc = ctypes.CDLL(None, use_errno=True)
 
 
 def set_discipline(descriptor, number):
@@ -44,42 +39,6 @@ def null_modem(t, *options, other=None):
     server = t.simulator("-v", ports=2, wirings=("null-modem",))
     return (t.port(server.addresses[0], "-D", "4", *options),
             t.port(server.addresses[1], "-D", "4", *(options if other is None else other)), server)
-
-
-class Namespace:
-    """A network namespace of the case's own, with a link to the one it runs in."""
-
-    here, there = "198.51.100.1", "198.51.100.2"
-
-    def __init__(self, test):
-        self.test = test
-        self.name = "test{}".format(test.number)
-        self.ip("netns", "add", self.name)
-        self.link = "veth{}".format(test.number)
-        self.ip("link", "add", self.link, "type", "veth", "peer", "name", "veth1", "netns", self.name)
-        self.ip("address", "add", self.here + "/30", "dev", self.link)
-        self.ip("link", "set", self.link, "up")
-        self.inside("address", "add", self.there + "/30", "dev", "veth1")
-        self.inside("link", "set", "veth1", "up")
-        self.inside("link", "set", "lo", "up")
-
-    @staticmethod
-    def ip(*arguments):
-        subprocess.run(("ip",) + arguments, check=True, stdin=subprocess.DEVNULL)
-
-    def inside(self, *arguments):
-        self.ip("-netns", self.name, *arguments)
-
-    def enter(self):
-        """The calling process goes in."""
-        descriptor = os.open("/run/netns/" + self.name, os.O_RDONLY)
-        if libc.setns(descriptor, CLONE_NEWNET) != 0:
-            raise OSError(ctypes.get_errno(), "setns")
-        os.close(descriptor)
-
-    def remove(self):
-        self.ip("link", "delete", self.link)
-        self.ip("netns", "delete", self.name)
 
 
 def ping(t, address, count=1000):
