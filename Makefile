@@ -95,8 +95,9 @@ $(CONFORMANCE)/stamp: Tests/Conformance/go_client/main.go | deps
 # Many more of what make test does at random, and the network faults at their full length.
 test-long: build
 	TTYNVT_WORLDS=100000 TTYNVT_PROGRAMS=100000 swift test --filter 'randomWorlds|randomPrograms'
-	TTYNVT_SCHEDULES=1000000 swift test -c release --scratch-path .build-long --filter ScheduleTests
-	TTYNVT_LONG=1 Tests/Guest/run --timeout 3600 Tests/Clients/run $(BINARY).stripped $(NETWORK_CASES)
+	TTYNVT_SCHEDULES=1000000 swift test -c release -Xswiftc -enable-testing --scratch-path .build-long \
+	    --filter ScheduleTests
+	TTYNVT_LONG=1 Tests/Guest/run --timeout 1800 Tests/Clients/run $(BINARY).stripped window-shut thousand-deaths
 
 check: deps
 	@Tests/check
