@@ -1,3 +1,4 @@
+import LineDiscipline
 import SerialLine
 
 // What people are told, and the port's end when it retires.
@@ -52,6 +53,8 @@ extension VirtualTTY {
 
     /// The lines that programs, or the port's own policy, have commanded at least once.
     package var commandedLines: ModemLines { outputs.commanded }
+    /// A program, or a flow character, has stopped output.
+    package var isOutputStopped: Bool { discipline.isOutputStopped }
     /// The connection is held from start to end.
     package var holdsAlways: Bool { configuration.connect == .always }
 

@@ -39,6 +39,7 @@ extension World {
     func finishAttempt(_ number: Int) -> Bool {
         guard !attemptIsSilent, attemptStarted + .milliseconds(2) <= clock.now else { return false }
         transmit.attempt = nil
+        let network = fate(of: attemptedServer)
         if network == .refuses {
             event(.transmit, "connection \(number) refused") { $0.tty.connectFailed(number, .connectionRefused) }
             return true
@@ -76,6 +77,12 @@ extension World {
         transmit.isClosing = false
     }
 
+    /// What becomes of a connection to this server.
+    func fate(of server: Endpoint?) -> Network {
+        guard network == .firstFails else { return network }
+        return server == engine.tty.servers.first && engine.tty.servers.count > 1 ? firstFailure : .accepts
+    }
+
     // Bytes.
 
     func moveSomeBytes() {
@@ -84,16 +91,13 @@ extension World {
         case 0: connection?.carryOut(count, now: clock.now)
         case 1: connection?.carryIn(count)
         case 2: serverWorks(count)
-        default: if !lookups.isEmpty { answerLookup() }
+        default: _ = answerLookup()
         }
     }
 
     /// - Returns: was there anything to move?
     func moveAllBytes() -> Bool {
-        if !lookups.isEmpty && network != .silent {
-            answerLookup()
-            return true
-        }
+        if answerLookup() { return true }
         guard let before = connection else { return false }
         connection?.carryOut(.max / 2, now: clock.now)
         connection?.carryIn(.max / 2)
@@ -121,15 +125,20 @@ extension World {
         server.end()
     }
 
-    private func answerLookup() {
-        // The resolver has a thread of its own; its answer comes when the transmit thread, which tells it, is idle.
-        guard threads[ThreadName.control.rawValue].isIdle else { return }
-        let (number, name) = lookups.removeFirst()
+    /// - Returns: was there one to answer?
+    private func answerLookup() -> Bool {
+        // The resolver has a thread of its own; its answer comes when the thread that tells it is idle.
+        guard threads[ThreadName.control.rawValue].isIdle else { return false }
+        let answered = lookups.firstIndex { fate(of: $0.server) != .silent }
+        guard let answered else { return false }
+        let (number, name) = lookups.remove(at: answered)
+        attemptedServer = name
         let result: Result<[ServerAddress], LookupFailure> =
             network == .refuses && tape.chance(1, in: 4)
             ? .failure(LookupFailure("no such name"))
             : .success([ServerAddress(bytes: [], description: "\(name)")])
         event(.control, "looked up \(name)") { $0.tty.lookedUp(number, name, result) }
+        return true
     }
 
     /// The kernel's keepalive finds a dead peer of an idle connection.
@@ -150,14 +159,18 @@ extension World {
 
     /// Network and server have been as they should be since then, and are so now.
     var isUntroubled: Bool {
-        network == .accepts && connection?.isCut != true && connection?.isStalled != true
-            && connection?.isWindowShut != true
+        (network == .accepts || (network == .firstFails && engine.tty.servers.count > 1)) && connection?.isCut != true
+            && connection?.isStalled != true
+            && connection?.isWindowShut != true && !outputIsSuspended
     }
 
     func disturb() {
         lastTrouble = clock.now
         switch tape.below(14) {
-        case 0, 1: network = tape.pick([.accepts, .accepts, .refuses, .silent, .busy])
+        case 0, 1:
+            network = tape.pick([.accepts, .accepts, .firstFails, .refuses, .silent, .busy])
+            firstFailure = tape.pick([.busy, .refuses, .silent])
+            note("network: \(network) \(firstFailure)")
         case 2:
             note("reset")
             connection?.reset()
@@ -174,7 +187,9 @@ extension World {
         case 8:
             let lines = tape.pick([[], [.dcd], [.cts, .dcd], [.cts]] as [ModemLines])
             serverSends(server.setInputs(lines, now: clock.now))
-        case 9: serverSends(server.command(tape.pick([.flowControlSuspend, .flowControlResume])))
+        case 9:
+            outputIsSuspended = tape.below(2) == 1
+            serverSends(server.command(outputIsSuspended ? .flowControlSuspend : .flowControlResume))
         case 10:
             // The answer to another client of the server. One that this port may wait for cannot be told from its own.
             let foreign: [ControlValue] = isExact ? [] : [.dtrOn, .breakOff]

@@ -34,7 +34,9 @@ extension World {
     /// Programs do something. The kernel's requests come one after the other, in the CUSE thread.
     func program() {
         guard threads[ThreadName.cuse.rawValue].isIdle else { return }
-        guard let file = files.isEmpty ? nil : tape.pick(files) else { return open() }
+        guard let file = files.isEmpty ? nil : tape.pick(files) else {
+            return waiting.isEmpty || tape.below(2) == 0 ? open() : interruptSomething()
+        }
         switch tape.below(14) {
         case 0: open()
         case 1 where files.count > 1 || !isExact: close(file)

@@ -125,7 +125,9 @@ extension World {
     private func perform(_ effect: Effect, _ bytes: [UInt8]) {
         switch effect {
         case .answer(let id, let answer): answered(id, answer, bytes)
-        case .log(_, let text): note("  log: \(text)")
+        case .log(_, let text):
+            note("  log: \(text)")
+            checkLog(text)
         case .callDiscipline, .feedDiscipline, .withdrawDiscipline: fail("no discipline was asked for")
         case .notifyPoll, .changed, .end: break
         }
@@ -204,7 +206,7 @@ extension World {
             if connection != nil { fail("a second connection is made while one stands") }
             transmit.attempt = number
             attemptStarted = clock.now
-            attemptIsSilent = network == .silent
+            attemptIsSilent = fate(of: attemptedServer) == .silent
         case .disconnect(let number, let graceful):
             transmit.attempt = nil
             guard connection != nil else {

@@ -44,10 +44,18 @@ final class World {
         case silent
         /// The connection is taken, and ended with a line of text: the server serves another client.
         case busy
+        /// The first server of several is busy, refuses, or has a name server that is silent; the others accept.
+        case firstFails
     }
     var attemptStarted = MonotonicTime(nanoseconds: 0)
     /// The attempt at hand began while the network was silent: it gets no answer.
     var attemptIsSilent = false
+    /// The server of the last lookup, whose address is being tried.
+    var attemptedServer: Endpoint?
+    /// How the first server fails.
+    var firstFailure = Network.busy
+    /// The server asked for no more data.
+    var outputIsSuspended = false
     /// When something last went wrong.
     var lastTrouble = MonotonicTime(nanoseconds: 0)
     /// Lookups under way.
@@ -139,7 +147,10 @@ final class World {
             // Threads run to their end, and time passes.
             settle()
             advance(
-                tape.pick([.microseconds(10), .milliseconds(1), .milliseconds(50), .milliseconds(600), .seconds(5)]))
+                tape.pick([
+                    .microseconds(10), .milliseconds(1), .milliseconds(50),
+                    .milliseconds(600), .seconds(5), .seconds(20),
+                ]))
         }
         check()
     }
