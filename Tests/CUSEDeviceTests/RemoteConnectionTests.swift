@@ -111,6 +111,56 @@ import VirtualTTY
         }
     }
 
+    /// A reset in the middle of output: what no socket took goes out on the next connection, and the rest is counted.
+    @Test(arguments: 0..<4) func noByteIsLostUncountedOrSentTwice(_ round: UInt64) throws {
+        let server = try TCPServerPlayer(receiveBuffer: round % 2 == 0 ? 4096 : nil)
+        try withServer(server) { rig in
+            let kernel = rig.kernel
+            let file = try kernel.openRaw()
+            var random = SplitMix64(seed: round)
+            let bytes = random.escapeHeavyBytes(100_000)
+            let writer = try Thread("writer", stackSize: 1 << 20) {
+                #expect((try? kernel.writeAll(file, bytes)) == bytes.count)
+            }
+            #expect(eventually { server.data.count > 1000 })
+            server.setReading(false)
+            usleep(50_000)
+            let first = server.data
+            server.drop()
+            server.setReading(true)
+            writer.join()
+            let lost = { Int(rig.port.look { $0.state.lostBytes }) }
+            #expect(eventually { server.connections == 2 && server.data.count - first.count + lost() == bytes.count })
+            let rest = Array(server.data.dropFirst(first.count))
+            #expect(first == Array(bytes.prefix(first.count)))
+            #expect(rest == Array(bytes.suffix(rest.count)))
+        }
+    }
+
+    /// Opens that are given up at any moment: the last of them leaves no connection behind.
+    @Test func opensGivenUpAtAnyMomentLeaveNoConnection() throws {
+        try withSimulatedServer { rig, server, _ in
+            let kernel = rig.kernel
+            let threads = try (0..<2).map { seed in
+                try Thread("opener", stackSize: 1 << 20) {
+                    var random = SplitMix64(seed: UInt64(seed))
+                    for _ in 0..<60 {
+                        let open = kernel.startOpen()
+                        usleep(UInt32(random.below(3000)))
+                        kernel.interrupt(open)
+                        if let file = try? kernel.finishOpen(open) { kernel.close(file) }
+                    }
+                }
+            }
+            for thread in threads { thread.join() }
+            #expect(eventually { rig.port.look { $0.link == .down } })
+            #expect(eventually { server.snapshot(of: 0)?.client == nil })
+            let file = try kernel.openRaw()
+            try #expect(kernel.write(file, [1]) == 1)
+            try #expect(kernel.readAll(file, 1) == [1])
+        }
+    }
+
     /// A server that takes the connection and ends it at once.
     @Test func aServerThatClosesLeadsToTheNextOne() throws {
         let closing = try TCPServerPlayer(.closes)

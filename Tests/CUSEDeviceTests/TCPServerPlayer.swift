@@ -20,6 +20,8 @@ final class TCPServerPlayer: Sendable {
 
     private struct State {
         var reads = true
+        /// The connection is to be reset.
+        var drops = false
         var connections = 0
         /// The data of all connections.
         var data: [UInt8] = []
@@ -71,6 +73,9 @@ final class TCPServerPlayer: Sendable {
     /// Reads no more, or reads on.
     func setReading(_ reads: Bool) { state.withLock { $0.reads = reads } }
 
+    /// Resets the connection.
+    func drop() { state.withLock { $0.drops = true } }
+
     private var isStopped: Bool { state.withLock { $0.isStopped } }
 
     private func run() {
@@ -94,6 +99,7 @@ final class TCPServerPlayer: Sendable {
         var buffer = [UInt8](repeating: 0, count: 4096)
         send(&player, socket)
         while !isStopped {
+            if isDropped() { return endHard(socket) }
             guard state.withLock({ $0.reads }) else {
                 usleep(5000)
                 continue
@@ -107,6 +113,19 @@ final class TCPServerPlayer: Sendable {
             state.withLock { $0.data += data }
             send(&player, socket)
         }
+    }
+
+    private func isDropped() -> Bool {
+        state.withLock { state in
+            defer { state.drops = false }
+            return state.drops
+        }
+    }
+
+    /// Lets close(2) reset the connection.
+    private func endHard(_ socket: Int32) {
+        var linger = Glibc.linger(l_onoff: 1, l_linger: 0)
+        setsockopt(socket, SOL_SOCKET, SO_LINGER, &linger, socklen_t(MemoryLayout<Glibc.linger>.size))
     }
 
     private func send(_ player: inout ServerPlayer, _ socket: Int32) {

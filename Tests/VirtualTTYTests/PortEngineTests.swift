@@ -107,6 +107,29 @@ import Testing
         }
     }
 
+    /// A flush while a sender has bytes of an earlier connection takes nothing from the account of the present one.
+    @Test func aFlushDuringAnOldSendLeavesLaterBytesCounted() throws {
+        try withEngine { engine, file, port in
+            var sender = PortEngine.Handout()
+            write(&engine, file, Array("abcdef"))
+            engine.handOut(&sender)
+            port.tty = engine.tty
+            port.breakLink()
+            port.advance(.seconds(1))
+            #expect(port.tty.connection == 2)
+            _ = port.ioctl(file, .TCFLSH, value: 1)
+            engine.tty = port.tty
+            engine.sent(0, &sender)
+            port.tty = engine.tty
+            port.advance(.seconds(1))
+            #expect(port.tty.link == .up && port.tty.state.lostBytes == 0)
+            _ = port.write(file, Array("xyz"))
+            #expect(port.server?.data == Array("xyz"))
+            port.breakLink()
+            #expect(port.tty.state.lostBytes == 3)
+        }
+    }
+
     /// Bytes are handed out with the number of the connection that they are for.
     @Test func aHandoutNamesItsConnection() throws {
         try withEngine { engine, file, _ in
