@@ -58,6 +58,30 @@ import Testing
         }
     }
 
+    /// A server that accepts the connection and is silent has its part of the open's time, as a silent address has.
+    @Test func aServerThatSaysNothingLeadsToTheNextOne() throws {
+        try withServers { port in
+            port.delay = .milliseconds(40)
+            port.prepare = { server in
+                guard port.tried.last == "a:1" else { return }
+                server.output = []
+                server.leavesUnanswered = { _ in true }
+            }
+            port.isMute = true
+            let start = port.clock.now
+            let open = port.open()
+            port.advance(.milliseconds(2499))
+            #expect(port.tried == ["a:1"])
+            port.isMute = false
+            port.advance(.seconds(10))
+            guard case .opened = port.outcome(open) else {
+                throw BenchError(what: "no open: \(port.outcome(open) as Any), \(port.log)")
+            }
+            #expect(port.tried == ["a:1", "b:2"])
+            #expect(port.milliseconds(open, since: start).map { $0 < 3000 } == true)
+        }
+    }
+
     /// All addresses of a server come before the next server.
     @Test func eachAddressOfAServerIsTried() throws {
         try withServers { port in
