@@ -42,7 +42,7 @@ import Testing
         #expect(allowance == 1_000_000)
     }
 
-    /// A window that has shrunk below what is on the way is no negative room.
+    /// The window may shrink below the bytes on the way: then there is no room.
     @Test func aWindowThatHasShrunk() {
         #expect(PeerWindow.State(window: 100, unacknowledged: 300).room == 0)
     }

@@ -10,7 +10,7 @@ import TestSupport
 import Testing
 import VirtualTTY
 
-/// One TCP connection over loopback, with what only real sockets show: windows, resets, and delayed acknowledgements.
+/// One TCP connection over loopback: windows, resets and delayed acknowledgements, which only real sockets have.
 @Suite struct RemoteConnectionTests {
     private func withServer(
         _ server: TCPServerPlayer, deadAfter: Int32 = 15, others: [UInt16] = [],
@@ -55,7 +55,7 @@ import VirtualTTY
     }
 
     /// No program reads, and receiving has paused. The server ends the connection: a new one is made, writes go on, and
-    /// what was unread comes first.
+    /// the unread bytes come first.
     @Test(arguments: [false, true]) func anEndIsNoticedThoughNoProgramReads(_ abortive: Bool) throws {
         try withSimulatedServer { rig, server, log in
             let kernel = rig.kernel
@@ -71,13 +71,13 @@ import VirtualTTY
             #expect(eventually(seconds: 5) { connections(log) == 2 && rig.port.look { $0.link } == .up })
             let written = random.bytes(100_000)
             try #expect(kernel.writeAll(file, written) == written.count)
-            // The loopback plug sends what was written back.
+            // The loopback plug sends the written bytes back.
             let read = try kernel.readAll(file, unread.count + written.count)
             #expect(read == unread + written)
         }
     }
 
-    /// The end stands behind bytes that this kernel has no room for: what is written shows that the server has gone.
+    /// The end stands behind bytes that this kernel has no room for: a write shows that the server has gone.
     @Test func anEndBehindAShutWindowIsNoticedByAWrite() throws {
         try withSimulatedServer { rig, server, log in
             let kernel = rig.kernel
@@ -111,7 +111,7 @@ import VirtualTTY
         }
     }
 
-    /// A reset in the middle of output: what no socket took goes out on the next connection, and the rest is counted.
+    /// A reset in the middle of output: bytes that no socket took go out on the next connection, the others are counted.
     @Test(arguments: 0..<4) func noByteIsLostUncountedOrSentTwice(_ round: UInt64) throws {
         let server = try TCPServerPlayer(receiveBuffer: round % 2 == 0 ? 4096 : nil)
         try withServer(server) { rig in

@@ -5,9 +5,9 @@ import SerialLine
 import SystemPackage
 import TestSupport
 
-/// A `ServerPlayer` behind a TCP port of this machine, for what depends on the sockets.
+/// A `ServerPlayer` behind a TCP port of this machine, for tests that depend on the sockets.
 ///
-/// Concurrency model: one thread accepts and receives; what tests change and look at is behind a lock.
+/// Concurrency model: one thread accepts and receives; all that tests change and look at is behind a lock.
 final class TCPServerPlayer: Sendable {
     /// What happens to a connection.
     enum Manner: Sendable {

@@ -52,7 +52,7 @@ extension CarrierTests {
         }
     }
 
-    /// On a connection that is kept, a close lowers DTR, and the next open comes before the server says what that did.
+    /// On a connection that is kept, a close lowers DTR, and the next open comes before the server reports the fall.
     @Test(arguments: [false, true]) func theFallOfTheLastCloseIsReportedLate(_ asPulse: Bool) throws {
         try withPort({ $0.linger = .seconds(60) }) { port in
             port.inputs = [.dcd]

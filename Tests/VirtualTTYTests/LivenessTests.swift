@@ -106,7 +106,7 @@ import Testing
             beSilent(port, .seconds(seconds + 1))
             #expect(port.tty.link != .up)
             #expect(port.log.contains("connection lost: the server has acknowledged nothing for \(seconds) s"))
-            // What the socket did not take is kept.
+            // Bytes that the socket did not take are kept.
             try #expect(port.number(file, .TIOCOUTQ) == 900)
         }
     }

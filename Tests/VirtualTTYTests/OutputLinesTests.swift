@@ -11,7 +11,7 @@ import Testing
 @Suite struct OutputLinesTests {
     private static let lineKinds: AnswerKinds = [.dtr, .rts]
 
-    /// What the server was told of its lines.
+    /// The commands for lines that the server got.
     private func told(_ port: PortBench) -> [ComPortCommand] {
         (port.server?.commands ?? []).filter { $0.answerKind.map { Self.lineKinds.contains($0) } ?? false }
     }

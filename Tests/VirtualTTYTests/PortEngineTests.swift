@@ -30,7 +30,7 @@ import Testing
     }
 
     /// The sender had taken bytes, and says only after the end how many it has sent.
-    @Test(arguments: [0, 1, 2, 3, 4, 5, 6]) func whatTheSenderHasSentIsKnownLater(_ count: Int) throws {
+    @Test(arguments: [0, 1, 2, 3, 4, 5, 6]) func theSenderTellsLaterWhatItSent(_ count: Int) throws {
         try withEngine { engine, file, port in
             var sender = PortEngine.Handout()
             var receiver = PortEngine.Handout()
@@ -85,7 +85,7 @@ import Testing
         }
     }
 
-    /// What a program flushed while a sender had it is neither kept nor lost.
+    /// Bytes that a program flushed while a sender had them are neither kept nor lost.
     @Test(arguments: [0, 2, 3]) func flushedBytesOfASenderAreForgotten(_ count: Int) throws {
         try withEngine { engine, file, port in
             var sender = PortEngine.Handout()

@@ -27,7 +27,7 @@ import Testing
             let command = command(port) { $0.connected(number, to: "late") }
             #expect(command == .disconnect(number, graceful: false))
             #expect(port.tty.link == .down)
-            // Its end is nobody's concern, and the next open is as any other.
+            // Its end changes nothing, and the next open is as any other.
             port.tell { $0.disconnected(number) }
             port.network = .accepts
             _ = try port.openFile()
@@ -84,7 +84,7 @@ import Testing
         }
     }
 
-    /// An open and a close before anybody has taken the first command: the last one counts.
+    /// An open is given up before its command is taken: the last command counts.
     @Test func aCommandThatWasNotTakenIsReplaced() throws {
         try withPort { port in
             var tty = port.tty

@@ -18,7 +18,7 @@ import Testing
         guard port.tty.link == .up else { throw BenchError(what: "not connected again: \(port.tty.link)") }
     }
 
-    /// Each byte reaches one of the servers, in order, and the counted loss is what the earlier ones got.
+    /// Each byte reaches one of the servers, in order; the bytes that the earlier ones got are the counted loss.
     @Test(arguments: 0..<60 as Range<UInt64>) func bytesThatNoSocketTookGoOutFirst(_ seed: UInt64) throws {
         try withPort { port in
             port.name = "seed \(seed): "
@@ -27,7 +27,7 @@ import Testing
             var written: [UInt8] = []
             var arrived: [UInt8] = []
             for _ in 0..<random.below(4) + 1 {
-                // No answer confirms what the server has taken.
+                // No answer confirms the bytes that the server has taken.
                 port.isMute = true
                 port.room = random.below(random.below(2) == 0 ? 40 : 9000)
                 for _ in 0..<random.below(4) {
@@ -72,7 +72,7 @@ import Testing
         }
     }
 
-    /// Kept data, what was queued behind it, and what is written while no connection stands.
+    /// Kept data, data queued behind it, and data written while no connection stands.
     @Test func allThreeKindsOfUnsentDataKeepTheirOrder() throws {
         try withPort { port in
             let file = try port.openRaw()
@@ -105,7 +105,7 @@ import Testing
         }
     }
 
-    // What is lost.
+    // Lost bytes.
 
     @Test func onlyUnansweredBytesAreLost() throws {
         try withPort { port in
@@ -136,7 +136,7 @@ import Testing
         }
     }
 
-    /// The server answers each command at once: what it got behind the last one is lost, unless it was flushed.
+    /// The server answers each command at once: bytes behind the last one are lost, unless they were flushed.
     @Test(arguments: 0..<60 as Range<UInt64>) func theCountedLossIsExact(_ seed: UInt64) throws {
         try withPort { port in
             port.name = "seed \(seed): "
@@ -249,7 +249,7 @@ import Testing
 }
 
 extension PortBench {
-    /// The connection breaks; what its server got is added to `arrived`.
+    /// The connection breaks; the data that its server got is added to `arrived`.
     fileprivate func breakLink(adding arrived: inout [UInt8]) {
         arrived += server?.data ?? []
         breakLink()

@@ -27,7 +27,7 @@ struct WireBench {
 
     // The model.
     private var waiting: [Token] = []
-    /// What a sender has taken.
+    /// Taken by a sender.
     private var taken: [Token] = []
     private var isTaken = false
     private var flushesTaken = false
@@ -53,7 +53,7 @@ struct WireBench {
         if wire.isEmpty != (waiting.isEmpty && !isTaken) { fail("isEmpty is \(wire.isEmpty)") }
     }
 
-    /// Gives back what is taken, and ends the connection.
+    /// Gives taken bytes back, and ends the connection.
     mutating func finish() {
         if isTaken { giveBack() }
         endConnection()

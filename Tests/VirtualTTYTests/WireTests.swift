@@ -31,7 +31,7 @@ import Testing
         #expect(wire.isEmpty && wire.dataCount == 0)
     }
 
-    /// A sender still has bytes when the connection ends: no room for data until it has said what it sent.
+    /// A sender still has bytes when the connection ends: there is no room for data until it gives them back.
     @Test func aSenderHasBytesWhenTheConnectionEnds() {
         var wire = Wire()
         wire.appendData([1, 0xFF, 2].span)
@@ -51,7 +51,7 @@ import Testing
     }
 
     /// All bytes were sent before the connection ended, and the sender says so afterwards.
-    @Test func nothingIsLeftOfWhatWasSentWhole() {
+    @Test func nothingIsLeftIfAllWasSent() {
         var wire = Wire()
         wire.appendData([1, 2].span)
         var buffer: [UInt8] = []
