@@ -30,8 +30,8 @@ import VirtualTTY
         log.events(of: 0).count { if case .connected = $0 { true } else { false } }
     }
 
-    /// A serial port under held flow control: the server reads nothing for far longer than a dead peer may take, and its
-    /// kernel answers every window probe.
+    /// A serial port under held flow control: the server reads nothing for far longer than `deadAfter`, and its kernel
+    /// answers every window probe.
     @Test func aServerThatStopsReadingIsNotDead() throws {
         let server = try TCPServerPlayer(receiveBuffer: 4096)
         try withServer(server, deadAfter: 1) { rig in
@@ -111,7 +111,8 @@ import VirtualTTY
         }
     }
 
-    /// A reset in the middle of output: bytes that no socket took go out on the next connection, the others are counted.
+    /// A reset in the middle of output: the next connection gets the bytes that no socket took, and
+    /// the others are counted.
     @Test(arguments: 0..<4) func noByteIsLostUncountedOrSentTwice(_ round: UInt64) throws {
         let server = try TCPServerPlayer(receiveBuffer: round % 2 == 0 ? 4096 : nil)
         try withServer(server) { rig in
