@@ -8,8 +8,8 @@ import VirtualTTY
 
 // Carrier that fell before the open, which the server reports late.
 extension CarrierTests {
-    /// At B0 the opening says DTR off to a server that had raised DTR for the new connection. Carrier falls with it, and
-    /// the server reports that after the open is complete.
+    /// At B0 the opening says DTR off to a server that had raised DTR for the new connection. Carrier falls with it,
+    /// and the server reports that after the open is complete.
     @Test(arguments: [0, 100, 1000] as [UInt64]) func anEventFromBeforeTheOpenDoesNotHangItUp(_ late: UInt64) throws {
         try withPort { port in
             let first = try port.openRaw()
