@@ -34,7 +34,7 @@ struct DeliveryLog: Sendable {
     }
 
     /// The program has dropped its output: bytes sent are not its concern any more.
-    /// - Parameter unsent: bytes still in the hands of a sender, who may send them.
+    /// - Parameter unsent: bytes that may still go out: a sender has them, or the first half of a doubled 0xFF is sent.
     mutating func flush(unsent: Int) {
         staged = sent &+ UInt64(unsent)
         confirmed = staged

@@ -209,6 +209,9 @@ package struct RemoteLink: Sendable {
         return false
     }
 
+    /// How long the server may take to agree, in nanoseconds: only its part of `patience` if there are others to try.
+    func openingLimit(_ patience: UInt64) -> UInt64 { pass?.limit(of: patience) ?? patience }
+
     /// → opening: the answers to `required` complete it.
     mutating func opening(required: Set<ComPortClient.Ticket>, deadline: MonotonicTime) {
         state = .opening(required: required, deadline: deadline)

@@ -158,7 +158,8 @@ struct Transmission: Sendable {
     /// Drops all data, that on the line too: the program asked for it.
     mutating func purge(_ time: inout EventTime) {
         flushData()
-        delivery.flush(unsent: wire.takenData)
+        // The second half of a doubled 0xFF stays on the wire.
+        delivery.flush(unsent: wire.takenData + wire.dataCount)
         line.clear(&time)
         forgetUndrained()
     }

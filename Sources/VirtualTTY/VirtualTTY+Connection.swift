@@ -46,7 +46,7 @@ extension VirtualTTY {
         transmission.append(remote.client.output, nil)
         remote.client.output.removeAll()
         let required = sendOpening(isFirst: isFirst)
-        remote.opening(required: required, deadline: now + configuration.connectTimeout)
+        remote.opening(required: required, deadline: now + remote.openingLimit(configuration.connectTimeout))
     }
 
     /// Masks, all settings, and the lines.

@@ -123,13 +123,14 @@ func withSimulatedServer(
 
 /// A device whose server is somebody on a TCP port of this machine, or nobody.
 func withRemote(
-    _ tcpPort: UInt16, _ configure: (inout PortConfiguration) -> Void = { _ in }, _ body: (DeviceRig) throws -> Void
+    _ tcpPort: UInt16, _ configure: (inout PortConfiguration) -> Void = { _ in }, deadAfter: Int32 = 15,
+    _ body: (DeviceRig) throws -> Void
 ) throws {
     try withDevice {
         $0.servers = [Endpoint(host: "127.0.0.1", port: tcpPort)]
         configure(&$0)
     } remote: { port in
-        let remote = try RemotePort(port: port, deadAfter: 15)
+        let remote = try RemotePort(port: port, deadAfter: deadAfter)
         return (remote, try remote.start(), { remote.stop() })
     } _: { rig in
         try body(rig)

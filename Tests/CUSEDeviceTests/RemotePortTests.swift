@@ -166,8 +166,9 @@ import VirtualTTY
         }
     }
 
-    /// The connection breaks while nobody reads and receiving has paused: noticed once somebody does.
-    @Test func theConnectionBreaksUnnoticed() throws {
+    /// The connection breaks while no program reads and receiving has paused: it is made again, and no thread is busy
+    /// with the broken socket.
+    @Test func theConnectionBreaksWhileNoProgramReads() throws {
         try withSimulatedServer { rig, server, log in
             let kernel = rig.kernel
             let file = try kernel.openRaw()
@@ -180,7 +181,7 @@ import VirtualTTY
             server.dropClient(port: 0, abortive: true)
             #expect(log.wait(port: 0) { $0.contains(.disconnected) })
             try #expect(kernel.write(file, [1, 2, 3]) == 3)
-            // Meanwhile nobody spins on the broken socket.
+            // Meanwhile no thread spins on the broken socket.
             let before = threadTimes(named: "transmit")
             usleep(500_000)
             for (thread, time) in threadTimes(named: "transmit") {

@@ -9,7 +9,7 @@ import VirtualTTY
 /// Carrier (TTY-SPEC C2 to C6, C13, C16; F.8 128 to 131).
 @Suite struct CarrierTests {
     /// A port whose saved settings have CLOCAL clear, closed again.
-    private func withoutCLOCAL(
+    func withoutCLOCAL(
         _ configure: (inout PortConfiguration) -> Void = { _ in }, hangsUp: Bool = true,
         _ body: (PortBench) throws -> Void
     ) throws {
@@ -29,7 +29,7 @@ import VirtualTTY
         port.tty.configuration.connect == .always || port.tty.configuration.linger > 0
     }
 
-    private func file(_ port: PortBench, _ open: RequestID) throws -> FileID {
+    func file(_ port: PortBench, _ open: RequestID) throws -> FileID {
         guard case .opened(let file) = port.outcome(open) else {
             throw BenchError(what: "no open: \(port.outcome(open) as Any)")
         }

@@ -1,3 +1,4 @@
+import LineDiscipline
 import RFC2217
 import SerialLine
 import SystemPackage
@@ -119,6 +120,24 @@ import VirtualTTY
             #expect(port.outcome(write) == nil)
             _ = port.ioctl(file, .TCFLSH, value: 1)
             #expect(port.outcome(write) == .written(6000))
+        }
+    }
+
+    /// An error that is reported during a purge is that of a byte which the purge drops.
+    @Test(arguments: [false, true]) func aFlagDoesNotOutliveItsByte(_ isBreak: Bool) throws {
+        try withPort { port in
+            let file = try port.openRaw()
+            try port.change(file) { $0.iflag.insert([.INPCK, .PARMRK]) }
+            port.delay = .milliseconds(50)
+            port.far {
+                $0.send(.notifyLineState([isBreak ? .breakDetected : .parity, .dataReady]))
+                $0.send(Array("x"))
+            }
+            _ = port.ioctl(file, .TCFLSH, value: 0)
+            port.advance(.milliseconds(60))
+            port.far { $0.send(Array("good")) }
+            port.advance(.milliseconds(60))
+            #expect(port.outcome(port.read(file)) == .data(Array("good")))
         }
     }
 }
