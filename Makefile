@@ -35,7 +35,8 @@ RELEASE = -c release --static-swift-stdlib --product ttynvt-swift --scratch-path
 	-Xswiftc -L$(STATIC_LIBRARIES) -Xswiftc -Xclang-linker -Xswiftc -static-libgcc \
 	-Xlinker -no-pie -Xlinker --gc-sections -Xlinker --no-export-dynamic
 
-.PHONY: help deps build demo test conformance test-long check format bench guest documents install uninstall deb clean
+.PHONY: help deps build demo test conformance test-long mutants check format bench guest documents install uninstall deb \
+	clean
 
 help:
 	@echo "make demo     build, then show one port at work on a real kernel"
@@ -43,6 +44,7 @@ help:
 	@echo "make conformance  the numbered list of what a serial port does, each pass or fail, on a real device"
 	@echo "make test-long  the supervisor's plan in 100,000 random worlds, as many programs through the kernel's line"
 	@echo "              discipline and through ours, a million schedules of one port, and network faults that last minutes"
+	@echo "make mutants  removes each guard of the connection in turn and names the ones that no test misses"
 	@echo "make check    formatting, lint, dependencies between targets, warnings as errors"
 	@echo "make bench    figures beside a C reference"
 	@echo "make build    the program: $(BINARY)"
@@ -98,6 +100,10 @@ test-long: build
 	TTYNVT_SCHEDULES=1000000 swift test -c release -Xswiftc -enable-testing --scratch-path .build-long \
 	    --filter ScheduleTests
 	TTYNVT_LONG=1 Tests/Guest/run --timeout 1800 Tests/Clients/run $(BINARY).stripped window-shut thousand-deaths
+
+# Each condition in the files of the connection is negated, or taken away, and the tests are to fail.
+mutants: deps
+	@Tests/Mutations/run
 
 check: deps
 	@Tests/check
