@@ -58,9 +58,6 @@ package struct VirtualTTY: Sendable {
     /// Asks the kernel about the socket: system calls.
     let socket: SocketQuestions
 
-    /// Tells the time.
-    package typealias Clock = @Sendable () -> MonotonicTime
-
     /// What the port asks about its socket, and only if it matters.
     package struct SocketQuestions: Sendable {
         /// The bytes that the socket has sent or holds, and its peer has not acknowledged.
