@@ -112,7 +112,7 @@ package final class Port: Sendable {
         return result
     }
 
-    /// The socket takes bytes again: what is unsent goes out.
+    /// The socket takes bytes again: unsent bytes go out.
     package func resumeSending() {
         engine.withLock { $0.resumeSending() }
         withTTY { _ in }

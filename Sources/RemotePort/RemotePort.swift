@@ -13,7 +13,7 @@ import VirtualTTY
 /// socket is opened and closed by the transmit thread alone, and closed only when no thread receives or sends on it.
 package final class RemotePort: RemoteSide {
     struct State {
-        /// What the port last asked for, until the transmit thread takes it up.
+        /// The port's last command, until the transmit thread takes it up.
         var command: RemoteCommand?
         /// The connected socket, and its number.
         var socket: Int32?
@@ -26,7 +26,7 @@ package final class RemotePort: RemoteSide {
         var isClosing = false
         /// The receive thread sleeps, because programs are far behind.
         var isPaused = false
-        /// The connection has ended while receiving was paused, or sending blocked: what is unread is received at once.
+        /// The connection has ended while receiving was paused, or sending blocked: unread bytes are received at once.
         var hasEnded = false
         /// Why sending waits; nil if it does not.
         var block: Block?
@@ -48,7 +48,7 @@ package final class RemotePort: RemoteSide {
         /// No thread is at work on the socket: it may be closed.
         var isIdle: Bool { !isReceiving && !isSending }
 
-        /// - Parameter connection: the one that what is to be sent is for.
+        /// - Parameter connection: the number of the connection that the bytes are for.
         /// - Returns: the socket, and how many of `count` bytes it may be given.
         mutating func beginSending(_ connection: Int, _ count: Int) -> (socket: Int32, allowance: Int)? {
             guard let socket, block == nil, !isClosing, connection == number else { return nil }

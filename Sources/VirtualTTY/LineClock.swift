@@ -38,7 +38,7 @@ struct LineClock: Sendable {
         freeAt = time.now
     }
 
-    /// The server has taken everything sent so far. If the line cannot have sent that yet, the line is unpaced.
+    /// The server has taken everything sent until now. If the line cannot have sent that yet, the line is unpaced.
     mutating func everythingTaken(_ time: inout EventTime, frame: UInt64) {
         reckon(&time, frame: frame)
         guard freeAt.since(time.now) > Self.largestServerBuffer &* frame else { return }

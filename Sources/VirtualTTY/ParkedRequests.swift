@@ -156,7 +156,7 @@ struct ParkedRead: ParkedRequest {
     /// It is this read's turn: one reader runs at a time.
     var started = false
     var deadline: MonotonicTime?
-    /// What it has already taken: its own, whatever is flushed.
+    /// Bytes it has already taken: they are the reader's own, whatever is flushed.
     var collected: [UInt8] = []
 
     static let kind = ParkedKind.read
@@ -174,7 +174,7 @@ struct ParkedRead: ParkedRequest {
 }
 
 struct ParkedWrite: ParkedRequest {
-    /// What was not accepted at once.
+    /// The bytes that were not accepted at once.
     let bytes: [UInt8]
     /// How many of these bytes have been accepted.
     var offset = 0

@@ -1,6 +1,6 @@
 import SerialLine
 
-/// What people are told about a port.
+/// The state of a port, for people.
 package struct PortState: Equatable, Sendable {
     package var link = LinkState.idle
     /// When the link came to be so.
@@ -26,7 +26,7 @@ package struct PortState: Equatable, Sendable {
     package init() {}
 }
 
-/// What was last looked at, so that changes are noticed, and what people may ask about later.
+/// The state of the port as people were last told, so that changes are noticed, and facts they may ask about later.
 struct Reporting: Sendable {
     /// The state of the link, the open files, the settings and `isRetiring`, as told.
     var told = PortState()

@@ -2,7 +2,7 @@ import LineDiscipline
 import RFC2217
 import SerialLine
 
-/// Received bytes on their way to the line discipline, and what is known of those that come next.
+/// Received bytes on their way to the line discipline, and news of the bytes that come next.
 struct Reception: Sendable {
     /// Received bytes the line discipline has no room for yet: the kernel's flip buffer.
     var backlog = Backlog()
@@ -12,13 +12,13 @@ struct Reception: Sendable {
     var flagOfNextByte: ReceiveFlag?
     /// Received data is dropped until this purge is answered, or the time is over.
     var purge: PendingPurge?
-    /// A first open is being made, and the purge that goes with it is not answered: what comes is from before it.
+    /// A first open is being made, and the purge that goes with it is not answered: data that comes is from before it.
     var isBeforeOpening = false
 
     /// Data that comes now is dropped: it is older than a flush.
     var dropsData: Bool { purge != nil || isBeforeOpening }
 
-    /// A connection has ended: what it announced will not come.
+    /// A connection has ended: the bytes it announced will not come.
     mutating func forgetConnection() {
         purge = nil
         flagOfNextByte = nil

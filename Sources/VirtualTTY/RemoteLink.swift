@@ -18,7 +18,7 @@ package enum Link: Equatable, Sendable {
 
 /// The connection to the remote port: which server and address to try, when to give up an attempt, and everything that
 /// holds for one connection only. ARCHITECTURE.md draws the states. It decides, and leaves the doing to others:
-/// `command` is what the thread with the socket is to do.
+/// `command` tells the thread with the socket.
 package struct RemoteLink: Sendable {
     /// Pauses between attempts to make a lost connection again: doubled from the first to the last.
     private static let firstRetry: UInt64 = .milliseconds(100)
@@ -29,7 +29,7 @@ package struct RemoteLink: Sendable {
     package private(set) var state = Link.down
     /// The number of the last connection that was asked for.
     package private(set) var number = 0
-    /// What is to be done; whoever carries it out takes it.
+    /// The command that was not handed out yet.
     private var command: RemoteCommand?
 
     // Where to.

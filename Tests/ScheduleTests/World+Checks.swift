@@ -2,6 +2,7 @@ import LineDiscipline
 import RFC2217
 import SerialLine
 import SystemPackage
+import TestSupport
 import VirtualTTY
 
 // What must hold: after each step, when all is quiet, and at the end.
@@ -166,17 +167,5 @@ extension World {
         if !readBytes.isPart(of: lineSent) {
             fail("bytes were read that the line did not receive, or in another order")
         }
-    }
-}
-
-extension [UInt8] {
-    /// Are these bytes among `all`, in the same order?
-    fileprivate func isPart(of all: [UInt8]) -> Bool {
-        var rest = all[...]
-        for byte in self {
-            guard let found = rest.firstIndex(of: byte) else { return false }
-            rest = rest[(found + 1)...]
-        }
-        return true
     }
 }
