@@ -39,6 +39,12 @@ struct InputLines: Sendable {
 
     mutating func dtrFell(_ now: MonotonicTime) { dtrFellAt = now }
 
+    /// A connection begins. Its first report is from after all that was told to the one before.
+    mutating func forgetFall() {
+        dtrFellAt = nil
+        staleUntil = nil
+    }
+
     /// The first file is opened, or the open files have a new connection.
     mutating func begin(dtrIsUp: Bool, _ time: inout EventTime) {
         staleUntil = nil

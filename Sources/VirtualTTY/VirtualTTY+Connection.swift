@@ -37,6 +37,7 @@ extension VirtualTTY {
         outputs.forgetTold()
         reception.forgetConnection()
         let isFirst = liveFiles == 0
+        inputs.forgetFall()
         if isFirst { inputs.beginShowing() }
         reception.isBeforeOpening = isFirst
         // Files come back with the lines they had; a first open raises them once it is complete.
@@ -105,6 +106,16 @@ extension VirtualTTY {
         noteBarrier(ticket)
         transmission.answered(ticket)
         settle(ticket, command)
+        // The answer acknowledged what was sent, as a rule: the deadline of a later look would wake an idle port.
+        if !remote.hasUnresolved && remote.liveness.nextLook != nil { lookAtPeer() }
+    }
+
+    /// Does the peer live? Looked at while it has bytes to acknowledge.
+    mutating func lookAtPeer() {
+        let isDead = remote.liveness.look(socket.lifeSigns(), now: now)
+        if isDead {
+            loseConnection("the server has acknowledged nothing for \(configuration.deadAfter / .seconds(1)) s")
+        }
     }
 
     /// A request has no answer to wait for any longer: it was answered, or given up (nil).
