@@ -26,6 +26,9 @@ package struct LifeSigns: Equatable, Sendable {
 /// Whether the peer lives, judged by what its kernel acknowledges. The peer is looked at only while bytes are pending:
 /// an idle connection is left to the kernel's keepalive, and causes no wake-up.
 struct Liveness: Sendable {
+    /// The pause before the first look, in nanoseconds. By then the peer has acknowledged everything, as a rule, and an
+    /// idle port stays idle.
+    private static let firstPause: UInt64 = .milliseconds(100)
     /// The longest pause between two looks, in nanoseconds.
     private static let longestPause: UInt64 = .milliseconds(500)
     /// Window probes without an answer that count as death, if `deadAfter` has passed as well. The kernel sends them at
@@ -45,7 +48,7 @@ struct Liveness: Sendable {
 
     /// The socket has taken bytes.
     mutating func sent(_ time: inout EventTime) {
-        if nextLook == nil { nextLook = time.now + pause }
+        if nextLook == nil { nextLook = time.now + min(Self.firstPause, pause) }
     }
 
     /// The connection has ended, or another one begins.

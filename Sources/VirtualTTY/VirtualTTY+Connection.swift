@@ -106,16 +106,6 @@ extension VirtualTTY {
         noteBarrier(ticket)
         transmission.answered(ticket)
         settle(ticket, command)
-        // The answer acknowledged what was sent, as a rule: the deadline of a later look would wake an idle port.
-        if !remote.hasUnresolved && remote.liveness.nextLook != nil { lookAtPeer() }
-    }
-
-    /// Does the peer live? Looked at while it has bytes to acknowledge.
-    mutating func lookAtPeer() {
-        let isDead = remote.liveness.look(socket.lifeSigns(), now: now)
-        if isDead {
-            loseConnection("the server has acknowledged nothing for \(configuration.deadAfter / .seconds(1)) s")
-        }
     }
 
     /// A request has no answer to wait for any longer: it was answered, or given up (nil).

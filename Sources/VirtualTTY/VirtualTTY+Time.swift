@@ -60,7 +60,7 @@ extension VirtualTTY {
         case .opening(_, let deadline) where deadline <= now: openingTimedOut()
         default: break
         }
-        if remote.takesCommands, let look = remote.liveness.nextLook, look <= now { lookAtPeer() }
+        lookAtPeer()
     }
 
     /// Time is over for the server to agree. A server that speaks the protocol and leaves settings unanswered is as good
@@ -76,5 +76,14 @@ extension VirtualTTY {
     private mutating func attemptTimedOut() {
         guard remote.stepTimedOut() else { return }
         if !remote.tryNext(configuration.connectTimeout, now: now) { passFailed() }
+    }
+
+    /// Does the peer live? Looked at while it has bytes to acknowledge.
+    private mutating func lookAtPeer() {
+        guard remote.takesCommands, let look = remote.liveness.nextLook, look <= now else { return }
+        let isDead = remote.liveness.look(socket.lifeSigns(), now: now)
+        if isDead {
+            loseConnection("the server has acknowledged nothing for \(configuration.deadAfter / .seconds(1)) s")
+        }
     }
 }

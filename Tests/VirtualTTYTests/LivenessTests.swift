@@ -69,7 +69,7 @@ import Testing
         var time = EventTime { start }
         #expect(liveness.nextLook == nil)
         liveness.sent(&time)
-        #expect(liveness.nextLook == start + .milliseconds(500))
+        #expect(liveness.nextLook == start + .milliseconds(100))
         let isDead = liveness.look(.quiet, now: start + .milliseconds(500))
         #expect(!isDead)
         #expect(liveness.nextLook == nil)
