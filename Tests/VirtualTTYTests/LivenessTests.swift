@@ -38,6 +38,13 @@ import Testing
         #expect(death >= .seconds(seconds) && death <= .seconds(seconds + 1))
     }
 
+    /// The first look, half a second after the bytes, begins the time; the last one comes when it is over, not half a
+    /// second after the one before.
+    @Test func deathIsSeenOnceItsTimeHasCome() {
+        let death = death(deadAfter: .milliseconds(4200)) { signs(since: $0) }
+        #expect(death == .milliseconds(500 + 4200))
+    }
+
     /// How long the peer was silent before the bytes does not count: it had nothing to acknowledge.
     @Test func aLongPauseBeforeTheBytesDoesNotCount() throws {
         let death = try #require(death(deadAfter: .seconds(4)) { signs(since: $0 + .seconds(3600)) })

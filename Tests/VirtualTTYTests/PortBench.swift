@@ -147,6 +147,13 @@ final class PortBench {
         settle()
     }
 
+    /// Tells the port something, and takes the command that follows instead of carrying it out.
+    func command(after body: (inout VirtualTTY) -> Void) -> RemoteCommand? {
+        body(&tty)
+        tty.progress()
+        return tty.takeCommand()
+    }
+
     func outcome(_ id: RequestID) -> Outcome? { outcomes[id] }
     func isParked(_ id: RequestID) -> Bool { tty.isParked(id) }
     /// Milliseconds from `start` to the answer.

@@ -8,13 +8,6 @@ import Testing
 
 /// The connection to the remote port: numbered commands, and what is said while it opens.
 @Suite struct RemoteLinkTests {
-    /// Tells the port something, and takes the command that follows instead of carrying it out.
-    private func command(_ port: PortBench, after body: (inout VirtualTTY) -> Void) -> RemoteCommand? {
-        body(&port.tty)
-        port.tty.progress()
-        return port.tty.takeCommand()
-    }
-
     // A connection that stands at a time when the port does not want it.
 
     @Test func aConnectionForAPortThatIsDownIsEnded() throws {
@@ -24,7 +17,7 @@ import Testing
             let number = port.tty.connection
             port.interrupt(open)
             #expect(port.tty.link == .down)
-            let command = command(port) { $0.connected(number, to: "late") }
+            let command = port.command { $0.connected(number, to: "late") }
             #expect(command == .disconnect(number, graceful: false))
             #expect(port.tty.link == .down)
             // Its end changes nothing, and the next open is as any other.
@@ -42,7 +35,7 @@ import Testing
             port.advance(.milliseconds(50))
             guard case .lost = port.tty.link else { throw BenchError(what: "not lost: \(port.tty.link)") }
             let number = port.tty.connection
-            let command = command(port) { $0.connected(number, to: "late") }
+            let command = port.command { $0.connected(number, to: "late") }
             #expect(command == .disconnect(number, graceful: false))
             guard case .lost = port.tty.link else { throw BenchError(what: "not lost: \(port.tty.link)") }
         }
@@ -81,6 +74,59 @@ import Testing
             port.tell { $0.receive(Array("old").span, connection: old) }
             #expect(port.tty.link == .up)
             try #expect(port.number(file, .FIONREAD) == 0)
+        }
+    }
+
+    /// Only an end that was asked for is one.
+    @Test func anEndThatWasNotAskedForIsIgnored() throws {
+        try withPort { port in
+            let file = try port.openRaw()
+            let number = port.tty.connection
+            port.tell { $0.disconnected(number) }
+            #expect(port.tty.link == .up)
+            _ = port.write(file, Array("hello"))
+            #expect(port.server?.data == Array("hello"))
+            port.advance(.seconds(10))
+            #expect(port.connections == 1 && port.disconnections == [])
+        }
+    }
+
+    @Test func theEndOfAnEarlierConnectionIsNotThatOfTheOneThatEnds() throws {
+        try withPort { port in
+            _ = try port.openRaw()
+            port.breakLink()
+            port.advance(.seconds(1))
+            let number = port.tty.connection
+            let command = port.command { $0.connectionLost(number, "broken by the test") }
+            #expect(command == .disconnect(number, graceful: false))
+            port.tell { $0.disconnected(number - 1) }
+            #expect(port.tty.link == .disconnecting)
+            port.tell { $0.disconnected(number) }
+            guard case .lost = port.tty.link else { throw BenchError(what: "not lost: \(port.tty.link)") }
+        }
+    }
+
+    /// No connection was begun, so none is ended.
+    @Test func anOpenGivenUpDuringTheLookupLeavesNothingToEnd() throws {
+        try withPort { port in
+            port.names = { _ in nil }
+            let open = port.open()
+            let command = port.command { $0.interrupt(open) }
+            #expect(command == nil)
+            #expect(port.tty.link == .down)
+            port.settle()
+            #expect(port.disconnections == [] && port.outcome(open) == .error(.interrupted))
+        }
+    }
+
+    @Test func anAttemptIsNotGivenUpBeforeItsTime() throws {
+        try withPort { port in
+            port.network = .silent
+            let open = port.open()
+            port.advance(.milliseconds(100))
+            port.tell { $0.advance() }
+            #expect(port.tty.link == .connecting && port.outcome(open) == nil)
+            #expect(port.connections == 1 && port.disconnections == [])
         }
     }
 

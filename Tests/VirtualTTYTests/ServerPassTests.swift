@@ -251,4 +251,92 @@ import Testing
             #expect(port.tried == ["b1"] && port.tty.link == .up)
         }
     }
+
+    // Answers of name servers that come too late.
+
+    /// The last good address is being tried: the attempt goes on.
+    @Test func aLateAnswerDoesNotEndAnAttempt() throws {
+        try withServers([Self.a]) { port in
+            port.names = { _ in Self.addresses("a1") }
+            _ = port.release(try port.openRaw())
+            port.names = { _ in nil }
+            port.network = .silent
+            let open = port.open()
+            port.advance(.milliseconds(500))
+            #expect(port.tried == ["a1", "a1"])
+            let number = port.tty.connection
+            let lookup = try #require(port.lookups.last)
+            port.tell { $0.lookedUp(lookup.number, Self.a, Self.addresses("a2")) }
+            #expect(port.tried == ["a1", "a1"])
+            #expect(port.tty.link == .connecting && port.tty.connection == number && port.outcome(open) == nil)
+            port.tell { $0.connectFailed(number, .connectionRefused) }
+            #expect(port.outcome(open) == .error(.connectionRefused))
+        }
+    }
+
+    @Test func aLateAnswerIsNotTakenForTheNextServer() throws {
+        try withServers { port in
+            port.names = { _ in nil }
+            let open = port.open()
+            port.advance(.milliseconds(2500))
+            #expect(port.lookups.map(\.server) == [Self.a, Self.b])
+            port.tell { [lookup = port.lookups[0]] in $0.lookedUp(lookup.number, Self.a, Self.addresses("a1")) }
+            #expect(port.tried == [] && port.tty.link == .connecting && port.outcome(open) == nil)
+            port.tell { [lookup = port.lookups[1]] in $0.lookedUp(lookup.number, Self.b, Self.addresses("b1")) }
+            #expect(port.tried == ["b1"] && port.tty.link == .up)
+        }
+    }
+
+    // Other servers.
+
+    /// They come while a server is spoken to: that it refuses is still what the open reports.
+    @Test func aRefusalAfterOtherServersCameIsReported() throws {
+        try withServers([Self.a]) { port in
+            port.isMute = true
+            let open = port.open()
+            port.isMute = false
+            port.tell { $0.setServers([Self.b]) }
+            guard case .opening = port.tty.link else { throw BenchError(what: "not opening: \(port.tty.link)") }
+            port.far { Self.refuse(&$0, port) }
+            #expect(port.outcome(open) == .error(.protocolError))
+            #expect(port.log.last?.contains("the server does not speak RFC 2217: it refuses COM-PORT-OPTION") == true)
+        }
+    }
+
+    @Test func theSameServersDoNotEndAnAttempt() throws {
+        try withServers { port in
+            port.network = .silent
+            let open = port.open()
+            port.tell { $0.setServers([Self.a, Self.b]) }
+            #expect(port.tried == ["a:1"] && port.lookups.count == 1 && port.disconnections == [])
+            #expect(port.tty.link == .connecting && port.outcome(open) == nil)
+        }
+    }
+
+    /// The attempt ends before the first of the other servers is looked up.
+    @Test func otherServersEndAnAttemptFirst() throws {
+        try withServers([Self.a]) { port in
+            port.network = .silent
+            let open = port.open()
+            let number = port.tty.connection
+            let command = port.command { $0.setServers([Self.b]) }
+            #expect(command == .disconnect(number, graceful: false))
+            #expect(port.tty.link == .disconnecting && port.lookups.count == 1)
+            port.network = .accepts
+            port.tell { $0.disconnected(number) }
+            #expect(port.lookups.map(\.server) == [Self.a, Self.b] && port.tried == ["a:1", "b:2"])
+            guard case .opened = port.outcome(open) else { throw BenchError(what: "no open") }
+        }
+    }
+
+    /// Nothing has to end: the first of the other servers is looked up at once.
+    @Test func otherServersReplaceALookupAtOnce() throws {
+        try withServers([Self.a]) { port in
+            port.names = { _ in nil }
+            let open = port.open()
+            let command = port.command { $0.setServers([Self.b]) }
+            #expect(command == .lookUp(port.lookups[0].number + 1, Self.b))
+            #expect(port.tty.link == .connecting && port.outcome(open) == nil)
+        }
+    }
 }

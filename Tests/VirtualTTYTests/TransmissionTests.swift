@@ -1,3 +1,4 @@
+import LineDiscipline
 import RFC2217
 import SerialLine
 import SystemPackage
@@ -86,6 +87,82 @@ import Testing
             let first = Int(port.tty.state.lostBytes)
             try connectAgain(port)
             #expect(port.server?.data == bytes[first...] + Array("end"))
+        }
+    }
+
+    /// Kept data goes to the wire in pieces if commands have taken a part of its room.
+    @Test func keptDataThatTheWireHasNoRoomForIsNotLost() throws {
+        try withPort { port in
+            let file = try port.openRaw()
+            var random = SplitMix64(seed: 2)
+            let bytes = random.bytes(Wire.stage + 1000)
+            port.room = 0
+            #expect(write(port, file, bytes) == bytes)
+            port.breakLink()
+            _ = port.ioctl(file, .TCXONC, value: 0)
+            try connectAgain(port)
+            port.room = 0
+            _ = port.setLines(file, .TIOCMBIC, .dtr)
+            #expect(port.tty.transmission.wire.count > 0)
+            _ = port.ioctl(file, .TCXONC, value: 1)
+            #expect(port.tty.transmission.untransmitted == bytes.count)
+            port.makeRoom(.max)
+            #expect(port.server?.data == bytes)
+        }
+    }
+
+    /// Stopped output stays stopped on a connection made again.
+    @Test func stoppedOutputHoldsKeptData() throws {
+        try withPort { port in
+            let file = try port.openRaw()
+            port.room = 0
+            _ = port.write(file, Array("hello"))
+            port.breakLink()
+            _ = port.ioctl(file, .TCXONC, value: 0)
+            try connectAgain(port)
+            #expect(port.server?.data == [])
+            try #expect(port.number(file, .TIOCOUTQ) == 5)
+            _ = port.ioctl(file, .TCXONC, value: 1)
+            #expect(port.server?.data == Array("hello"))
+        }
+    }
+
+    // An echo and the data before it.
+
+    /// The server lets output go on, and right behind that comes a byte to echo.
+    @Test func anEchoStaysBehindQueuedData() throws {
+        try withPort { port in
+            let file = try port.openRaw()
+            try port.change(file) { $0.lflag = [.ECHO] }
+            port.far { $0.send(.flowControlSuspend) }
+            _ = port.write(file, Array("queued"))
+            #expect(port.server?.data == [])
+            port.far { server in
+                server.send(.flowControlResume)
+                server.send(Array("x"))
+            }
+            #expect(port.server?.data == Array("queuedx"))
+        }
+    }
+
+    @Test func anEchoStaysBehindKeptData() throws {
+        try withPort { port in
+            let file = try port.openRaw()
+            try port.change(file) { $0.lflag = [.ECHO] }
+            port.room = 0
+            _ = port.write(file, Array("kept"))
+            port.breakLink()
+            port.prepare = { server in
+                server.output += wire("FF FD 2C | DO COM-PORT")
+                server.send(.flowControlSuspend)
+            }
+            try connectAgain(port)
+            #expect(port.server?.data == [])
+            port.far { server in
+                server.send(.flowControlResume)
+                server.send(Array("x"))
+            }
+            #expect(port.server?.data == Array("keptx"))
         }
     }
 

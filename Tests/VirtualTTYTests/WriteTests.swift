@@ -160,6 +160,24 @@ import VirtualTTY
         }
     }
 
+    /// Processed output (OPOST) has the room that raw output has: the queue's, and the wire's if nothing is stopped.
+    @Test(arguments: [true, false]) func processedOutputHasAsMuchRoomAsRaw(_ isStopped: Bool) throws {
+        try writing { port, file in
+            try port.change(file) { $0.oflag = [.OPOST] }
+            port.server?.forget()
+            var random = SplitMix64(seed: 3)
+            let bytes = (0..<30_000).map { _ in UInt8(0x61 + random.below(26)) }
+            port.room = 0
+            if isStopped { _ = port.ioctl(file, .TCXONC, value: 0) }
+            let room = isStopped ? 4096 : Self.capacity
+            #expect(port.outcome(port.write(file, bytes, nonBlocking: true)) == .written(room))
+            try #expect(port.number(file, .TIOCOUTQ) == UInt32(room))
+            _ = port.ioctl(file, .TCXONC, value: 1)
+            port.makeRoom(.max)
+            #expect(port.server?.data == Array(bytes[..<room]))
+        }
+    }
+
     @Test func theServerMayAskForSilence() throws {
         try writing { port, file in
             port.far { $0.send(.flowControlSuspend) }
