@@ -61,6 +61,7 @@ extension World {
         guard failure == nil else { return }
         note("the end begins")
         network = .accepts
+        lastTrouble = clock.now
         connection?.isStalled = false
         // A server that serves another client, or was reset, is left.
         settle()

@@ -90,12 +90,14 @@ extension World {
         checkFixpoint()
     }
 
-    /// Writes are answered in the order in which the port accepted them, whatever thread carries the answer.
+    /// Writes and reads are in the order in which the port made their answers, whatever threads carry these.
     private func accountFor(_ effects: borrowing Effects) {
         for effect in effects.list {
-            if case .answer(let id, .written(let count)) = effect, case .write(let bytes)? = waiting[id]?.kind {
+            guard case .answer(let id, let answer) = effect else { continue }
+            if case .written(let count) = answer, case .write(let bytes)? = waiting[id]?.kind {
                 written += bytes.prefix(count)
             }
+            if case .data(let range) = answer { readBytes += effects.bytes[range] }
         }
     }
 
