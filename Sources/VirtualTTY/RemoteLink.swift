@@ -127,8 +127,8 @@ package struct RemoteLink: Sendable {
             return false
         }
         state = .connecting
-        let limit = reaching == nil && lastGood[pass.server ?? servers[0]] != nil ? Self.lookupPatience : nil
-        stepDeadline = now + (limit ?? pass.limit(of: patience))
+        let hasLastGood = pass.server.map { lastGood[$0] != nil } ?? false
+        stepDeadline = now + (reaching == nil && hasLastGood ? Self.lookupPatience : pass.limit(of: patience))
         return true
     }
 
@@ -268,8 +268,8 @@ package struct RemoteLink: Sendable {
     /// - Returns: was that asked for?
     mutating func disconnected(_ number: Int) -> Bool { state == .disconnecting && number == self.number }
 
-    /// Is an address left to try, for whoever still waits?
-    var hasMoreToTry: Bool { pass != nil }
+    /// A pass has begun and has neither succeeded nor failed: `tryNext` goes on with it.
+    var isInPass: Bool { pass != nil }
 
     /// → down.
     mutating func down() {
@@ -277,6 +277,7 @@ package struct RemoteLink: Sendable {
         pass = nil
         attempts = 0
         isLost = false
+        lossDeadline = nil
         state = .down
     }
 

@@ -237,7 +237,7 @@ extension VirtualTTY {
             transmission.flushData()
             _ = transmission.end(unacknowledged: 0)
         }
-        if remote.hasMoreToTry { return tryNext() }
+        if remote.isInPass { return tryNext() }
         if requests.all(ParkedOpen.self).contains(where: { !$0.request.isForCarrier }) {
             startConnecting()
         } else if isHeld || configuration.connect == .always {

@@ -79,7 +79,7 @@ extension VirtualTTY {
     /// Moves what is queued to the wire, as far as it may go. What the client has to say itself goes first, and before
     /// the port is open, too: a server may wait for it.
     mutating func stage() {
-        guard remote.takesCommands else { return }
+        guard remote.takesCommands else { return logTrace() }
         if !remote.client.output.isEmpty {
             transmission.append(remote.client.output, nil)
             remote.client.output.removeAll(keepingCapacity: true)

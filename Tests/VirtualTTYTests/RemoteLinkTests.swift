@@ -260,4 +260,13 @@ import Testing
             guard case .opened = port.outcome(port.open()) else { throw BenchError(what: "no open") }
         }
     }
+
+    /// The last words of a server that refuses are in the log as well.
+    @Test func theCommandsOfARefusalAreTraced() throws {
+        try withPort({ $0.logLevel = .trace }) { port in
+            port.profile = ServerProfile([.refuseComPort])
+            #expect(port.outcome(port.open()) == .error(.protocolError))
+            #expect(port.log.contains { $0.contains("< DONT COM-PORT") })
+        }
+    }
 }
