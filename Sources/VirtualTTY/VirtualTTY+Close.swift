@@ -53,7 +53,8 @@ extension VirtualTTY {
     private mutating func shutDownPort() {
         let late = transmission.untransmitted
         if late > 0 { fault(.warning, "closed with \(late) bytes unsent: they are lost") }
-        transmission.flushQueue()
+        // On the wire, too: they are not sent for the program that opens the port next.
+        transmission.flushData()
         discipline.reset()
         transmission.forgetUndrained()
         reception.purge = nil

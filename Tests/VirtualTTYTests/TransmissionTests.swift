@@ -331,4 +331,26 @@ extension PortBench {
         arrived += server?.data ?? []
         breakLink()
     }
+
+    /// What a close gave up is not sent for the program that opens the port next.
+    @Test(arguments: PortConfiguration.ConnectPolicy.allCases)
+    func bytesThatACloseLostStayLost(_ policy: PortConfiguration.ConnectPolicy) throws {
+        try withPort({ $0.connect = policy }) { port in
+            port.tell { $0.start() }
+            let file = try port.openRaw()
+            port.room = 2
+            _ = port.write(file, Array("hello"))
+            let close = port.release(file)
+            port.advance(.seconds(31))
+            #expect(port.outcome(close) == .done)
+            #expect(port.log.contains("closed with 3 bytes unsent: they are lost"))
+            port.makeRoom(.max)
+            port.advance(.seconds(1))
+            port.server?.forget()
+            let next = try port.openFile()
+            _ = port.write(next, Array("next"))
+            port.advance(.seconds(1))
+            #expect(port.server?.data == Array("next"))
+        }
+    }
 }
