@@ -49,6 +49,27 @@ extension World {
         }
     }
 
+    /// The data bytes that sockets have taken.
+    private var allSent: [UInt8] { sentData + (connection?.sentData ?? []) }
+
+    /// A program opens the port after its output was given up. Bytes that a thread is sending may still go.
+    func beginUse() {
+        checkUse()
+        guard !threads.contains(where: { $0.steps.contains { if case .send = $0 { true } else { false } } }) else {
+            return
+        }
+        hasGivenUp = false
+        useBegan = (written.count, allSent.count)
+    }
+
+    /// Sockets take what was written in this use of the port, and nothing that an earlier one gave up.
+    func checkUse() {
+        let sent = Array(allSent[useBegan.sent...])
+        if !sent.isPart(of: Array(written[useBegan.written...])) {
+            fail("sockets took bytes that were not written since the port was opened, or not in that order")
+        }
+    }
+
     /// A close that nothing was in the way of loses nothing.
     func checkLog(_ text: String) {
         let isPatient = clock.now.since(lastTrouble) > .seconds(35)
@@ -160,6 +181,7 @@ extension World {
         guard failure == nil else { return }
         if !waiting.isEmpty { fail("\(waiting.count) requests wait for ever: \(waiting.values.map(\.kind))") }
         if !files.isEmpty { fail("files stay open") }
+        checkUse()
         let rest: Link = engine.tty.holdsAlways ? .up : .down
         if engine.tty.link != rest { fail("the end finds the link \(engine.tty.link)") }
         if (connection != nil) != (rest == .up) { fail("a connection is left, or missing") }

@@ -93,11 +93,13 @@ extension World {
     /// Writes and reads are in the order in which the port made their answers, whatever threads carry these.
     private func accountFor(_ effects: borrowing Effects) {
         for effect in effects.list {
+            if case .log(_, let text) = effect, text.contains("bytes unsent") { hasGivenUp = true }
             guard case .answer(let id, let answer) = effect else { continue }
             if case .written(let count) = answer, case .write(let bytes)? = waiting[id]?.kind {
                 written += bytes.prefix(count)
             }
             if case .data(let range) = answer { readBytes += effects.bytes[range] }
+            if case .opened = answer, hasGivenUp { beginUse() }
         }
     }
 

@@ -74,6 +74,10 @@ final class World {
     var closing = 0
     /// What writes accepted, in the order in which the port accepted it.
     var written: [UInt8] = []
+    /// A close or a hang-up has given up what no socket took.
+    var hasGivenUp = false
+    /// Where in `written`, and in what sockets took, the first open after that came.
+    var useBegan = (written: 0, sent: 0)
     var readBytes: [UInt8] = []
     var lineSent: [UInt8] = []
     var nextByte: UInt32 = 0
