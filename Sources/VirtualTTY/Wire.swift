@@ -25,6 +25,8 @@ struct Wire: Sendable {
     private var waiting = Segment()
     /// The byte sent last was the first of a doubled 0xFF.
     private var isInsidePair = false
+    /// The next byte to send is the second half of a doubled 0xFF whose data was flushed.
+    private var beginsWithFlushedHalf = false
     /// A sender has taken bytes; `taken.bytes` are in the sender's hands.
     private var isTaken = false
     private var takenCount = 0
@@ -63,8 +65,13 @@ struct Wire: Sendable {
 
     /// Drops data that has not been sent. Commands stay, and the second half of a doubled 0xFF does.
     mutating func flushData() {
-        dropData(keepingFirst: isInsidePair && !isTaken)
-        if isTaken { flushesTaken = true }
+        if isTaken {
+            dropData(keepingFirst: false)
+            flushesTaken = true
+        } else {
+            dropData(keepingFirst: isInsidePair)
+            beginsWithFlushedHalf = isInsidePair
+        }
     }
 
     private mutating func dropData(keepingFirst: Bool) {
@@ -108,6 +115,7 @@ struct Wire: Sendable {
             flushesTaken = false
             isTakenOutdated = false
         }
+        if count > 0 { beginsWithFlushedHalf = false }
         if count >= taken.bytes.count && !isTakenOutdated {
             isInsidePair = false
             return Returned(sentData: taken.data)
@@ -115,8 +123,7 @@ struct Wire: Sendable {
         let sent = Self.count(taken, upTo: count, isInsidePair: isInsidePair)
         if isTakenOutdated {
             let rest = flushesTaken ? [] : Self.data(taken, from: count, isInsidePair: sent.endsInside)
-            isInsidePair = false
-            return Returned(sentData: sent.data, outdated: rest)
+            return Returned(sentData: sent.data, outdated: withoutFlushedHalf(rest))
         }
         isInsidePair = sent.endsInside
         putBack(from: count, data: taken.data - sent.data)
@@ -131,7 +138,10 @@ struct Wire: Sendable {
             range.upperBound <= count ? nil : max(0, range.lowerBound - count)..<range.upperBound - count
         }
         waiting.data = data
-        if flushesTaken { dropData(keepingFirst: isInsidePair) }
+        if flushesTaken {
+            dropData(keepingFirst: isInsidePair)
+            beginsWithFlushedHalf = isInsidePair
+        }
         let offset = waiting.bytes.count
         waiting.bytes += later.bytes
         waiting.commands += later.commands.map { $0.lowerBound + offset..<$0.upperBound + offset }
@@ -144,8 +154,20 @@ struct Wire: Sendable {
     mutating func reclaim() -> [UInt8] {
         let data = Self.data(waiting, from: 0, isInsidePair: isInsidePair && !isTaken)
         waiting.removeAll()
-        if isTaken { isTakenOutdated = true } else { isInsidePair = false }
-        return data
+        guard !isTaken else {
+            isTakenOutdated = true
+            return data
+        }
+        return withoutFlushedHalf(data)
+    }
+
+    /// The data for the next connection: half a byte that was flushed is not finished there.
+    private mutating func withoutFlushedHalf(_ data: [UInt8]) -> [UInt8] {
+        defer {
+            isInsidePair = false
+            beginsWithFlushedHalf = false
+        }
+        return beginsWithFlushedHalf ? Array(data.dropFirst()) : data
     }
 
     /// Data bytes that are whole among the first `count` bytes, and whether these end between the two of a doubled 0xFF.

@@ -353,4 +353,20 @@ extension PortBench {
             #expect(port.server?.data == Array("next"))
         }
     }
+
+    /// Half of a doubled 0xFF went out before the close gave up: the other half is nothing to the next connection.
+    @Test func halfAByteThatACloseLostStaysLost() throws {
+        try withPort { port in
+            let file = try port.openRaw()
+            port.room = 1
+            _ = port.write(file, [0xFF, 1])
+            _ = port.release(file)
+            port.advance(.seconds(31))
+            port.makeRoom(.max)
+            let next = try port.openFile()
+            _ = port.write(next, Array("next"))
+            port.advance(.seconds(1))
+            #expect(port.server?.data == Array("next"))
+        }
+    }
 }

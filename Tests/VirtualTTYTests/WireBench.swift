@@ -8,16 +8,19 @@ struct WireBench {
     private enum Token: Equatable {
         case data(UInt8)
         case command([UInt8])
+        /// A 0xFF of data that was flushed when its first half was sent. It still goes out on this connection.
+        case half
 
         var encoded: [UInt8] {
             switch self {
             case .data(0xFF): [0xFF, 0xFF]
             case .data(let byte): [byte]
             case .command(let bytes): bytes
+            case .half: [0xFF, 0xFF]
             }
         }
 
-        var isData: Bool { if case .data = self { true } else { false } }
+        var isData: Bool { if case .command = self { false } else { true } }
         var byte: UInt8? { if case .data(let byte) = self { byte } else { nil } }
     }
 
@@ -127,7 +130,8 @@ struct WireBench {
 
     /// Drops data, but not a byte that was half sent.
     private func drop(from tokens: inout [Token]) {
-        let first = cut > 0 ? tokens.first : nil
+        // A command that was half sent stays as it is.
+        let first = cut > 0 ? tokens.first.map { $0.isData ? .half : $0 } : nil
         tokens = (first.map { [$0] } ?? []) + tokens.dropFirst(first == nil ? 0 : 1).filter { !$0.isData }
     }
 
