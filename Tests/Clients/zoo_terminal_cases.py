@@ -7,7 +7,7 @@ import termios
 import time
 
 import fixture
-from fixture import case, eventually, read_exactly, termios2, write_all
+from fixture import case, eventually, read_exactly, termios2, wait_until, write_all
 from terminal import Terminal
 
 LINES = 50
@@ -185,6 +185,8 @@ def zoo_cu(t):
     terminal.type(b"\r~>")
     read_line(far)
     terminal.expect(b"~>")
+    # Bytes typed before cu reads the name as a line are flushed.
+    wait_until(lambda: termios.tcgetattr(terminal.master)[3] & termios.ICANON, what="a line to be read")
     os.write(terminal.master, source.encode() + b"\r")
     got = b""
     while len(got) < len(text):
