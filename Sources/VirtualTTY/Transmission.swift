@@ -182,21 +182,20 @@ struct Transmission: Sendable {
 
     /// The connection has ended. Data that no socket took is kept; commands are dropped.
     /// - Parameter unacknowledged: bytes that the peer's kernel has not acknowledged.
-    /// - Returns: the tickets of the dropped commands, and what was lost. If a sender still has bytes, `giveBack` tells
-    ///   what was lost.
-    mutating func end(unacknowledged: Int) -> (tickets: [ComPortClient.Ticket], lost: LostBytes?) {
+    /// - Returns: the lost bytes; nil if there are none. If a sender still has bytes, `giveBack` returns the lost ones.
+    mutating func end(unacknowledged: Int) -> LostBytes? {
         hasConnectionState = false
         let rest = wire.reclaim()
         kept.prepend(rest)
         isSuspended = false
         line.forgetServer()
-        let tickets = queue.flushCommands()
+        _ = queue.flushCommands()
         defer { delivery = DeliveryLog() }
         if wire.owesOutdated {
             if outdated == nil { outdated = (delivery, unacknowledged) }
-            return (tickets, nil)
+            return nil
         }
-        return (tickets, LostBytes(delivery, unacknowledged: unacknowledged))
+        return LostBytes(delivery, unacknowledged: unacknowledged)
     }
 }
 

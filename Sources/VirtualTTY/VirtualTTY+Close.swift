@@ -117,8 +117,7 @@ extension VirtualTTY {
         outputs.forgetTold()
         dropInputs()
         if !keepsWire {
-            let ended = transmission.end(unacknowledged: socket.unacknowledged())
-            if let lost = ended.lost { reportLoss(lost) }
+            if let lost = transmission.end(unacknowledged: socket.unacknowledged()) { reportLoss(lost) }
         }
     }
 
