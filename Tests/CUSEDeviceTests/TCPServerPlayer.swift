@@ -22,6 +22,8 @@ final class TCPServerPlayer: Sendable {
         var reads = true
         /// The connection is to be reset.
         var drops = false
+        /// Length of `data` when a connection was reset.
+        var dataBeforeReset: Int?
         var connections = 0
         /// The data of all connections.
         var data: [UInt8] = []
@@ -73,6 +75,9 @@ final class TCPServerPlayer: Sendable {
     /// Reads no more, or reads on.
     func setReading(_ reads: Bool) { state.withLock { $0.reads = reads } }
 
+    /// Bytes of data received before the reset that `drop` asked for; nil before it.
+    var dataBeforeReset: Int? { state.withLock { $0.dataBeforeReset } }
+
     /// Resets the connection.
     func drop() { state.withLock { $0.drops = true } }
 
@@ -117,8 +122,10 @@ final class TCPServerPlayer: Sendable {
 
     private func isDropped() -> Bool {
         state.withLock { state in
-            defer { state.drops = false }
-            return state.drops
+            guard state.drops else { return false }
+            state.drops = false
+            state.dataBeforeReset = state.data.count
+            return true
         }
     }
 
