@@ -28,10 +28,15 @@ package final class ControlSocket: Sendable {
     /// - Parameters:
     ///   - base: where ports have their directories.
     ///   - user: whose the directory becomes, where this process is root now and that user later.
-    package init(
+    package convenience init(
         for name: DeviceName, in base: String? = nil, owner user: UInt32? = nil
     ) throws(ControlSocketError) {
-        directory = base.map { "\($0)/\(name)" } ?? Self.directory(of: name)
+        try self.init(inDirectory: base.map { "\($0)/\(name)" } ?? Self.directory(of: name), owner: user)
+    }
+
+    /// Makes a socket in a directory, and the directory.
+    package init(inDirectory directory: String, owner user: UInt32? = nil) throws(ControlSocketError) {
+        self.directory = directory
         path = directory + "/" + PortControl.socketName
         do {
             try Self.makeParents(of: directory)

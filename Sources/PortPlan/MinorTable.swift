@@ -1,73 +1,131 @@
 import SerialLine
 
 /// Which minor number belongs to which port: remembered from start to start, so that a device keeps its number.
+///
+/// A number that a name has had is not given to another name while any other number is free: a container may hold a
+/// node by its number. New numbers come from a high-water mark that only rises.
 package struct MinorTable: Equatable, Sendable {
-    /// What may be given out: 20 bits (MINORBITS), from 1 as ever.
+    /// Numbers that may be given out: 20 bits (MINORBITS), from 1.
     package static let range: Range<UInt32> = 1..<(1 << 20)
-    /// Names remembered; past that the one longest out of use is forgotten.
+    /// Most names remembered. One more, and the name longest out of use is forgotten.
     package static let capacity = 4096
 
     /// The longest unused first.
     private var order: [DeviceName] = []
     private var minors: [DeviceName: UInt32] = [:]
     private var holders: [UInt32: DeviceName] = [:]
+    /// Every number below has been given or passed over.
+    package private(set) var next: UInt32 = range.lowerBound
+    /// Numbers from `next` on that a name has had: fixed ones. At most `capacity`.
+    private var used: Set<UInt32> = []
 
     package init() {}
 
     package var count: Int { order.count }
+    /// All names, the longest unused first.
+    package var names: [DeviceName] { order }
 
     package subscript(name: DeviceName) -> UInt32? { minors[name] }
 
-    /// The minor of a port: the one it had, or the lowest free one.
+    /// The minor of a port: the one it had, or one that no name has had.
     /// - Parameters:
     ///   - isInUse: may a name not be forgotten now, because its port is wanted or runs?
     ///   - isTaken: does a device that is not ours have this number?
-    /// - Returns: nil where there is none left.
+    /// - Returns: nil if there is none left.
     package mutating func minor(
         for name: DeviceName, isInUse: (DeviceName) -> Bool, isTaken: (UInt32) -> Bool
     ) -> UInt32? {
         if let minor = minors[name] {
-            // Used from now on: the last to be forgotten.
-            if !isInUse(name), order.last != name, let index = order.firstIndex(of: name) {
-                order.remove(at: index)
-                order.append(name)
-            }
+            touch(name, isInUse)
             return minor
         }
         if order.count >= Self.capacity {
             guard let index = order.firstIndex(where: { !isInUse($0) }) else { return nil }
             forget(order[index])
         }
-        guard let minor = Self.range.first(where: { holders[$0] == nil && !isTaken($0) }) else { return nil }
+        guard let minor = unusedNumber(isTaken) ?? releasedNumber(isTaken) else { return nil }
         insert(name, minor)
         return minor
     }
 
-    /// Gives a port the number that its configuration asks for; whoever had it gets another one when it is next wanted.
+    /// A name is used from now on: it is the last to be forgotten.
+    private mutating func touch(_ name: DeviceName, _ isInUse: (DeviceName) -> Bool) {
+        guard !isInUse(name), order.last != name, let index = order.firstIndex(of: name) else { return }
+        order.remove(at: index)
+        order.append(name)
+    }
+
+    /// The next number that no name has had.
+    private mutating func unusedNumber(_ isTaken: (UInt32) -> Bool) -> UInt32? {
+        while next < Self.range.upperBound {
+            let number = next
+            next += 1
+            let wasUsed = used.remove(number) != nil
+            if !wasUsed, holders[number] == nil, !isTaken(number) { return number }
+        }
+        return nil
+    }
+
+    /// All numbers have been given: one whose name is forgotten.
+    private func releasedNumber(_ isTaken: (UInt32) -> Bool) -> UInt32? {
+        Self.range.first { holders[$0] == nil && !isTaken($0) }
+    }
+
+    /// Gives a port the number that its configuration asks for. A name that had the number gets another one when its
+    /// port is next wanted.
     package mutating func fix(_ minor: UInt32, for name: DeviceName) {
         guard minors[name] != minor else { return }
         if let holder = holders[minor] { forget(holder) }
         forget(name)
+        if order.count >= Self.capacity, let oldest = order.first { forget(oldest) }
         insert(name, minor)
     }
 
-    /// Forgets a port's number, which turned out to be somebody else's.
+    /// Forgets a port's number.
     package mutating func forget(_ name: DeviceName) {
         guard let minor = minors.removeValue(forKey: name) else { return }
         holders[minor] = nil
         order.removeAll { $0 == name }
+        markUsed(minor)
+    }
+
+    /// A port of this name runs with this number, which the table may have lost.
+    package mutating func found(_ name: DeviceName, _ minor: UInt32) {
+        guard Self.range.contains(minor), minors[name] == nil, holders[minor] == nil, order.count < Self.capacity else {
+            return
+        }
+        insert(name, minor)
+    }
+
+    /// Numbers that another copy of the table has given are not given again.
+    package mutating func merge(numbersOf other: MinorTable) {
+        next = max(next, other.next)
+        for number in other.used.union(other.holders.keys) where holders[number] == nil { markUsed(number) }
+        used = used.filter { $0 >= next }
+    }
+
+    private mutating func markUsed(_ minor: UInt32) {
+        guard minor >= next else { return }
+        used.insert(minor)
+        guard used.count > Self.capacity, let lowest = used.min() else { return }
+        // The numbers up to the lowest are given up: 20 bits have room for that.
+        next = lowest + 1
+        used.remove(lowest)
     }
 
     private mutating func insert(_ name: DeviceName, _ minor: UInt32) {
         minors[name] = minor
         holders[minor] = name
+        used.remove(minor)
         order.append(name)
     }
 }
 
 // The state file.
 extension MinorTable {
-    private static let header = "# ttynvt-swift: minor numbers of ports, the longest unused first"
+    private static let header = "# ttynvt-swift: ports and their minor numbers, the longest unused first"
+    /// The header of 0.1.0, whose file has no mark.
+    private static let oldHeader = "# ttynvt-swift: minor numbers of ports, the longest unused first"
 
     /// Why a text is no table, and where.
     package struct Corrupt: Error, Equatable, CustomStringConvertible {
@@ -77,37 +135,60 @@ extension MinorTable {
         package var description: String { "line \(line): \(why)" }
     }
 
-    /// One line for each port, and a last one that tells a whole file from a cut one.
-    package var text: String {
-        var text = Self.header + "\n"
+    /// The mark, the fixed numbers from there on that names have had, one line for each port, and a last line that
+    /// tells a whole file from a cut one.
+    /// - Parameter details: words behind a port's number.
+    package func text(_ details: (DeviceName) -> String) -> String {
+        var text = Self.header + "\nnext \(next)\n"
+        for number in used.sorted() { text += "used \(number)\n" }
         for name in order {
-            if let minor = minors[name] { text += "\(name) \(minor)\n" }
+            guard let minor = minors[name] else { continue }
+            let details = details(name)
+            text += "\(name) \(minor)" + (details.isEmpty ? "" : " " + details) + "\n"
         }
         return text + "end \(order.count)\n"
     }
 
-    package init(parsing text: String) throws(Corrupt) {
+    /// - Parameter details: gets the words behind a port's number; says what is wrong with them, or nil.
+    package init(parsing text: String, details: (DeviceName, Substring) -> String? = { _, _ in nil }) throws(Corrupt) {
         let lines = text.split(separator: "\n", omittingEmptySubsequences: false)
-        guard lines.first.map(String.init) == Self.header else {
+        let isOld = lines.first.map(String.init) == Self.oldHeader
+        guard isOld || lines.first.map(String.init) == Self.header else {
             throw Corrupt(line: 1, why: "not the expected header")
         }
+        var hasMark = isOld
         for (index, line) in lines.enumerated().dropFirst() {
             func bad(_ why: String) -> Corrupt { Corrupt(line: index + 1, why: why) }
-            let words = line.split(separator: " ", omittingEmptySubsequences: false)
-            guard words.count == 2, let number = UInt32(words[1]) else { throw bad("not 'NAME MINOR'") }
-            if words[0] == "end" {
-                guard Int(number) == order.count else { throw bad("\(order.count) ports, not \(number)") }
+            let words = line.split(separator: " ", maxSplits: 2, omittingEmptySubsequences: false)
+            guard words.count >= 2, let number = UInt32(words[1]) else { throw bad("not 'NAME MINOR'") }
+            switch words[0] {
+            case "end":
+                guard Int(number) == order.count, hasMark else { throw bad("\(order.count) ports, not \(number)") }
                 guard index == lines.count - 2, lines[index + 1].isEmpty else { throw bad("more behind the end") }
+                if isOld { next = (holders.keys.max() ?? 0) + 1 }
                 return
+            case "next" where index == 1 && !isOld:
+                guard (Self.range.lowerBound...Self.range.upperBound).contains(number) else { throw bad("no mark") }
+                next = number
+                hasMark = true
+            case "used" where order.isEmpty && !isOld:
+                guard Self.range.contains(number), used.count < Self.capacity else { throw bad("no number") }
+                if number >= next { used.insert(number) }
+            default:
+                if let why = takePort(words[0], number) { throw bad(why) }
+                if words.count > 2, let name = order.last, let why = details(name, words[2]) { throw bad(why) }
             }
-            guard let name = try? DeviceName(String(words[0])), name.description == words[0] else {
-                throw bad("no device name")
-            }
-            guard Self.range.contains(number) else { throw bad("no minor number") }
-            guard minors[name] == nil, holders[number] == nil else { throw bad("given twice") }
-            guard order.count < Self.capacity else { throw bad("more than \(Self.capacity) ports") }
-            insert(name, number)
         }
         throw Corrupt(line: lines.count, why: "the end is missing")
+    }
+
+    /// - Returns: what is wrong with a port's line; nil if nothing is.
+    private mutating func takePort(_ word: Substring, _ number: UInt32) -> String? {
+        guard let name = try? DeviceName(String(word)), name.description == word else { return "no device name" }
+        guard Self.range.contains(number) else { return "no minor number" }
+        guard minors[name] == nil, holders[number] == nil else { return "given twice" }
+        guard order.count < Self.capacity else { return "more than \(Self.capacity) ports" }
+        insert(name, number)
+        return nil
     }
 }

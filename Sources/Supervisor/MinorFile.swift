@@ -38,7 +38,7 @@ final class MinorFile {
 
     /// Remembers the table, on the disk, before a number of it is used. Where that is impossible, says so once.
     func store(_ table: MinorTable) {
-        let text = table.text
+        let text = table.text { _ in "" }
         guard text != stored else { return }
         stored = text
         do throws(DurableFile.Failure) {

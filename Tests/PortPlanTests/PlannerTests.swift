@@ -169,7 +169,7 @@ import Testing
         let name = try DeviceName(port: "a")
         #expect(planner.minors[name] == 5)
         planner.renumber(name, settled)
-        #expect(planner.minors[name] == 5)
+        #expect(planner.minors[name] == 6)
     }
 
     @Test func fixedNumber() throws {
