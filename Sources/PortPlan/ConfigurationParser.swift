@@ -217,7 +217,8 @@ extension UInt8 {
 }
 
 extension StringProtocol where SubSequence == Substring {
-    fileprivate var trimmed: Substring {
+    /// Without blanks and carriage returns at both ends.
+    var trimmed: Substring {
         let blank: (Character) -> Bool = { $0 == " " || $0 == "\t" || $0 == "\r" || $0 == "\r\n" }
         var rest = self[...]
         while let first = rest.first, blank(first) { rest.removeFirst() }
