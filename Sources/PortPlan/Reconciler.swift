@@ -158,6 +158,8 @@ package struct Reconciler: Sendable {
     }
 
     package var runningNames: [DeviceName] { entries.filter { $0.value.running != nil }.map(\.key) }
+    /// Is a port known to run?
+    package func isRunning(_ name: DeviceName) -> Bool { entries[name]?.running != nil }
     /// Is a port to end when no program has it open?
     package func isRetiring(_ name: DeviceName) -> Bool { entries[name]?.running?.isRetiring ?? false }
     /// The step that is being carried out for a port.
