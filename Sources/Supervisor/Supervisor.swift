@@ -20,7 +20,7 @@ import SystemPackage
 /// |---|---|
 /// | the supervisor, at any step | at its next start: READY at once, each port is known when it has answered, 1 s for one that does not; it is asked again at least once a minute |
 /// | the end of a port's process | 0.2 s by its pidfd; without one 5 s, or 30 s by the list of units |
-/// | a signal of systemd about a job | 30 s (then the unit is looked at each second); after 40 s its place is another port's |
+/// | a signal of systemd about a job | 5 s (then the unit is looked at each second); after 30 s its place is another port's |
 /// | a unit started or stopped by somebody else | 30 s (the list of units), 0.2 s for the stop of one that ran |
 /// | the bus | 5 s after it is back; systemd itself (daemon-reexec) at once |
 /// | an order to a port that did not get it | after 0.5 s, doubling to 60 s |

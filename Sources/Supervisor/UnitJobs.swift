@@ -6,11 +6,11 @@ import SerialLine
 /// Signals only hurry a look: what counts is the state that systemd tells when it is asked. A signal that is lost costs
 /// time, and a job's "done" says nothing, because the job may have been a stop.
 struct UnitJobs {
-    /// A start is looked at after this time, and each second from then on, in nanoseconds: systemd itself gives a unit
-    /// 20 s (TimeoutStartSec= of ttynvt@.service).
-    static let startLimit: UInt64 = .seconds(30)
-    /// Then it counts as failed, and its place is another port's.
-    static let startPatience: UInt64 = .seconds(40)
+    /// A start whose end no signal tells is looked at after this time, and each second from then on, in nanoseconds.
+    static let startLimit: UInt64 = .seconds(5)
+    /// Then it counts as failed, and its place is another port's; in nanoseconds. systemd itself gives a unit 20 s
+    /// (TimeoutStartSec= of ttynvt@.service).
+    static let startPatience: UInt64 = .seconds(30)
     static let pause: UInt64 = .seconds(1)
     /// How often one is looked at that systemd starts again.
     static let restartPause: UInt64 = .milliseconds(200)

@@ -8,6 +8,7 @@ import stat
 import subprocess
 import time
 
+from fake_systemd import FakeSystemd
 from fixture import Process, Timeout, case, eventually, set_raw, wait_until
 
 STATE = "/run/minors"
@@ -489,7 +490,7 @@ def supervise_few_descriptors(t):
 def supervise_fixed_minor(t):
     """A number that the configuration gives, and another device has: the port waits, and says so once."""
     server = t.simulator()
-    other = t.port(server, "-m", "77", name="ttyMIO-other")
+    other = t.port(server, "-M", "199", "-m", "77", name="ttyMIO-other")
     made = supervisor(t, "[port MIO-a]\nserver = {}\nminor = 77\n".format(server.address))
     made.expect(r"device number 199:77 of /dev/ttyMIO-a is /dev/ttyMIO-other's: it waits until that is gone "
                 r"\(or give it another one: minor = in \[port MIO-a\]\)")
@@ -499,9 +500,11 @@ def supervise_fixed_minor(t):
     with open("/proc/{}/stat".format(made.pid)) as file:
         ticks = sum(map(int, file.read().rsplit(")", 1)[1].split()[11:13]))
     t.check("it does not loop", ticks < 100, "{} ticks".format(ticks))
+    other.ends_cleanly = False
     other.stop()
     t.check("it gets the number once that is free", eventually(lambda: os.path.exists("/dev/ttyMIO-a"), 20))
     t.equal("number", numbers("/dev/ttyMIO-a"), (199, 77))
+    made.expect("/dev/ttyMIO-a .199:77. is there")
     finish(t, made)
 
 
@@ -535,6 +538,42 @@ def supervise_full_disk(t):
         finish(t, made)
     finally:
         subprocess.run(["umount", "-l", directory], check=True)
+
+
+@case(90)
+def supervise_deaf_systemd(t):
+    """A systemd whose signals are lost, and that answers wrongly: no port hangs, none is touched."""
+    bus = t.bus()
+    systemd = FakeSystemd(bus, t.binary, wrong=2)
+    server = t.simulator()
+    names = ["MIO{}".format(index) for index in range(10)]
+    text = "".join("[port {}]\nserver = {}\n".format(name, server.address) for name in names)
+    made = supervisor(t, text, launcher="systemd")
+    t.check("wrong answers: nothing is started until it is known what runs", not port_pids(), port_pids())
+    wait_until(lambda: made.log.count("is there, for") == len(names), 40, "{} ports".format(len(names)))
+    t.check("more ports than may start at a time, and no signal", True)
+    t.equal("each was started once", systemd.calls["StartUnit"], len(names))
+    before = port_pids()
+    os.kill(before["ttyMIO3"], signal.SIGKILL)
+    t.check("one that is killed is back", eventually(
+        lambda: port_pids().get("ttyMIO3") not in (None, before["ttyMIO3"]) and status(t, "ttyMIO3"), 15), made.log[-800:])
+    made.stop(signal.SIGKILL)
+    before = port_pids()
+    systemd.empty = 1
+    made = supervisor(t, text, launcher="systemd")
+    made.expect("/dev/ttyMIO3 exists already")
+    t.check("an empty list was no reason to touch them", port_pids() == before, port_pids())
+    # The next list is complete.
+    t.check("it finds them", eventually(lambda: systemd.calls["ListUnitsByPatterns"] >= 2 and len(port_pids()) == 10, 5))
+    os.kill(before["ttyMIO4"], signal.SIGTERM)
+    made.expect("ttyMIO4 .* is there", 45)
+    made.write(text.replace("[port MIO5]", "[port MIO5]\nloss-timeout = 9\n"))
+    made.send(signal.SIGHUP)
+    t.check("those that ran are its own: a change of options reaches one", eventually(
+        lambda: port_pids().get("ttyMIO5") not in (None, before["ttyMIO5"]), 45), made.log[-1500:])
+    made.stop(signal.SIGTERM)
+    systemd.stop()
+    finish(t)
 
 
 @case(60)

@@ -25,10 +25,10 @@ import Testing
 
     @Test func aLostSignalCostsTimeAndNoMore() {
         jobs.started(a, .at(0))
-        #expect(jobs.nextDeadline == .at(30) && jobs.takeDue(.at(30)) == [a])
+        #expect(jobs.nextDeadline == .at(5) && jobs.takeDue(.at(5)) == [a])
         // The answer is lost as well.
-        #expect(jobs.nextDeadline == .at(31) && jobs.takeDue(.at(31)) == [a])
-        #expect(take("active", at: 31) == "runs(ttyXa)")
+        #expect(jobs.nextDeadline == .at(6) && jobs.takeDue(.at(6)) == [a])
+        #expect(take("active", at: 6) == "runs(ttyXa)")
     }
 
     /// JobRemoved says "done" of a stop, too: the state counts.
@@ -45,11 +45,11 @@ import Testing
 
     @Test func aUnitThatWaitsOrWorksIsLookedAtAgain() {
         jobs.started(a, .at(0))
-        _ = jobs.takeDue(.at(30))
-        #expect(take("inactive", job: true, at: 30) == nil)
-        #expect(take("activating", at: 31) == nil)
+        _ = jobs.takeDue(.at(5))
+        #expect(take("inactive", job: true, at: 5) == nil)
+        #expect(take("activating", at: 6) == nil)
         #expect(jobs.starts == [a])
-        #expect(take("activating", at: 40)?.contains("not started it within 40 s") == true)
+        #expect(take("activating", at: 30)?.contains("not started it within 30 s") == true)
         #expect(jobs.starts.isEmpty, "its place is free")
     }
 
