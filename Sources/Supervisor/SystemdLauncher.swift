@@ -21,6 +21,8 @@ final class SystemdLauncher: Launcher {
     private var owner: BusOwnerWatch?
     /// Units that are being started, by us or by systemd.
     private var jobs = UnitJobs()
+    /// systemd is asked about one batch of units at a time.
+    private var isLooking = false
     /// When all units are listed next; nil without a bus, and while they are being listed.
     private var nextList: MonotonicTime?
     private var events: [LaunchEvent] = []
@@ -29,7 +31,7 @@ final class SystemdLauncher: Launcher {
     static let listPause: UInt64 = .seconds(30)
     private static let listAgain: UInt64 = .seconds(2)
     /// No answer of systemd is waited for longer, in nanoseconds.
-    private static let patience: UInt64 = .seconds(10)
+    private static let patience: UInt64 = .seconds(5)
 
     let description = "systemd"
     let looksItself = true
@@ -41,6 +43,7 @@ final class SystemdLauncher: Launcher {
         signals = nil
         owner = nil
         nextList = nil
+        isLooking = false
         guard let bus else { return }
         lookAgain(.now)
         do throws(BusError) {
@@ -107,11 +110,13 @@ final class SystemdLauncher: Launcher {
 
     func forget(_ name: DeviceName) { EnvironmentFile.remove(name) }
 
-    var nextDeadline: MonotonicTime? { bus == nil ? nil : sooner(jobs.nextDeadline, nextList) }
+    var nextDeadline: MonotonicTime? {
+        bus == nil ? nil : sooner(isLooking ? nil : jobs.nextDeadline, nextList)
+    }
 
     func advance(_ now: MonotonicTime) {
         guard bus != nil else { return }
-        look(at: jobs.takeDue(now))
+        if !isLooking { look(at: jobs.takeDue(now), now) }
         if let nextList, nextList <= now { list(now) }
     }
 
@@ -129,17 +134,22 @@ final class SystemdLauncher: Launcher {
     }
 
     /// Asks in what state units are. An answer that does not come is asked for again: each look sets the next.
-    private func look(at names: [DeviceName]) {
+    private func look(at names: [DeviceName], _ asked: MonotonicTime) {
         guard !names.isEmpty else { return }
         let query = call("ListUnitsByNames", .strings(names.map(UnitName.unit)))
-        try? bus?.call(query, timeout: Self.patience) { [weak self] answer in
-            guard let self, let units = Self.units(answer) else { return }
-            for name in names {
-                // systemd lists what it was asked for; a wrong answer changes nothing.
-                guard let state = units[name], let event = jobs.take(name, state, .now) else { continue }
-                events.append(event)
+        do throws(BusError) {
+            try bus?.call(query, timeout: Self.patience) { [weak self] answer in
+                guard let self else { return }
+                isLooking = false
+                guard let units = Self.units(answer) else { return }
+                for name in names {
+                    // systemd lists what it was asked for; a wrong answer changes nothing.
+                    guard let state = units[name] else { continue }
+                    if let event = jobs.take(name, state, asked: asked, .now) { events.append(event) }
+                }
             }
-        }
+            isLooking = true
+        } catch {}
     }
 
     private func list(_ now: MonotonicTime) {

@@ -78,9 +78,12 @@ struct UnitJobs {
     var nextDeadline: MonotonicTime? { works.values.lazy.map(\.nextLook).min() }
 
     /// What systemd says of a unit.
+    /// - Parameter asked: when it was asked: what was started later it does not know of.
     /// - Returns: what that means; nil while it is still at it, or nothing was to be known.
-    mutating func take(_ name: DeviceName, _ state: State, _ now: MonotonicTime) -> LaunchEvent? {
-        guard let work = works[name] else { return nil }
+    mutating func take(
+        _ name: DeviceName, _ state: State, asked: MonotonicTime, _ now: MonotonicTime
+    ) -> LaunchEvent? {
+        guard let work = works[name], (work.startedAt ?? asked) <= asked else { return nil }
         // A unit that waits for others to start is inactive, and has a job.
         let isSettled = !state.hasJob && !["activating", "deactivating", "reloading"].contains(state.active)
         if !isSettled {

@@ -10,7 +10,7 @@ import Testing
     init() throws { a = try DeviceName("ttyXa") }
 
     private func take(_ active: String, job: Bool = false, at seconds: Double) -> String? {
-        jobs.take(a, UnitJobs.State(active, hasJob: job), .at(seconds)).map { "\($0)" }
+        jobs.take(a, UnitJobs.State(active, hasJob: job), asked: .at(seconds), .at(seconds)).map { "\($0)" }
     }
 
     @Test func aStartIsOverWhenItsUnitIsActive() {
@@ -69,6 +69,12 @@ import Testing
         #expect(take("failed", at: 1)?.hasPrefix("failed(ttyXa") == true)
     }
 
+    @Test func anAnswerFromBeforeTheStartSaysNothingOfIt() {
+        jobs.started(a, .at(2))
+        #expect(jobs.take(a, UnitJobs.State("inactive"), asked: .at(1), .at(3)) == nil)
+        #expect(jobs.starts == [a])
+    }
+
     @Test func aRefusedStartIsToldOnce() {
         jobs.started(a, .at(0))
         #expect(jobs.refused(a))
@@ -96,7 +102,9 @@ private final class Jobs {
     func hurryAll(_ now: MonotonicTime) { jobs.hurryAll(now) }
     func refused(_ name: DeviceName) -> Bool { jobs.refused(name) }
     func takeDue(_ now: MonotonicTime) -> [DeviceName] { jobs.takeDue(now) }
-    func take(_ name: DeviceName, _ state: UnitJobs.State, _ now: MonotonicTime) -> LaunchEvent? {
-        jobs.take(name, state, now)
+    func take(
+        _ name: DeviceName, _ state: UnitJobs.State, asked: MonotonicTime, _ now: MonotonicTime
+    ) -> LaunchEvent? {
+        jobs.take(name, state, asked: asked, now)
     }
 }
