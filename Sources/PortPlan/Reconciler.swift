@@ -71,8 +71,15 @@ package struct Reconciler: Sendable {
 
     /// A port was found running, or found to be otherwise than was thought.
     package mutating func found(_ name: DeviceName, _ running: RunningPort, _ now: MonotonicTime) {
-        if entries[name, default: Entry()].running == nil { entries[name, default: Entry()].runsSince = now }
-        entries[name, default: Entry()].running = running
+        var entry = entries[name, default: Entry()]
+        if entry.running == nil {
+            entry.runsSince = now
+            // What failed before was its start, or was in the way of one.
+            entry.failures = 0
+            entry.notBefore = now
+        }
+        entry.running = running
+        entries[name] = entry
         unsettled.insert(name)
     }
 
