@@ -64,7 +64,9 @@ extension Supervisor {
             say(error)
             rounds.hurry(name, within: Self.unwatchedPause, now)
         }
-        if isNew, origin == .announced { planner.remember(name, status.servers, now) }
+        if isNew, origin == .announced, !planner.wanted.contains(where: { $0.name == name }) {
+            planner.remember(name, status.servers, now)
+        }
         if case .start(let spec)? = reconciler.underway(name) { reconciler.done(.start(spec), now) }
         reconciler.found(name, status.running, now)
         saidFailures[name] = nil
