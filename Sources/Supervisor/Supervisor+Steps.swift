@@ -172,7 +172,8 @@ extension Supervisor {
             if isFixed(spec.name) {
                 return sayFailure(
                     spec.name,
-                    "\(taken): it waits until that is gone (or give it another one: minor = in [port \(spec.name.port)])")
+                    "\(taken): it waits until that is gone (or give it another one: minor = in [port \(spec.name.port)])"
+                )
             }
             log.warning("\(taken): it gets another one")
             return planner.renumber(spec.name, now)

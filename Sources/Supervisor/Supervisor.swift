@@ -152,7 +152,8 @@ package final class Supervisor {
         polls += inquiries.polls
         let deadlines: [MonotonicTime?] = [
             bus?.deadline, browser?.nextDeadline, nextBus, launcher.nextDeadline, planner.nextDeadline(.now),
-            reconciler.nextDeadline(.now), rounds.nextDeadline, inquiries.nextDeadline, minors.nextDeadline, patienceEnds,
+            reconciler.nextDeadline(.now), rounds.nextDeadline, inquiries.nextDeadline, minors.nextDeadline,
+            patienceEnds,
             heartbeat.nextDeadline,
         ]
         let deadline = deadlines.compactMap(\.self).min()

@@ -94,7 +94,9 @@ struct UnitJobs {
         }
         works[name] = nil
         if state.active == "active" { return .runs(name) }
-        if work.startedAt != nil { return .failed(name, "its unit is \(state.active): see journalctl TTYNVT_PORT=\(name)") }
+        if work.startedAt != nil {
+            return .failed(name, "its unit is \(state.active): see journalctl TTYNVT_PORT=\(name)")
+        }
         return .ended(name, state.active == "inactive" ? .stopped : .other("its unit is \(state.active)"))
     }
 }

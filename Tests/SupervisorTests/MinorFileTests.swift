@@ -14,7 +14,9 @@ import Testing
 
     private func table(_ names: String...) throws -> MinorTable {
         var table = MinorTable()
-        for name in names { _ = table.minor(for: try DeviceName(name), isInUse: { _ in false }, isTaken: { _ in false }) }
+        for name in names {
+            _ = table.minor(for: try DeviceName(name), isInUse: { _ in false }, isTaken: { _ in false })
+        }
         return table
     }
 
@@ -53,7 +55,9 @@ import Testing
         while now < 300 {
             let before = file.nextDeadline
             file.advance(.at(now))
-            if let after = file.nextDeadline, let before, after != before { tries.append(after.since(before) / .seconds(1)) }
+            if let after = file.nextDeadline, let before, after != before {
+                tries.append(after.since(before) / .seconds(1))
+            }
             now += 1
         }
         #expect(tries == [10, 20, 40, 60, 60, 60, 60])
