@@ -119,6 +119,13 @@ let package = Package(
             name: "SimulatorTests", dependencies: ["Platform", "RFC2217", "SerialLine", "Simulator", system],
             swiftSettings: common),
         .testTarget(
+            name: "SupervisorTests",
+            dependencies: [
+                "CLinux", "Platform", "PortControl", "PortPlan", "SerialLine", "Supervisor", system,
+                .product(name: "Logging", package: "swift-log"),
+            ],
+            swiftSettings: common),
+        .testTarget(
             name: "SystemBusTests", dependencies: ["CLinux", "Platform", "SerialLine", "SystemBus"],
             swiftSettings: common),
         .testTarget(

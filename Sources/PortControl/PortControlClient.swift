@@ -23,7 +23,8 @@ package enum PortControlError: Error, Equatable, CustomStringConvertible {
     }
 }
 
-/// Asks one port. Each request is a connection of its own.
+/// Asks one port, and waits for what it says. Each request is a connection of its own. Poll loops use
+/// `ControlExchange`.
 package struct PortControlClient: Sendable {
     package let name: DeviceName
     private let base: String
@@ -36,92 +37,47 @@ package struct PortControlClient: Sendable {
         self.timeout = timeout
     }
 
-    package func status() throws(PortControlError) -> PortStatus {
-        let reply = try ask(.status)
-        do {
-            return try PortStatus(parsing: reply)
-        } catch {
-            if Self.line(reply).hasPrefix("error ") { try check(reply) }
-            throw .noAnswer(name, "its status cannot be read")
-        }
-    }
+    package func status() throws(PortControlError) -> PortStatus { try ControlExchange.status(name, ask(.status)) }
 
     /// From now on these servers, in this order; a connection that stands is kept.
-    package func setServers(_ servers: [Endpoint]) throws(PortControlError) { try check(ask(.servers(servers))) }
+    package func setServers(_ servers: [Endpoint]) throws(PortControlError) { try order(.servers(servers)) }
 
     /// The port ends when no program has it open.
-    package func retire() throws(PortControlError) { try check(ask(.retire)) }
+    package func retire() throws(PortControlError) { try order(.retire) }
 
     /// Takes `retire` back.
-    package func keep() throws(PortControlError) { try check(ask(.keep)) }
+    package func keep() throws(PortControlError) { try order(.keep) }
 
     /// The process that serves the port, as the kernel knows it.
     package func pid() throws(PortControlError) -> Int32 {
-        let socket = try connect()
-        do {
-            return try PeerCredentials(of: socket.raw).pid
+        do throws(ControlExchange.ConnectError) {
+            let socket = try ControlExchange.connect(name, in: base)
+            do { return try PeerCredentials(of: socket.raw).pid } catch { throw .itself(error) }
         } catch {
-            throw .noAnswer(name, "\(error)")
+            switch error {
+            case .port(let why): throw why
+            case .itself(let why): throw .noAnswer(name, "\(why)")
+            }
         }
     }
 
-    private static func line(_ reply: [UInt8]) -> String {
-        String(decoding: reply.prefix { $0 != UInt8(ascii: "\n") }.prefix(300), as: UTF8.self).singleLine
-    }
-
-    private func check(_ reply: [UInt8]) throws(PortControlError) {
-        let line = Self.line(reply)
-        if line == "ok" { return }
-        guard line.hasPrefix("error ") else { throw .noAnswer(name, line.isEmpty ? "it says nothing" : line) }
-        let why = String(line.dropFirst(6))
-        if why == PortControl.notPermitted { throw .notPermitted(name) }
-        throw .refused(name, why)
-    }
-
-    private func connect() throws(PortControlError) -> Descriptor {
-        guard let address = UnixAddress(PortControl.socketPath(of: name, in: base)) else { throw .noSuchPort(name) }
-        do {
-            let flags = Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue | SOCK_NONBLOCK.rawValue)
-            let socket = Descriptor(owning: try syscall("socket") { Glibc.socket(AF_UNIX, flags, 0) })
-            try syscall("connect") { address.withSockaddr { Glibc.connect(socket.raw, $0, $1) } }
-            return socket
-        } catch .noSuchFileOrDirectory, .connectionRefused, .notDirectory {
-            throw .noSuchPort(name)
-        } catch .permissionDenied, .notPermitted {
-            throw .notPermitted(name)
-        } catch {
-            throw .noAnswer(name, "\(error)")
-        }
+    private func order(_ request: ControlRequest) throws(PortControlError) {
+        try ControlExchange.check(name, ask(request))
     }
 
     private func ask(_ request: ControlRequest) throws(PortControlError) -> [UInt8] {
-        var line = request.line + "\n"
-        guard line.utf8.count <= PortControl.longestRequest else {
-            throw .refused(name, "the request is too long")
+        let result: Result<[UInt8], PortControlError>
+        do throws(Errno) { result = try reply(to: request) } catch { throw .noAnswer(name, "\(error)") }
+        return try result.get()
+    }
+
+    private func reply(to request: ControlRequest) throws(Errno) -> Result<[UInt8], PortControlError> {
+        let exchange = try ControlExchange(name, request, in: base, timeout: timeout)
+        while true {
+            if let result = exchange.result { return result }
+            var polls = [pollfd(fd: exchange.raw, events: Int16(POLLIN), revents: 0)]
+            try waitForEvents(&polls, nanoseconds: exchange.deadline.nanosecondsFromNow)
+            exchange.advance(.now)
         }
-        let socket = try connect()
-        // A port that has refused already is still to be heard: what fails here is no matter.
-        _ = line.withUTF8 { send(socket.raw, $0.baseAddress, $0.count, Int32(MSG_NOSIGNAL)) }
-        let deadline = MonotonicTime.now + timeout
-        var reply: [UInt8] = []
-        var chunk = [UInt8](repeating: 0, count: 4096)
-        do {
-            while reply.count <= PortControl.longestReply {
-                var polls = [pollfd(fd: socket.raw, events: Int16(POLLIN), revents: 0)]
-                guard try waitForEvents(&polls, nanoseconds: deadline.nanosecondsFromNow) > 0 else {
-                    throw Errno.timedOut
-                }
-                let count = try chunk.withUnsafeMutableBytes { try socket.read(into: $0) }
-                if count == 0 { return reply }
-                reply += chunk[..<count]
-            }
-        } catch .timedOut {
-            throw .noAnswer(name, "nothing within \(timeout / .milliseconds(1)) ms")
-        } catch .connectionReset where !reply.isEmpty {
-            return reply
-        } catch {
-            throw .noAnswer(name, "\(error)")
-        }
-        throw .noAnswer(name, "its reply has no end")
     }
 }

@@ -33,9 +33,11 @@ package struct Planner: Sendable {
     /// May what is missing among `wanted` still turn up?
     package var isProvisional: Bool { !configuration.types.isEmpty && !isComplete }
 
-    /// A port of ours was found running when the supervisor started.
+    /// A port of ours was found running that somebody else has started, before its announcement or after it.
     package mutating func remember(_ name: DeviceName, _ servers: [Endpoint], _ now: MonotonicTime) {
         memory.remember(name, servers, now)
+        // What is announced is not missing.
+        memory.update(accepted(announcements), isComplete: isComplete, now)
     }
 
     /// The file was read anew.

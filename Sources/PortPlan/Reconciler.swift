@@ -71,8 +71,15 @@ package struct Reconciler: Sendable {
 
     /// A port was found running, or found to be otherwise than was thought.
     package mutating func found(_ name: DeviceName, _ running: RunningPort, _ now: MonotonicTime) {
-        if entries[name, default: Entry()].running == nil { entries[name, default: Entry()].runsSince = now }
-        entries[name, default: Entry()].running = running
+        var entry = entries[name, default: Entry()]
+        if entry.running == nil {
+            entry.runsSince = now
+            // What failed before was its start, or was in the way of one.
+            entry.failures = 0
+            entry.notBefore = now
+        }
+        entry.running = running
+        entries[name] = entry
         unsettled.insert(name)
     }
 
@@ -158,6 +165,8 @@ package struct Reconciler: Sendable {
     }
 
     package var runningNames: [DeviceName] { entries.filter { $0.value.running != nil }.map(\.key) }
+    /// Is a port known to run?
+    package func isRunning(_ name: DeviceName) -> Bool { entries[name]?.running != nil }
     /// Is a port to end when no program has it open?
     package func isRetiring(_ name: DeviceName) -> Bool { entries[name]?.running?.isRetiring ?? false }
     /// The step that is being carried out for a port.

@@ -13,30 +13,33 @@ final class ChildLauncher: Launcher {
     /// How long a port may take until it answers, in nanoseconds, and how often it is asked.
     private static let patience: UInt64 = .seconds(10)
     private static let pause: UInt64 = .milliseconds(20)
+    /// How often all control sockets are listed, in nanoseconds: a supervisor before may have left a port that had none
+    /// when this one began.
+    private static let listPause: UInt64 = .seconds(30)
 
     /// A process that has been started and does not answer yet.
     private struct Start {
         let id: pid_t
         let deadline: MonotonicTime
+        /// The question whether it is there, while that has no answer.
+        var question: ControlExchange?
     }
 
     private var starts: [DeviceName: Start] = [:]
     /// Our own children, to be waited for.
     private var children: [DeviceName: pid_t] = [:]
+    /// Those that were killed, until they are gone.
+    private var killed: [pid_t] = []
     private var events: [LaunchEvent] = []
     private var nextLook: MonotonicTime?
+    private var nextList = MonotonicTime.now
 
     let description = "child processes"
+    let looksItself = false
 
     init() {
         // What a service manager told this process is not for its children.
         for name in ["NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID"] { unsetenv(name) }
-    }
-
-    func adopt() -> [DeviceName] {
-        PortControl.list().filter { name in
-            (try? PortControlClient(name).status()).map { PortSpec.Origin(options: $0.options) != nil } ?? false
-        }
     }
 
     func start(_ spec: PortSpec) {
@@ -53,7 +56,9 @@ final class ChildLauncher: Launcher {
 
     func update(_ spec: PortSpec) {}
 
-    func processEnded(_ name: DeviceName) { events.append(.ended(name, reap(name) ?? "its process is gone")) }
+    func processEnded(_ name: DeviceName) {
+        events.append(.ended(name, .other(reap(name) ?? "its process is gone")))
+    }
 
     func stop(_ name: DeviceName) {
         if let id = children[name] {
@@ -64,10 +69,13 @@ final class ChildLauncher: Launcher {
     }
 
     func stopStarting() {
-        let ids = starts.values.map(\.id)
-        for id in ids { kill(id, SIGTERM) }
-        // They have hardly begun: they end at once, or have just answered.
-        for id in ids { waitpid(id, nil, 0) }
+        for start in starts.values { kill(start.id, SIGTERM) }
+        // They have hardly begun: they end at once, or have just answered; one that does neither is stopped.
+        let deadline = MonotonicTime.now + .seconds(2)
+        for start in starts.values {
+            while waitpid(start.id, nil, WNOHANG) == 0, MonotonicTime.now < deadline { usleep(2000) }
+            if waitpid(start.id, nil, WNOHANG) == 0 { kill(start.id, SIGKILL) }
+        }
     }
 
     func forget(_ name: DeviceName) {
@@ -77,24 +85,46 @@ final class ChildLauncher: Launcher {
 
     func use(_ bus: SystemBus?) {}
 
-    var nextDeadline: MonotonicTime? { starts.isEmpty ? nil : nextLook }
+    var nextDeadline: MonotonicTime? { starts.isEmpty ? nextList : sooner(nextLook, nextList) }
 
     func advance(_ now: MonotonicTime) {
+        if nextList <= now {
+            nextList = now + Self.listPause
+            killed.removeAll { waitpid($0, nil, WNOHANG) != 0 }
+            events.append(.present(Set(PortControl.list())))
+        }
         guard let nextLook, nextLook <= now else { return }
         self.nextLook = now + Self.pause
-        for (name, start) in starts {
-            if let end = reap(name) {
-                starts[name] = nil
-                events.append(.failed(name, end))
-            } else if (try? PortControlClient(name).status())?.pid == start.id {
-                starts[name] = nil
-                events.append(.runs(name))
-            } else if start.deadline <= now {
-                starts[name] = nil
-                kill(start.id, SIGKILL)
-                events.append(.failed(name, "it does not answer"))
-            }
+        for name in starts.keys { look(name, now) }
+    }
+
+    /// Is a port there that was started?
+    private func look(_ name: DeviceName, _ now: MonotonicTime) {
+        guard let start = starts[name] else { return }
+        if let end = reap(name) {
+            starts[name] = nil
+            events.append(.failed(name, end))
+        } else if answers(name, now) {
+            starts[name] = nil
+            events.append(.runs(name))
+        } else if start.deadline <= now {
+            starts[name] = nil
+            children[name] = nil
+            kill(start.id, SIGKILL)
+            killed.append(start.id)
+            events.append(.failed(name, "it does not answer"))
         }
+    }
+
+    /// Goes on with the question, or asks anew: a port that is not there yet refuses at once.
+    private func answers(_ name: DeviceName, _ now: MonotonicTime) -> Bool {
+        if starts[name]?.question == nil { starts[name]?.question = try? ControlExchange(name, .status, now) }
+        guard let start = starts[name], let question = start.question else { return false }
+        question.advance(now)
+        guard let result = question.result else { return false }
+        starts[name]?.question = nil
+        guard let reply = try? result.get(), let status = try? ControlExchange.status(name, reply) else { return false }
+        return status.pid == start.id
     }
 
     func takeEvents() -> [LaunchEvent] {

@@ -8,6 +8,14 @@ enum DeviceNumbers {
         FileSystem.exists("/sys/dev/char/\(major):\(minor)")
     }
 
+    /// The device that has a number, such as `/dev/ttyX`; nil for none.
+    static func holder(of major: UInt32, _ minor: UInt32) -> String? {
+        let link = "/sys/dev/char/\(major):\(minor)"
+        guard FileSystem.exists(link) else { return nil }
+        let name = FileSystem.target(ofLink: link)?.split(separator: "/").last.map(String.init)
+        return "/dev/" + (name ?? "?").singleLine
+    }
+
     /// Why a device cannot be made; nil where nothing is in the way.
     static func fault(of name: DeviceName) -> String? {
         guard FileSystem.exists("/dev/\(name)") || FileSystem.exists("/sys/class/cuse/\(name)") else { return nil }

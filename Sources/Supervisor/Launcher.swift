@@ -10,7 +10,16 @@ enum LaunchEvent {
     /// It could not be started.
     case failed(DeviceName, String)
     /// It is gone, and nobody starts it again.
-    case ended(DeviceName, String)
+    case ended(DeviceName, End)
+    /// All ports that run, or are being started, whoever did that: listed from time to time.
+    case present(Set<DeviceName>)
+
+    /// How a port has come to its end.
+    enum End: Equatable {
+        /// Somebody has stopped it, or it has ended by itself without a fault.
+        case stopped
+        case other(String)
+    }
 }
 
 /// Starts the processes of ports, and knows which are ours. All results are events, handed out by `takeEvents`.
@@ -19,9 +28,9 @@ enum LaunchEvent {
 protocol Launcher: AnyObject {
     /// In words, for the log.
     var description: String { get }
-    /// The ports of ours that run, or are being started.
-    func adopt() throws(SupervisorError) -> [DeviceName]
-    /// Starts a port's process.
+    /// Does `processEnded` look whether that is so? Else it takes the caller's word.
+    var looksItself: Bool { get }
+    /// Starts a port's process. `runs` or `failed` follows within `UnitJobs.startPatience`.
     func start(_ spec: PortSpec)
     /// A port is to be started with these servers from now on, whoever does it.
     func update(_ spec: PortSpec)

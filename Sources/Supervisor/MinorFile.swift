@@ -1,16 +1,31 @@
 import Glibc
 import Logging
+import Platform
 import PortPlan
+import SerialLine
 
 /// Where minor numbers are remembered from start to start.
+///
+/// A file that cannot be written is tried again after 5 s, then after pauses that double up to a minute; that is said
+/// once, and again when it has been written. Once a minute it is compared with what was written: one that is gone, or
+/// was put back from a copy, is written anew.
 final class MinorFile {
     /// Under systemd the unit's StateDirectory= is here.
     static let defaultPath = "/var/lib/ttynvt-swift/minors"
+    /// In nanoseconds.
+    static let firstPause: UInt64 = .seconds(5)
+    static let longestPause: UInt64 = .seconds(60)
+    static let checkPause: UInt64 = .seconds(60)
 
     private let path: String
     private let log: Logger
+    /// What is in the file; nil where that is not known.
     private var stored: String?
-    private var saidWhy = false
+    /// What is to be in it; nil where nothing is.
+    private var wanted: String?
+    private var failures = 0
+    private var notBefore: MonotonicTime?
+    private var nextCheck: MonotonicTime?
 
     init(_ path: String, log: Logger) {
         self.path = path
@@ -24,6 +39,7 @@ final class MinorFile {
             do throws(MinorTable.Corrupt) {
                 let table = try MinorTable(parsing: text)
                 stored = text
+                nextCheck = .now + Self.checkPause
                 return table
             } catch {
                 let aside = path + ".corrupt"
@@ -36,18 +52,38 @@ final class MinorFile {
         return MinorTable()
     }
 
-    /// Remembers the table, on the disk, before a number of it is used. Where that is impossible, says so once.
-    func store(_ table: MinorTable) {
-        let text = table.text { _ in "" }
-        guard text != stored else { return }
-        stored = text
+    /// Remembers the table, on the disk, before a number of it is used. Where that is impossible, ports work all the
+    /// same, and it is tried again.
+    func store(_ table: MinorTable, _ now: MonotonicTime) {
+        wanted = table.text { _ in "" }
+        advance(now)
+    }
+
+    /// Writes what could not be written, and compares the file with what it should be, when that is due.
+    func advance(_ now: MonotonicTime) {
+        if let nextCheck, nextCheck <= now {
+            self.nextCheck = now + Self.checkPause
+            if stored != nil, (try? DurableFile.read(path)) != stored {
+                log.warning("\(path) is gone or was replaced: it is written anew")
+                stored = nil
+            }
+        }
+        guard let wanted, wanted != stored, (notBefore ?? now) <= now else { return }
         do throws(DurableFile.Failure) {
             try DurableFile.makeDirectory(DurableFile.directory(of: path))
-            try DurableFile.replace(path, with: text, survivesPowerLoss: true)
-            saidWhy = false
+            try DurableFile.replace(path, with: wanted, survivesPowerLoss: true)
+            if failures > 0 { log.notice("\(path) is written again: minor numbers are remembered") }
+            stored = wanted
+            failures = 0
+            notBefore = nil
+            if nextCheck == nil { nextCheck = now + Self.checkPause }
         } catch {
-            if !saidWhy { log.error("\(error): minor numbers are not remembered") }
-            saidWhy = true
+            if failures == 0 { log.error("\(error): minor numbers are not remembered until it can be written") }
+            notBefore = now + min(Self.longestPause, Self.firstPause << UInt64(min(failures, 4)))
+            failures += 1
         }
     }
+
+    /// When `advance` is due.
+    var nextDeadline: MonotonicTime? { sooner(notBefore, nextCheck) }
 }

@@ -2,9 +2,19 @@ import CLinux
 import Glibc
 import Platform
 import SerialLine
+import SystemPackage
 
 /// Notices the end of ports' processes, whoever their parent is: a pidfd each.
 struct ProcessWatch: ~Copyable {
+    /// What became of a wish to watch a process.
+    enum Outcome: Equatable {
+        case watched
+        /// There is no such process.
+        case gone
+        /// Something is missing for it in this process: the port's process may well run.
+        case shortage(Errno)
+    }
+
     private final class Handle {
         let id: pid_t
         let descriptor: Descriptor
@@ -16,20 +26,28 @@ struct ProcessWatch: ~Copyable {
     }
 
     private var handles: [DeviceName: Handle] = [:]
+    private let most: Int
 
-    init() {}
+    /// - Parameter most: processes watched at a time: what it leaves of the descriptors is for everything else.
+    init(most: Int = .max) { self.most = most }
 
     /// Watches a port's process instead of the one before.
-    /// - Returns: is it alive?
-    mutating func watch(_ name: DeviceName, _ id: pid_t) -> Bool {
-        guard handles[name]?.id != id else { return true }
-        let raw = clinux_pidfd_open(id)
-        guard raw >= 0 else { return false }
-        handles[name] = Handle(id, Descriptor(owning: raw))
-        return true
+    mutating func watch(_ name: DeviceName, _ id: pid_t) -> Outcome {
+        guard handles[name]?.id != id else { return .watched }
+        handles[name] = nil
+        guard handles.count < most else { return .shortage(.tooManyOpenFiles) }
+        do throws(Errno) {
+            handles[name] = Handle(id, Descriptor(owning: try syscall("pidfd_open") { clinux_pidfd_open(id) }))
+            return .watched
+        } catch {
+            // A number that can be no process's is a port's lie.
+            return error == .noSuchProcess || error == .invalidArgument ? .gone : .shortage(error)
+        }
     }
 
     mutating func forget(_ name: DeviceName) { handles[name] = nil }
+
+    func isWatched(_ name: DeviceName) -> Bool { handles[name] != nil }
 
     func id(of name: DeviceName) -> pid_t? { handles[name]?.id }
 
@@ -39,5 +57,30 @@ struct ProcessWatch: ~Copyable {
         return (
             entries.map(\.key), entries.map { pollfd(fd: $0.value.descriptor.raw, events: Int16(POLLIN), revents: 0) }
         )
+    }
+}
+
+/// How this process divides its descriptors (RLIMIT_NOFILE): questions to ports first, without which nothing works.
+struct DescriptorBudget: Equatable {
+    /// Bus, signals, lock, files, control socket.
+    private static let others = 24
+
+    let limit: Int
+    /// Ports asked at a time.
+    let inquiries: Int
+    /// Processes watched at a time.
+    let watches: Int
+
+    init(limit: Int) {
+        self.limit = limit
+        inquiries = max(1, min(64, limit / 8))
+        watches = max(0, limit - inquiries - Self.others)
+    }
+
+    /// Of this process.
+    static var own: DescriptorBudget {
+        var limits = rlimit()
+        guard getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limits) == 0 else { return Self(limit: 1024) }
+        return Self(limit: Int(clamping: limits.rlim_cur))
     }
 }

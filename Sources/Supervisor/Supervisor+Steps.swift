@@ -4,46 +4,124 @@ import Platform
 import PortControl
 import PortPlan
 import SerialLine
+import SystemPackage
 
-// What is done about ports.
+// What is done about ports, and what they say.
 extension Supervisor {
-    private static let askPause: UInt64 = .seconds(1)
+    /// How soon a port is asked again whose process cannot be watched, in nanoseconds.
+    private static let unwatchedPause: UInt64 = .seconds(5)
 
-    /// Takes over the ports of ours that run.
-    func adopt(_ now: MonotonicTime) throws {
-        for name in try launcher.adopt() { unclear[name] = now }
-        askUnclear(now)
+    // MARK: What they say
+
+    /// Asks the ports whose time has come, and takes what others have answered. Never waits.
+    func askPorts(_ now: MonotonicTime) {
+        inquiries.advance(now)
+        for answer in inquiries.takeAnswers() {
+            if let step = answer.step { take(answer.result, of: step, now) } else { take(answer, now) }
+        }
+        for name in rounds.takeDue(now) { inquiries.askStatus(name, now) }
+        if let shortage = inquiries.shortage { say(shortage) }
+        if let patienceEnds, patienceEnds <= now {
+            self.patienceEnds = nil
+            log.warning("systemd does not say which ports run: no port is started until it does")
+        }
+    }
+
+    private func take(_ answer: PortInquiries.Answer, _ now: MonotonicTime) {
+        let name = answer.name
+        guard rounds.contains(name) else { return }
+        switch answer.result {
+        case .success(let status?): observed(name, status, now)
+        case .success(nil): break
+        case .failure(let error): silent(name, error, now)
+        }
+        if adopting?.remove(name) != nil { sayAdopted() }
+    }
+
+    /// A port has not answered.
+    private func silent(_ name: DeviceName, _ error: PortControlError, _ now: MonotonicTime) {
+        if rounds.silent(name, now) { log.warning("/dev/\(name): \(error); it is asked again from time to time") }
+        // Even if it runs: its place among those that start is another port's.
+        if case .start(let spec)? = reconciler.underway(name) { reconciler.failed(.start(spec), now) }
+        // Gone, or not there yet: whoever starts ports knows.
+        guard case .noSuchPort = error, launcher.looksItself || !processes.isWatched(name) else { return }
+        launcher.processEnded(name)
+    }
+
+    /// A port has told its status, for the first time or another time.
+    func observed(_ name: DeviceName, _ status: PortStatus, _ now: MonotonicTime) {
+        let origin = PortSpec.Origin(options: status.options)
+        // One that somebody runs by hand is none of ours.
+        guard launcher.looksItself || origin != nil else { return rounds.remove(name) }
+        let isNew = rounds.isUnclear(name)
+        if rounds.answered(name, now) { log.notice("/dev/\(name) answers again") }
+        switch processes.watch(name, status.pid) {
+        case .watched: break
+        case .gone:
+            _ = rounds.silent(name, now)
+            return launcher.processEnded(name)
+        case .shortage(let error):
+            say(error)
+            rounds.hurry(name, within: Self.unwatchedPause, now)
+        }
+        if isNew, origin == .announced, !planner.wanted.contains(where: { $0.name == name }) {
+            planner.remember(name, status.servers, now)
+        }
+        if case .start(let spec)? = reconciler.underway(name) { reconciler.done(.start(spec), now) }
+        reconciler.found(name, status.running, now)
+        saidFailures[name] = nil
+        if beginning.remove(name) != nil {
+            SerialLink.make(name)
+            tell(name, "(\(status.major):\(status.minor)) is there, for \(status.servers.listed)")
+        }
+    }
+
+    /// The launcher has listed what runs.
+    private func take(present: Set<DeviceName>, _ now: MonotonicTime) {
+        patienceEnds = nil
+        for name in present where !rounds.contains(name) {
+            // One that is being started is asked when it runs.
+            if case .start? = reconciler.underway(name) { continue }
+            rounds.add(name, now)
+            if adopting == nil { log.debug("/dev/\(name) runs already") }
+        }
+        for name in rounds.names.subtracting(present) where launcher.looksItself || !processes.isWatched(name) {
+            launcher.processEnded(name)
+        }
+        guard adopting == nil else { return }
+        adopting = present
+        sayAdopted()
+    }
+
+    /// Says what was found at the start, once each has been asked.
+    private func sayAdopted() {
+        guard adopting == [] else { return }
         let count = reconciler.runningNames.count
         if count > 0 { log.notice("\(count) running ports found") }
     }
 
-    /// Asks ports that have not answered yet.
-    func askUnclear(_ now: MonotonicTime) {
-        for (name, when) in unclear where when <= now {
-            switch Result(catching: { () throws(PortControlError) in try PortControlClient(name).status() }) {
-            case .success(let status):
-                unclear[name] = nil
-                guard processes.watch(name, status.pid) else { return launcher.processEnded(name) }
-                if PortSpec.Origin(options: status.options) == .announced {
-                    planner.remember(name, status.servers, now)
-                }
-                reconciler.found(name, status.running, now)
-            case .failure(.noSuchPort):
-                // Gone, or not there yet: whoever starts ports knows.
-                unclear[name] = now + Self.askPause
-                launcher.processEnded(name)
-            case .failure:
-                unclear[name] = now + Self.askPause
-            }
-        }
+    /// Says once that this process has not got what it needs.
+    private func say(_ shortage: Errno) {
+        guard !saidShortage else { return }
+        saidShortage = true
+        log.error(
+            """
+            ports cannot be watched as they should: \(shortage). They run on, and their end is noticed later. \
+            The limit is \(budget.limit) descriptors: raise LimitNOFILE= of the supervisor's unit (or ulimit -n) to \
+            100 more than there are ports
+            """)
     }
+
+    // MARK: What is done
 
     /// Makes what runs into what is wanted, as far as that can be done now.
     func reconcile(_ now: MonotonicTime) {
         reconciler.want(planner.wanted, isProvisional: planner.isProvisional)
-        minors.store(planner.minors)
+        minors.store(planner.minors, now)
         for note in planner.notes { log.warning("\(note)") }
         planner.notes = []
+        // What runs is not known yet: nothing can be said to be missing.
+        guard adopting != nil else { return }
         while true {
             let steps = reconciler.steps(now)
             if steps.isEmpty { return }
@@ -52,81 +130,117 @@ extension Supervisor {
     }
 
     private func carryOut(_ step: Step, _ now: MonotonicTime) {
-        do {
-            switch step {
-            case .start(let spec): return try start(spec, now)
-            case .setServers(let name, let servers):
-                if let spec = planner.wanted.first(where: { $0.name == name }) { launcher.update(spec) }
-                try PortControlClient(name).setServers(servers)
-                tell(name, "is at \(servers.listed) now")
-            case .retire(let name):
-                try PortControlClient(name).retire()
-                log.notice("/dev/\(name) is not wanted any more: it goes when no program has it open")
-            case .keep(let name):
-                try PortControlClient(name).keep()
-                log.notice("/dev/\(name) is wanted again: it stays")
-            }
-            reconciler.done(step, now)
-        } catch {
-            // Most often it is just ending, which is noticed by itself.
-            log.info("\(error)")
-            reconciler.failed(step, now)
+        switch step {
+        case .start(let spec): start(spec, now)
+        case .setServers(let name, let servers):
+            if let spec = planner.wanted.first(where: { $0.name == name }) { launcher.update(spec) }
+            inquiries.order(name, .servers(servers), for: step, now)
+        case .retire(let name): inquiries.order(name, .retire, for: step, now)
+        case .keep(let name): inquiries.order(name, .keep, for: step, now)
         }
     }
 
-    private func start(_ spec: PortSpec, _ now: MonotonicTime) throws {
-        guard unclear[spec.name] == nil else { return reconciler.failed(.start(spec), now) }
+    /// What became of an order.
+    private func take(_ result: Result<PortStatus?, PortControlError>, of step: Step, _ now: MonotonicTime) {
+        // The port may have ended meanwhile, and another one run in its place.
+        guard reconciler.underway(step.name) == step else { return }
+        if case .failure(let error) = result {
+            // Most often it is just ending, which is noticed by itself.
+            log.info("\(error)")
+            return reconciler.failed(step, now)
+        }
+        switch step {
+        case .start: break
+        case .setServers(let name, let servers): tell(name, "is at \(servers.listed) now")
+        case .retire(let name): log.notice("/dev/\(name) is not wanted any more: it goes when no program has it open")
+        case .keep(let name): log.notice("/dev/\(name) is wanted again: it stays")
+        }
+        reconciler.done(step, now)
+    }
+
+    private func start(_ spec: PortSpec, _ now: MonotonicTime) {
+        // A port of that name runs, and is to say first what it is.
+        guard !rounds.contains(spec.name) else { return reconciler.failed(.start(spec), now) }
         if let fault = DeviceNumbers.fault(of: spec.name) {
             sayFailure(spec.name, fault)
             return reconciler.failed(.start(spec), now)
         }
         let major = planner.configuration.major
-        if major != 0, let minor = planner.minors[spec.name], DeviceNumbers.areTaken(major, minor) {
-            log.warning("device number \(major):\(minor) of \(spec.name) is another device's: it gets another one")
+        if major != 0, let minor = planner.minors[spec.name], let holder = DeviceNumbers.holder(of: major, minor) {
+            let taken = "device number \(major):\(minor) of /dev/\(spec.name) is \(holder)'s"
             reconciler.failed(.start(spec), now)
+            if isFixed(spec.name) {
+                return sayFailure(
+                    spec.name,
+                    "\(taken): it waits until that is gone (or give it another one: minor = in [port \(spec.name.port)])"
+                )
+            }
+            log.warning("\(taken): it gets another one")
             return planner.renumber(spec.name, now)
         }
         log.info("starting \(spec.arguments.joined(separator: " "))")
         launcher.start(spec)
     }
 
-    /// What a launcher says of a port.
+    /// Does the configuration give a port its number?
+    private func isFixed(_ name: DeviceName) -> Bool {
+        planner.configuration.sections.contains { $0.minor != nil && $0.pattern.description == name.port }
+    }
+
+    /// What a launcher says of ports.
     func take(_ event: LaunchEvent, _ now: MonotonicTime) {
         switch event {
-        case .runs(let name): began(name, now)
+        case .present(let names): take(present: names, now)
+        case .runs(let name):
+            // It is there when it has said so itself. One that is silent is asked when its time has come.
+            beginning.insert(name)
+            if !rounds.contains(name) { rounds.add(name, now) }
         case .failed(let name, let why):
             sayFailure(name, "cannot start /dev/\(name): \(why)")
             if case .start(let spec)? = reconciler.underway(name) { reconciler.failed(.start(spec), now) }
-        case .ended(let name, let why):
-            unclear[name] = nil
-            SerialLink.remove(name)
-            let isTold = reconciler.isRetiring(name)
-            reconciler.ended(name, now)
-            if isTold { log.notice("/dev/\(name) is gone") } else { log.error("/dev/\(name) is gone: \(why)") }
-            if !planner.wanted.contains(where: { $0.name == name }) { launcher.forget(name) }
+        case .ended(let name, let end): ended(name, end, now)
         }
     }
 
-    /// A port's process runs: a new one, or one that somebody else has started again.
-    private func began(_ name: DeviceName, _ now: MonotonicTime) {
-        do {
-            let status = try PortControlClient(name).status()
-            guard processes.watch(name, status.pid) else { return launcher.processEnded(name) }
-            if case .start(let spec)? = reconciler.underway(name) { reconciler.done(.start(spec), now) }
-            reconciler.found(name, status.running, now)
-            saidFailures[name] = nil
-            SerialLink.make(name)
-            tell(name, "(\(status.major):\(status.minor)) is there, for \(status.servers.listed)")
-        } catch {
-            log.warning("\(error)")
-            if case .start(let spec)? = reconciler.underway(name) { reconciler.failed(.start(spec), now) }
-            unclear[name] = now + Self.askPause
+    private func ended(_ name: DeviceName, _ end: LaunchEvent.End, _ now: MonotonicTime) {
+        let wasKnown = reconciler.isRunning(name)
+        let isTold = reconciler.isRetiring(name)
+        rounds.remove(name)
+        processes.forget(name)
+        beginning.remove(name)
+        if case .start(let spec)? = reconciler.underway(name) {
+            sayFailure(name, "cannot start /dev/\(name): \(why(name, end))")
+            reconciler.failed(.start(spec), now)
         }
+        SerialLink.remove(name)
+        reconciler.ended(name, now)
+        if isTold {
+            log.notice("/dev/\(name) is gone")
+        } else if wasKnown {
+            log.error("/dev/\(name) is gone: \(why(name, end))")
+        }
+        if adopting?.remove(name) != nil { sayAdopted() }
+        if !planner.wanted.contains(where: { $0.name == name }) { launcher.forget(name) }
+    }
+
+    /// Why a port has ended that was not told to, and what follows.
+    private func why(_ name: DeviceName, _ end: LaunchEvent.End) -> String {
+        if case .other(let why) = end { return why }
+        let unit = UnitName.unit(of: name)
+        guard let spec = planner.wanted.first(where: { $0.name == name }) else {
+            return "\(unit) was stopped from outside"
+        }
+        let remedy =
+            PortSpec.Origin(options: spec.options) == .configured
+            ? "configured (without its server = in [port \(name.port)] it stays away)"
+            : "announced (deny-names = \(name.port) in [discovery] keeps it away)"
+        return "\(unit) was stopped from outside; it is started again because it is \(remedy)"
     }
 
     /// A port's process is gone.
     func processEnded(_ name: DeviceName) {
         processes.forget(name)
+        rounds.remove(name)
         launcher.processEnded(name)
     }
 

@@ -11,6 +11,22 @@ import SystemPackage
 /// Keeps the ports that are announced and configured running: listens to the network, plans, and carries out what the
 /// reconciler says, in one loop.
 ///
+/// It compares what is wanted with what runs, and what runs with what the kernel, systemd and the ports themselves say,
+/// on timers, whatever it was told. What it does about ports never waits for one of them. After any loss — an answer, a
+/// signal of the bus, a file, its own process — what is wanted is reached again within these times, counted while the
+/// machine is awake (CLOCK_MONOTONIC; a clock that is set changes nothing):
+///
+/// | Lost, or wrong | Reached again |
+/// |---|---|
+/// | the supervisor, at any step | at its next start: READY at once, each port is known when it has answered, 1 s for one that does not; it is asked again at least once a minute |
+/// | the end of a port's process | 0.2 s by its pidfd; without one 5 s, or 30 s by the list of units |
+/// | a signal of systemd about a job | 5 s (then the unit is looked at each second); after 30 s its place is another port's |
+/// | a unit started or stopped by somebody else | 30 s (the list of units), 0.2 s for the stop of one that ran |
+/// | the bus | 5 s after it is back; systemd itself (daemon-reexec) at once |
+/// | an order to a port that did not get it | after 0.5 s, doubling to 60 s |
+/// | a change of a port that no order of ours made | 60 s, or 1 s for one that is watched closely |
+/// | the state file: full disk, removed, an older copy | 5 s, doubling to 60 s; 60 s |
+///
 /// By topic: `+Network` (the bus and Avahi), `+Steps` (what is done about ports).
 ///
 /// Concurrency model: one thread; signals come in through `SignalQueue`.
@@ -37,15 +53,24 @@ package final class Supervisor {
     let minors: MinorFile
     var planner: Planner
     var reconciler = Reconciler()
-    var processes = ProcessWatch()
+    var processes: ProcessWatch
+    let budget = DescriptorBudget.own
     var bus: SystemBus?
     var browser: ServiceBrowser?
     /// When the bus is tried again.
     var nextBus: MonotonicTime?
     /// What was said last about the network, so that it is said once.
     var saidNetwork = ""
-    /// Ports of ours that do not answer (yet), and when they are asked again.
-    var unclear: [DeviceName: MonotonicTime] = [:]
+    /// Ports that run, and when each is asked for its status.
+    var rounds = StatusRounds()
+    let inquiries: PortInquiries
+    /// Ports found at the start that have not been asked yet; nil while it is not known which run.
+    var adopting: Set<DeviceName>?
+    /// Ports whose beginning is to be told once they have answered.
+    var beginning: Set<DeviceName> = []
+    /// When it is said that systemd does not tell what runs.
+    var patienceEnds: MonotonicTime?
+    var saidShortage = false
     /// Why a port could not be started, as last said.
     var saidFailures: [DeviceName: String] = [:]
     private let configure: () -> Configuration?
@@ -62,6 +87,8 @@ package final class Supervisor {
         self.log = log
         let usesSystemd = settings.backend == .systemd || settings.backend == .auto && SystemdLauncher.isBooted
         launcher = usesSystemd ? SystemdLauncher() : ChildLauncher()
+        inquiries = PortInquiries(most: budget.inquiries)
+        processes = ProcessWatch(most: budget.watches)
         minors = MinorFile(settings.state, log: log)
         planner = Planner(configuration, minors: MinorTable(), isTaken: DeviceNumbers.areTaken)
     }
@@ -76,7 +103,7 @@ package final class Supervisor {
         if launcher is SystemdLauncher && bus == nil {
             throw SupervisorError("systemd cannot be reached: \(saidNetwork)")
         }
-        try adopt(.now)
+        patienceEnds = .now + .seconds(10)
         log.notice("ports are run by \(launcher.description)\(watching)")
         try signals.start()
         heartbeat.begin(.now)
@@ -109,9 +136,10 @@ package final class Supervisor {
         processNetwork(now)
         launcher.advance(now)
         for event in launcher.takeEvents() { take(event, now) }
-        askUnclear(now)
+        askPorts(now)
         planner.advance(now)
         reconcile(now)
+        minors.advance(now)
         heartbeat.beat(status, now)
         return wait()
     }
@@ -121,9 +149,12 @@ package final class Supervisor {
         polls.append(pollfd(fd: bus?.descriptor ?? -1, events: bus?.events ?? 0, revents: 0))
         let (names, watches) = processes.polls()
         polls += watches
+        polls += inquiries.polls
         let deadlines: [MonotonicTime?] = [
             bus?.deadline, browser?.nextDeadline, nextBus, launcher.nextDeadline, planner.nextDeadline(.now),
-            reconciler.nextDeadline(.now), unclear.values.min(), heartbeat.nextDeadline,
+            reconciler.nextDeadline(.now), rounds.nextDeadline, inquiries.nextDeadline, minors.nextDeadline,
+            patienceEnds,
+            heartbeat.nextDeadline,
         ]
         let deadline = deadlines.compactMap(\.self).min()
         // Nothing can fail here but memory; then a turn too many does no harm.

@@ -16,35 +16,57 @@ final class SystemdLauncher: Launcher {
     private static let manager = "org.freedesktop.systemd1.Manager"
 
     private var bus: SystemBus?
-    private var jobs: BusMatch?
-    /// Starts that are under way, by unit.
-    private var starts: Set<DeviceName> = []
-    /// Ports whose process is gone, and systemd's to start again.
-    private var restarts: Set<DeviceName> = []
-    /// Those end without a job that would tell: looked at until they have settled.
-    private var nextLook: MonotonicTime?
+    /// Signals that say that something has happened to a unit, and who sends them.
+    private var signals: BusMatch?
+    private var owner: BusOwnerWatch?
+    /// Units that are being started, by us or by systemd.
+    private var jobs = UnitJobs()
+    /// systemd is asked about one batch of units at a time.
+    private var isLooking = false
+    /// When all units are listed next; nil without a bus, and while they are being listed.
+    private var nextList: MonotonicTime?
     private var events: [LaunchEvent] = []
 
-    private static let pause: UInt64 = .milliseconds(200)
+    /// How often all units are listed, and how soon again where that failed, in nanoseconds.
+    static let listPause: UInt64 = .seconds(30)
+    private static let listAgain: UInt64 = .seconds(2)
+    /// No answer of systemd is waited for longer, in nanoseconds.
+    private static let patience: UInt64 = .seconds(5)
 
     let description = "systemd"
+    let looksItself = true
 
     // MARK: The bus
 
     func use(_ bus: SystemBus?) {
         self.bus = bus
-        jobs = nil
+        signals = nil
+        owner = nil
+        nextList = nil
+        isLooking = false
         guard let bus else { return }
+        lookAgain(.now)
         do throws(BusError) {
-            jobs = try bus.match(sender: Self.destination, interface: Self.manager, member: "JobRemoved") {
+            // Without these, looking at it all from time to time has to do.
+            signals = try bus.match(sender: Self.destination, interface: Self.manager, member: "JobRemoved") {
                 [weak self] in self?.jobRemoved($0.arguments)
             }
-            // Without a subscriber systemd sends no signals.
-            try bus.send(call("Subscribe"))
-        } catch { failStarts("\(error)") }
-        // What was under way is looked at again: its signal may have been lost with the old bus.
-        for name in starts { look(name) }
-        for name in restarts { look(name) }
+            owner = try bus.watchOwner(of: Self.destination) { [weak self] owner in
+                if owner != nil { self?.subscribe() }
+            }
+        } catch {}
+    }
+
+    /// systemd is there, for the first time or anew (daemon-reexec). Without a subscriber it sends no signals; those of
+    /// the time before are lost.
+    private func subscribe() {
+        try? bus?.send(call("Subscribe"))
+        lookAgain(.now)
+    }
+
+    private func lookAgain(_ now: MonotonicTime) {
+        jobs.hurryAll(now)
+        nextList = now
     }
 
     private func call(_ member: String, _ arguments: BusValue...) -> BusCall {
@@ -54,38 +76,22 @@ final class SystemdLauncher: Launcher {
         return call
     }
 
-    private func failStarts(_ why: String) {
-        events += starts.map { .failed($0, why) }
-        starts.removeAll()
-    }
-
     // MARK: Units
-
-    func adopt() throws(SupervisorError) -> [DeviceName] {
-        guard let bus else { throw SupervisorError("systemd cannot be reached: there is no system bus") }
-        do throws(BusError) {
-            let units = try bus.call(
-                call(
-                    "ListUnitsByPatterns", .strings(["active", "activating", "reloading"]),
-                    .strings([UnitName.pattern])))
-            return (units.first?.items ?? []).compactMap { $0.items?.first?.text.flatMap(UnitName.name) }
-        } catch { throw SupervisorError("systemd cannot be asked for its units: \(error)") }
-    }
 
     func start(_ spec: PortSpec) {
         let unit = UnitName.unit(of: spec.name)
         do {
             try EnvironmentFile.write(spec)
             guard let bus else { throw BusError.disconnected }
-            starts.insert(spec.name)
+            jobs.started(spec.name, .now)
             // It may have failed too often for systemd's taste; how often is enough is for us to say.
             try bus.send(call("ResetFailedUnit", .string(unit)))
             try bus.call(call("StartUnit", .string(unit), .string("replace"))) { [weak self] answer in
-                guard case .failure(let error) = answer, let self, starts.remove(spec.name) != nil else { return }
+                guard case .failure(let error) = answer, let self, jobs.refused(spec.name) else { return }
                 events.append(.failed(spec.name, "systemd does not start \(unit): \(error)"))
             }
         } catch {
-            starts.remove(spec.name)
+            _ = jobs.refused(spec.name)
             events.append(.failed(spec.name, "\(error)"))
         }
     }
@@ -94,26 +100,24 @@ final class SystemdLauncher: Launcher {
         do { try EnvironmentFile.write(spec) } catch { events.append(.failed(spec.name, "\(error)")) }
     }
 
-    func processEnded(_ name: DeviceName) {
-        restarts.insert(name)
-        nextLook = .now + Self.pause
-        look(name)
-    }
+    func processEnded(_ name: DeviceName) { jobs.ended(name, .now) }
 
     func stop(_ name: DeviceName) {
         try? bus?.send(call("StopUnit", .string(UnitName.unit(of: name)), .string("replace")))
     }
 
-    func stopStarting() { starts.forEach(stop) }
+    func stopStarting() { jobs.starts.forEach(stop) }
 
     func forget(_ name: DeviceName) { EnvironmentFile.remove(name) }
 
-    var nextDeadline: MonotonicTime? { restarts.isEmpty ? nil : nextLook }
+    var nextDeadline: MonotonicTime? {
+        bus == nil ? nil : sooner(isLooking ? nil : jobs.nextDeadline, nextList)
+    }
 
     func advance(_ now: MonotonicTime) {
-        guard let nextLook, nextLook <= now, !restarts.isEmpty else { return }
-        self.nextLook = now + Self.pause
-        for name in restarts { look(name) }
+        guard bus != nil else { return }
+        if !isLooking { look(at: jobs.takeDue(now), now) }
+        if let nextList, nextList <= now { list(now) }
     }
 
     func takeEvents() -> [LaunchEvent] {
@@ -123,42 +127,62 @@ final class SystemdLauncher: Launcher {
 
     // MARK: What becomes of them
 
-    /// JobRemoved(u id, o job, s unit, s result).
+    /// JobRemoved(u id, o job, s unit, s result): a reason to look. The result may be a stop's.
     private func jobRemoved(_ arguments: [BusValue]) {
-        guard arguments.count == 4, let name = arguments[2].text.flatMap(UnitName.name),
-            let result = arguments[3].text, starts.contains(name) || restarts.contains(name)
-        else { return }
-        if result == "done" { settle(name, runs: true, result) } else { look(name) }
+        guard arguments.count == 4, let name = arguments[2].text.flatMap(UnitName.name) else { return }
+        jobs.hurry(name, .now)
     }
 
-    /// Asks what state a unit is in.
-    private func look(_ name: DeviceName) {
-        let query = call("ListUnitsByPatterns", .strings([]), .strings([UnitName.unit(of: name)]))
-        try? bus?.call(query) { [weak self] answer in
-            guard let units = (try? answer.get())?.first?.items else { return }
-            // name, description, load state, active state, sub state, followed unit, path, job, …
-            let fields = units.first?.items ?? []
-            let state = fields.count > 3 ? fields[3].text ?? "" : "inactive"
-            // A unit that waits for others to start is inactive, and has a job.
-            if fields.count > 7, case .uint32(let job) = fields[7], job != 0 { return }
-            switch state {
-            // Still at it, or about to be.
-            case "activating", "deactivating", "reloading": return
-            default: self?.settle(name, runs: state == "active", state)
+    /// Asks in what state units are. An answer that does not come is asked for again: each look sets the next.
+    private func look(at names: [DeviceName], _ asked: MonotonicTime) {
+        guard !names.isEmpty else { return }
+        let query = call("ListUnitsByNames", .strings(names.map(UnitName.unit)))
+        do throws(BusError) {
+            try bus?.call(query, timeout: Self.patience) { [weak self] answer in
+                guard let self else { return }
+                isLooking = false
+                guard let units = Self.units(answer) else { return }
+                for name in names {
+                    // systemd lists what it was asked for; a wrong answer changes nothing.
+                    guard let state = units[name] else { continue }
+                    if let event = jobs.take(name, state, asked: asked, .now) { events.append(event) }
+                }
             }
-        }
+            isLooking = true
+        } catch {}
     }
 
-    private func settle(_ name: DeviceName, runs: Bool, _ state: String) {
-        let wasStarting = starts.remove(name) != nil
-        let wasRestarting = restarts.remove(name) != nil
-        guard wasStarting || wasRestarting else { return }
-        if runs {
-            events.append(.runs(name))
-        } else if wasStarting {
-            events.append(.failed(name, "\(UnitName.unit(of: name)) is \(state): see journalctl TTYNVT_PORT=\(name)"))
-        } else {
-            events.append(.ended(name, "its unit is \(state)"))
+    private func list(_ now: MonotonicTime) {
+        nextList = nil
+        let query = call("ListUnitsByPatterns", .strings([]), .strings([UnitName.pattern]))
+        do throws(BusError) {
+            try bus?.call(query, timeout: Self.patience) { [weak self] answer in
+                guard let self else { return }
+                guard let units = Self.units(answer) else {
+                    nextList = .now + Self.listAgain
+                    return
+                }
+                nextList = .now + Self.listPause
+                let present = units.filter { ["active", "activating", "reloading"].contains($0.value.active) }
+                events.append(.present(Set(present.keys)))
+            }
+        } catch { nextList = now + Self.listAgain }
+    }
+
+    /// - Returns: our units among a(ssssssouso): name, description, load state, active state, sub state, followed unit,
+    ///   path, job, …; nil for anything else.
+    private static func units(_ answer: Result<[BusValue], BusError>) -> [DeviceName: UnitJobs.State]? {
+        guard let list = (try? answer.get())?.first?.items else { return nil }
+        var units: [DeviceName: UnitJobs.State] = [:]
+        for fields in list.map(\.items) {
+            guard let fields, fields.count > 7, let unit = fields[0].text, let active = fields[3].text else {
+                return nil
+            }
+            guard let name = UnitName.name(of: unit) else { continue }
+            var state = UnitJobs.State(active)
+            if case .uint32(let job) = fields[7], job != 0 { state.hasJob = true }
+            units[name] = state
         }
+        return units
     }
 }

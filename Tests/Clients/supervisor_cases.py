@@ -2,11 +2,13 @@
 import grp
 import json
 import os
+import resource
 import signal
 import stat
 import subprocess
 import time
 
+from fake_systemd import FakeSystemd
 from fixture import Process, Timeout, case, eventually, set_raw, wait_until
 
 STATE = "/run/minors"
@@ -16,7 +18,7 @@ GRACE = 1
 class Supervisor(Process):
     """`ttynvt-swift supervise` with a configuration of the case's. Its ports end with it at the case's end."""
 
-    def __init__(self, test, configuration="", *options, launcher="children", grace=GRACE):
+    def __init__(self, test, configuration="", *options, launcher="children", grace=GRACE, state=STATE, prepare=None):
         test.names += 1
         self.grace = grace
         self.configuration = os.path.join(test.directory, "supervisor{}.conf".format(test.names))
@@ -24,7 +26,7 @@ class Supervisor(Process):
         super().__init__(
             test, "supervisor{}".format(test.names),
             [test.binary, "supervise", "-E", "-D", "3", "--config", self.configuration, "--launcher", launcher,
-             "--state", STATE] + list(options))
+             "--state", state] + list(options), prepare)
 
     def write(self, configuration):
         if "[discovery]" not in configuration:
@@ -66,7 +68,12 @@ def left():
 
 def port_pids():
     """{device name: process id} of all port processes."""
-    found = {}
+    return dict(port_processes())
+
+
+def port_processes():
+    """(device name, process id) of each port process."""
+    found = []
     for entry in os.listdir("/proc"):
         if entry.isdigit():
             try:
@@ -75,7 +82,7 @@ def port_pids():
             except OSError:
                 continue
             if any(word.startswith("--supervised=") for word in words):
-                found[words[words.index("-n") + 1]] = int(entry)
+                found.append((words[words.index("-n") + 1], int(entry)))
     return found
 
 
@@ -416,6 +423,176 @@ def supervise_errors(t):
             "Error: no /dev/cuse: the kernel's cuse module is not loaded (modprobe cuse)\n"), made.log)
     finally:
         os.rename("/dev/cuse.away", "/dev/cuse")
+
+
+@case(90)
+def supervise_stopped_ports(t):
+    """Ports that do not answer hold up neither the supervisor's start nor other ports."""
+    server = t.simulator()
+    names = ["MIO-{}".format(index) for index in range(30)]
+    text = "".join("[port {}]\nserver = {}\n".format(name, server.address) for name in names)
+    made = supervisor(t, text)
+    wait_until(lambda: made.log.count("is there, for") == 2 * len(names), 40, "{} ports".format(len(names)))
+    before = port_pids()
+    made.stop(signal.SIGTERM)
+    for pid in before.values():
+        os.kill(pid, signal.SIGSTOP)
+    try:
+        started = time.monotonic()
+        made = Supervisor(t, text + "[port MIO-new]\nserver = {}\n".format(server.address))
+        made.expect("ports are run by")
+        t.took("it is ready", time.monotonic() - started, 0, 2)
+        made.expect("/dev/ttyMIO-new .* is there")
+        t.took("a port is there that was not before", time.monotonic() - started, 0, 4)
+        made.expect("/dev/ttyMIO-7: .*does not answer: nothing within 1000 ms; it is asked again", 20)
+        t.equal("that is said once for each", made.log.count("/dev/ttyMIO-7: "), 1)
+        made.stop(signal.SIGKILL)
+        made = Supervisor(t, text + "[port MIO-new]\nserver = {}\n".format(server.address))
+        made.expect("1 running ports found", 20)
+        t.check("they are neither ended nor started twice", all(os.path.exists("/proc/{}".format(pid))
+                for pid in before.values()) and "ttyMIO-7 exists" not in made.log, made.log[-1500:])
+    finally:
+        for pid in before.values():
+            os.kill(pid, signal.SIGCONT)
+    made.write(text.replace("[port MIO-7]", "[port MIO-7]\nloss-timeout = 9\n"))
+    made.send(signal.SIGHUP)
+    t.check("one that goes on is taken over: a change of its options reaches it", eventually(
+        lambda: port_pids().get("ttyMIO-7") not in (None, before["ttyMIO-7"]), 40), made.log[-1500:])
+    after = port_pids()
+    del before["ttyMIO-7"]
+    t.equal("the others are the same processes", {name: after.get(name) for name in before}, before)
+    made.stop(signal.SIGINT, 10)
+    finish(t)
+
+
+@case(60)
+def supervise_few_descriptors(t):
+    """With too few descriptors all ports run all the same, their ends are noticed, and the log says what to do."""
+    server = t.simulator()
+    names = ["MIO-{}".format(index) for index in range(18)]
+    text = "".join("[port {}]\nserver = {}\n".format(name, server.address) for name in names)
+    made = supervisor(t, text, prepare=lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (20, 20)))
+    t.check("all are there", eventually(
+        lambda: all(os.path.exists("/dev/tty" + name) for name in names), 30), made.log[-1500:])
+    made.expect("The limit is 20 descriptors: raise LimitNOFILE=")
+    before = port_pids()
+    os.kill(before["ttyMIO-3"], signal.SIGKILL)
+    t.check("one that is killed is back", eventually(
+        lambda: port_pids().get("ttyMIO-3") not in (None, before["ttyMIO-3"]) and os.path.exists("/dev/ttyMIO-3"), 15),
+        made.log[-1500:])
+    t.equal("it is said once", made.log.count("LimitNOFILE="), 1)
+    after = port_pids()
+    t.check("the others are untouched", all(after[name] == before[name] for name in before if name != "ttyMIO-3"))
+    finish(t, made)
+
+
+@case(60)
+def supervise_fixed_minor(t):
+    """A number that the configuration gives, and another device has: the port waits, and says so once."""
+    server = t.simulator()
+    other = t.port(server, "-M", "199", "-m", "77", name="ttyMIO-other")
+    made = supervisor(t, "[port MIO-a]\nserver = {}\nminor = 77\n".format(server.address))
+    made.expect(r"device number 199:77 of /dev/ttyMIO-a is /dev/ttyMIO-other's: it waits until that is gone "
+                r"\(or give it another one: minor = in \[port MIO-a\]\)")
+    time.sleep(4)
+    t.equal("lines about it", made.log.count("199:77"), 1)
+    t.check("it has not got another one", not os.path.exists("/dev/ttyMIO-a"))
+    with open("/proc/{}/stat".format(made.pid)) as file:
+        ticks = sum(map(int, file.read().rsplit(")", 1)[1].split()[11:13]))
+    t.check("it does not loop", ticks < 100, "{} ticks".format(ticks))
+    other.ends_cleanly = False
+    other.stop()
+    t.check("it gets the number once that is free", eventually(lambda: os.path.exists("/dev/ttyMIO-a"), 20))
+    t.equal("number", numbers("/dev/ttyMIO-a"), (199, 77))
+    made.expect("/dev/ttyMIO-a .199:77. is there")
+    finish(t, made)
+
+
+@case(60)
+def supervise_full_disk(t):
+    """A state file that cannot be written is written once there is room; one that is lost is written anew."""
+    directory = os.path.join(t.directory, "state")
+    os.mkdir(directory)
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=16k", "none", directory], check=True)
+    try:
+        ballast = os.path.join(directory, "ballast")
+        with open(ballast, "wb", buffering=0) as file:
+            try:
+                while True:
+                    file.write(b"x" * 4096)
+            except OSError:
+                pass
+        state = os.path.join(directory, "minors")
+        server = t.simulator()
+        made = supervisor(t, "[port MIO-a]\nserver = {}\n".format(server.address), state=state)
+        made.expect("cannot write .*No space left on device: minor numbers are not remembered until it can be written")
+        made.expect("/dev/ttyMIO-a .* is there")
+        os.unlink(ballast)
+        started = time.monotonic()
+        t.check("it is written", eventually(lambda: os.path.exists(state), 12), made.log[-800:])
+        t.took("after there is room", time.monotonic() - started, 0, 11)
+        made.expect("is written again: minor numbers are remembered")
+        with open(state) as file:
+            t.check("what is in it", "ttyMIO-a " in file.read())
+        t.equal("said once", made.log.count("not remembered"), 1)
+        finish(t, made)
+    finally:
+        subprocess.run(["umount", "-l", directory], check=True)
+
+
+@case(90)
+def supervise_deaf_systemd(t):
+    """A systemd whose signals are lost, and that answers wrongly: no port hangs, none is touched."""
+    bus = t.bus()
+    systemd = FakeSystemd(bus, t.binary, wrong=2)
+    server = t.simulator()
+    names = ["MIO{}".format(index) for index in range(10)]
+    text = "".join("[port {}]\nserver = {}\n".format(name, server.address) for name in names)
+    made = supervisor(t, text, launcher="systemd")
+    t.check("wrong answers: nothing is started until it is known what runs", not port_pids(), port_pids())
+    wait_until(lambda: made.log.count("is there, for") == len(names), 40, "{} ports".format(len(names)))
+    t.check("more ports than may start at a time, and no signal", True)
+    t.equal("each was started once", systemd.calls["StartUnit"], len(names))
+    before = port_pids()
+    os.kill(before["ttyMIO3"], signal.SIGKILL)
+    t.check("one that is killed is back", eventually(
+        lambda: port_pids().get("ttyMIO3") not in (None, before["ttyMIO3"]) and status(t, "ttyMIO3"), 15), made.log[-800:])
+    made.stop(signal.SIGKILL)
+    before = port_pids()
+    systemd.empty = 1
+    made = supervisor(t, text, launcher="systemd")
+    made.expect("/dev/ttyMIO3 exists already")
+    t.check("an empty list was no reason to touch them", port_pids() == before, port_pids())
+    if os.environ.get("TTYNVT_LONG"):
+        # The next list is complete.
+        made.write(text.replace("[port MIO5]", "[port MIO5]\nloss-timeout = 9\n"))
+        made.send(signal.SIGHUP)
+        t.check("it finds them: a change of options reaches one", eventually(
+            lambda: port_pids().get("ttyMIO5") not in (None, before["ttyMIO5"]), 45), made.log[-1500:])
+    made.stop(signal.SIGTERM)
+    systemd.stop()
+    finish(t)
+
+
+@case(60)
+def supervise_killed_while_starting(t):
+    """A supervisor that is killed between the start of a port and its answer: the next one finds the port."""
+    server = t.simulator()
+    names = ["MIO-{}".format(index) for index in range(12)]
+    text = "".join("[port {}]\nserver = {}\n".format(name, server.address) for name in names)
+    for round in range(8):
+        made = Supervisor(t, text)
+        time.sleep(0.02 + 0.06 * round)
+        made.stop(signal.SIGKILL)
+    made = supervisor(t, text)
+    t.check("all are there", eventually(lambda: sorted(
+        name for name in names if status(t, "tty" + name)) == sorted(names), 40), made.log[-2500:])
+    time.sleep(1)
+    processes = port_processes()
+    t.equal("one process for each", len(processes), len(names))
+    made.stop(signal.SIGINT, 10)
+    t.check("the supervisor knew them all", eventually(lambda: not port_processes(), 5), port_processes())
+    finish(t)
 
 
 @case(60)

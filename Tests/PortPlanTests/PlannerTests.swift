@@ -67,6 +67,19 @@ import Testing
         #expect(wanted(planner) == [])
     }
 
+    /// A port that runs says so when it answers, which may be after its announcement: that counts, and at once.
+    @Test func whatRunsIsRememberedAfterItWasAnnounced() throws {
+        var planner = planner("[discovery]\ngrace = 5\n")
+        planner.update([port("a", "192.0.2.9")], isComplete: true, start)
+        planner.remember(try DeviceName(port: "a"), [Endpoint(host: "192.0.2.1", port: 10000)], start)
+        planner.remember(try DeviceName(port: "b"), [Endpoint(host: "192.0.2.1", port: 10000)], start)
+        planner.advance(start)
+        #expect(wanted(planner) == ["a", "b"])
+        #expect(planner.wanted.first?.servers == [Endpoint(host: "192.0.2.9", port: 10000)])
+        planner.advance(start + .seconds(5))
+        #expect(wanted(planner) == ["a"], "the other one is not announced")
+    }
+
     /// While the network cannot be heard, nothing is gone; the grace begins when it can be heard again.
     @Test func silenceSaysNothing() {
         var planner = heard([port("a")])

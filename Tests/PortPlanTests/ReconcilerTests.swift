@@ -33,6 +33,24 @@ import Testing
         #expect(reconciler.steps(start) == [])
     }
 
+    /// Starts that failed because the port ran all the time are no reason to wait once that is known.
+    @Test func whatIsFoundAfterFailedStartsIsDealtWithAtOnce() throws {
+        var reconciler = Reconciler()
+        let wanted = try spec("a")
+        reconciler.want([wanted], isProvisional: false)
+        var now = start
+        for _ in 0..<6 {
+            #expect(reconciler.steps(now) == [.start(wanted)])
+            reconciler.failed(.start(wanted), now)
+            now = now + .seconds(60)
+        }
+        #expect(reconciler.steps(now) == [.start(wanted)])
+        reconciler.failed(.start(wanted), now)
+        reconciler.found(
+            wanted.name, RunningPort(servers: wanted.servers, options: ["--old"], isRetiring: false), now)
+        #expect(reconciler.steps(now) == [.retire(wanted.name)])
+    }
+
     @Test func movesWithoutRestart() throws {
         var reconciler = running(try spec("a"))
         let moved = try spec("a", "192.0.2.2")

@@ -1,0 +1,146 @@
+import Glibc
+import Platform
+import SerialLine
+import SystemPackage
+
+/// One request to one port, for a poll loop: connected and sent when it is made, its reply taken piece by piece. It has
+/// a result at its deadline at the latest, whatever the port does.
+///
+/// Concurrency model: the thread that made it.
+package final class ControlExchange {
+    package let name: DeviceName
+    package let request: ControlRequest
+    /// When the port is given up.
+    package let deadline: MonotonicTime
+    /// The reply as it came, or why there is none; nil as long as the port may still answer.
+    package private(set) var result: Result<[UInt8], PortControlError>?
+    /// To be polled for POLLIN; -1, which poll(2) skips, where there is no connection.
+    package let raw: Int32
+    private let socket: Descriptor?
+    private let timeout: UInt64
+    private var reply: [UInt8] = []
+
+    /// Connects and sends. Never blocks: a port that has stopped has a full queue in the end, and then has not answered.
+    /// - Parameter timeout: for all of it, in nanoseconds.
+    /// - Throws: where this process has no descriptor or no memory left for it. That says nothing about the port.
+    package init(
+        _ name: DeviceName, _ request: ControlRequest, in base: String = PortControl.base,
+        timeout: UInt64 = .seconds(1), _ now: MonotonicTime = .now
+    ) throws(Errno) {
+        self.name = name
+        self.request = request
+        self.timeout = timeout
+        deadline = now + timeout
+        var line = request.line + "\n"
+        guard line.utf8.count <= PortControl.longestRequest else {
+            socket = nil
+            raw = -1
+            result = .failure(.refused(name, "the request is too long"))
+            return
+        }
+        do {
+            let connected = try Self.connect(name, in: base)
+            raw = connected.raw
+            socket = consume connected
+        } catch {
+            guard case .port(let why) = error else { throw error.own }
+            socket = nil
+            raw = -1
+            result = .failure(why)
+            return
+        }
+        // A port that has refused already is still to be heard: what fails here is no matter.
+        _ = line.withUTF8 { send(raw, $0.baseAddress, $0.count, Int32(MSG_NOSIGNAL) | Int32(MSG_DONTWAIT)) }
+    }
+
+    /// Takes what has come, and gives the port up when its time is over.
+    package func advance(_ now: MonotonicTime) {
+        receive()
+        if result == nil, deadline <= now {
+            result = .failure(.noAnswer(name, "nothing within \(timeout / .milliseconds(1)) ms"))
+        }
+    }
+
+    private func receive() {
+        var chunk = [UInt8](repeating: 0, count: 4096)
+        while result == nil {
+            let count = chunk.withUnsafeMutableBytes { recv(raw, $0.baseAddress, $0.count, Int32(MSG_DONTWAIT)) }
+            if count > 0 {
+                reply += chunk[..<count]
+                if reply.count > PortControl.longestReply { fail("its reply has no end") }
+            } else if count == 0 {
+                result = .success(reply)
+            } else {
+                switch Errno(rawValue: errno) {
+                case .interrupted: continue
+                case .wouldBlock: return
+                case .connectionReset where !reply.isEmpty: result = .success(reply)
+                case let error: fail("\(error)")
+                }
+            }
+        }
+    }
+
+    private func fail(_ why: String) { result = .failure(.noAnswer(name, why)) }
+
+    // MARK: The connection
+
+    enum ConnectError: Error {
+        /// Something that this process lacks.
+        case itself(Errno)
+        case port(PortControlError)
+
+        /// What this process lacks.
+        var own: Errno { if case .itself(let error) = self { error } else { .ioError } }
+    }
+
+    /// Connects to a port without waiting for it.
+    static func connect(_ name: DeviceName, in base: String) throws(ConnectError) -> Descriptor {
+        guard let address = UnixAddress(PortControl.socketPath(of: name, in: base)) else {
+            throw .port(.noSuchPort(name))
+        }
+        let flags = Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue | SOCK_NONBLOCK.rawValue)
+        let raw: Int32
+        do { raw = try syscall("socket") { Glibc.socket(AF_UNIX, flags, 0) } } catch { throw .itself(error) }
+        let socket = Descriptor(owning: raw)
+        do {
+            try syscall("connect") { address.withSockaddr { Glibc.connect(socket.raw, $0, $1) } }
+            return socket
+        } catch .noSuchFileOrDirectory, .connectionRefused, .notDirectory {
+            throw .port(.noSuchPort(name))
+        } catch .permissionDenied, .notPermitted {
+            throw .port(.notPermitted(name))
+        } catch .wouldBlock {
+            throw .port(.noAnswer(name, "more connections wait for it than it can have"))
+        } catch {
+            throw .port(.noAnswer(name, "\(error)"))
+        }
+    }
+}
+
+// What a reply means.
+extension ControlExchange {
+    /// The status that was asked for.
+    package static func status(_ name: DeviceName, _ reply: [UInt8]) throws(PortControlError) -> PortStatus {
+        do {
+            return try PortStatus(parsing: reply)
+        } catch {
+            if line(reply).hasPrefix("error ") { try check(name, reply) }
+            throw .noAnswer(name, "its status cannot be read")
+        }
+    }
+
+    /// Has the port done what it was told?
+    package static func check(_ name: DeviceName, _ reply: [UInt8]) throws(PortControlError) {
+        let line = line(reply)
+        if line == "ok" { return }
+        guard line.hasPrefix("error ") else { throw .noAnswer(name, line.isEmpty ? "it says nothing" : line) }
+        let why = String(line.dropFirst(6))
+        if why == PortControl.notPermitted { throw .notPermitted(name) }
+        throw .refused(name, why)
+    }
+
+    private static func line(_ reply: [UInt8]) -> String {
+        String(decoding: reply.prefix { $0 != UInt8(ascii: "\n") }.prefix(300), as: UTF8.self).singleLine
+    }
+}

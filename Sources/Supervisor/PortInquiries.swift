@@ -1,0 +1,150 @@
+import Glibc
+import Platform
+import PortControl
+import PortPlan
+import SerialLine
+import SystemPackage
+
+/// Requests to ports, all at once in the supervisor's poll loop. A port is asked one thing at a time, in order; so many
+/// ports are asked at a time, and the others wait. A port that does not answer keeps its place for a second, and no
+/// other port from its answer.
+///
+/// Concurrency model: the supervisor's thread.
+final class PortInquiries {
+    /// A port's answer, or the lack of one. Every inquiry gets exactly one.
+    struct Answer {
+        let name: DeviceName
+        /// What was to be done; nil where only the status was asked for.
+        let step: Step?
+        /// The status, where that was asked for; nil for a step that is done.
+        let result: Result<PortStatus?, PortControlError>
+    }
+
+    private struct Inquiry {
+        let name: DeviceName
+        let request: ControlRequest
+        let step: Step?
+    }
+
+    private struct Running {
+        let exchange: ControlExchange
+        let step: Step?
+    }
+
+    /// How long to wait until a connection is tried again for which a descriptor was missing, in nanoseconds.
+    private static let pause: UInt64 = .seconds(1)
+
+    private let base: String
+    private let timeout: UInt64
+    private let most: Int
+    /// Orders first: they are few, and change something.
+    private var orders: [Inquiry] = []
+    private var questions: [Inquiry] = []
+    private var running: [DeviceName: Running] = [:]
+    private var answers: [Answer] = []
+    private var notBefore: MonotonicTime?
+    /// Why no connection could be made: something this process lacks. nil where it lacks nothing.
+    private(set) var shortage: Errno?
+
+    /// - Parameters:
+    ///   - most: ports asked at a time; each takes a descriptor.
+    ///   - timeout: for one answer, in nanoseconds.
+    init(in base: String = PortControl.base, most: Int = 64, timeout: UInt64 = .seconds(1)) {
+        self.base = base
+        self.most = max(1, most)
+        self.timeout = timeout
+    }
+
+    /// Asks a port for its status. Asked once where it is asked twice before its turn.
+    func askStatus(_ name: DeviceName, _ now: MonotonicTime) {
+        guard !questions.contains(where: { $0.name == name }) else { return }
+        questions.append(Inquiry(name: name, request: .status, step: nil))
+        fill(now)
+    }
+
+    /// Gives a port an order, which carries out `step`.
+    func order(_ name: DeviceName, _ request: ControlRequest, for step: Step, _ now: MonotonicTime) {
+        orders.append(Inquiry(name: name, request: request, step: step))
+        fill(now)
+    }
+
+    /// Takes what has come, gives up what has waited too long, and asks the next.
+    func advance(_ now: MonotonicTime) {
+        for (name, one) in running {
+            one.exchange.advance(now)
+            guard let result = one.exchange.result else { continue }
+            running[name] = nil
+            answers.append(Self.answer(one, result))
+        }
+        if let notBefore, notBefore <= now { self.notBefore = nil }
+        fill(now)
+    }
+
+    func takeAnswers() -> [Answer] {
+        defer { answers.removeAll() }
+        return answers
+    }
+
+    /// To be polled.
+    var polls: [pollfd] {
+        running.values.map { pollfd(fd: $0.exchange.raw, events: Int16(POLLIN), revents: 0) }
+    }
+
+    /// When `advance` is due whatever poll(2) says.
+    var nextDeadline: MonotonicTime? {
+        if !answers.isEmpty { return MonotonicTime(nanoseconds: 0) }
+        return sooner(running.values.lazy.map(\.exchange.deadline).min(), notBefore)
+    }
+
+    private func fill(_ now: MonotonicTime) {
+        fill(&orders, now)
+        fill(&questions, now)
+    }
+
+    /// Begins with those whose turn it is.
+    private func fill(_ waiting: inout [Inquiry], _ now: MonotonicTime) {
+        guard notBefore == nil, running.count < most else { return }
+        var rest: [Inquiry] = []
+        for inquiry in waiting {
+            if notBefore == nil, running.count < most, running[inquiry.name] == nil,
+                !rest.contains(where: { $0.name == inquiry.name })
+            {
+                if !begin(inquiry, now) { rest.append(inquiry) }
+            } else {
+                rest.append(inquiry)
+            }
+        }
+        waiting = rest
+    }
+
+    /// - Returns: false where something is missing for it.
+    private func begin(_ inquiry: Inquiry, _ now: MonotonicTime) -> Bool {
+        do throws(Errno) {
+            let exchange = try ControlExchange(inquiry.name, inquiry.request, in: base, timeout: timeout, now)
+            shortage = nil
+            let one = Running(exchange: exchange, step: inquiry.step)
+            if let result = exchange.result {
+                answers.append(Self.answer(one, result))
+            } else {
+                running[inquiry.name] = one
+            }
+            return true
+        } catch {
+            shortage = error
+            notBefore = now + Self.pause
+            return false
+        }
+    }
+
+    private static func answer(_ one: Running, _ result: Result<[UInt8], PortControlError>) -> Answer {
+        let name = one.exchange.name
+        return Answer(
+            name: name, step: one.step,
+            result: Result { () throws(PortControlError) in
+                let reply = try result.get()
+                if one.exchange.request == .status { return try ControlExchange.status(name, reply) }
+                try ControlExchange.check(name, reply)
+                return nil
+            })
+    }
+}
