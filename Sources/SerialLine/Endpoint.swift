@@ -39,14 +39,23 @@ package struct Endpoint: Sendable, Hashable, CustomStringConvertible {
             throw .bareIPv6
         }
         guard !host.isEmpty else { throw .noHost }
-        // No blank or control character, no comma or slash, and no bracket within brackets.
-        guard host.utf8.allSatisfy({ $0 > 0x20 && $0 < 0x7F && $0 != 0x2C && $0 != 0x2F && $0 != 0x5B && $0 != 0x5D }),
-            host.utf8.count <= 255
-        else { throw .badHost }
+        guard host.utf8.allSatisfy(Self.isHostCharacter), host.utf8.count <= 255 else { throw .badHost }
         guard !portText.isEmpty, portText.utf8.allSatisfy({ $0 >= 0x30 && $0 <= 0x39 }), let port = UInt16(portText),
             port > 0
         else { throw .badPort(String(portText)) }
         self.init(host: String(host), port: port)
+    }
+
+    /// What names, addresses and an address's zone (`fe80::1%eth0`) are made of: nothing that a shell, systemd or a list
+    /// of servers takes for more than itself.
+    private static func isHostCharacter(_ byte: UInt8) -> Bool {
+        switch byte {
+        case UInt8(ascii: "A")...UInt8(ascii: "Z"), UInt8(ascii: "a")...UInt8(ascii: "z"),
+            UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "."), UInt8(ascii: "_"), UInt8(ascii: "-"),
+            UInt8(ascii: ":"), UInt8(ascii: "%"):
+            true
+        default: false
+        }
     }
 
     package var description: String { host.contains(":") ? "[\(host)]:\(port)" : "\(host):\(port)" }

@@ -1,3 +1,4 @@
+import Glibc
 import Platform
 import SerialLine
 
@@ -8,9 +9,11 @@ enum DeviceNumbers {
         FileSystem.exists("/sys/dev/char/\(major):\(minor)")
     }
 
-    /// Why a device cannot be made; nil where nothing is in the way.
+    /// Why a device cannot be made; nil where nothing is in the way. A regular file is not: whoever starts the port sets
+    /// it aside.
     static func fault(of name: DeviceName) -> String? {
-        guard FileSystem.exists("/dev/\(name)") || FileSystem.exists("/sys/class/cuse/\(name)") else { return nil }
+        let kind = FileSystem.kind(of: "/dev/\(name)")
+        guard kind != nil && kind != S_IFREG || FileSystem.exists("/sys/class/cuse/\(name)") else { return nil }
         return "'\(name.port)' gets no port: /dev/\(name) exists already"
     }
 

@@ -32,6 +32,10 @@ extension Supervisor {
                 // Gone, or not there yet: whoever starts ports knows.
                 unclear[name] = now + Self.askPause
                 launcher.processEnded(name)
+            case .failure(.notPermitted), .failure(.refused(_, PortControl.notPermitted)):
+                // It runs since before the supervisor had a user of its own, and obeys root alone.
+                launcher.retire(name)
+                unclear[name] = now + Self.askPause
             case .failure:
                 unclear[name] = now + Self.askPause
             }

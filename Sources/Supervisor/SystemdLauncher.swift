@@ -6,15 +6,16 @@ import SystemBus
 
 /// Ports as systemd's units, `ttynvt@INSTANCE.service`, started and watched over D-Bus (org.freedesktop.systemd1(5)).
 /// Each has its arguments in an environment file, which systemd reads at every start: systemd itself starts a port
-/// again that has crashed, also while there is no supervisor.
+/// again that has crashed, also while there is no supervisor. The starter writes those files and gives systemd its
+/// orders; here systemd is asked and listened to, which needs no right.
 final class SystemdLauncher: Launcher {
     /// sd_booted(3).
     static var isBooted: Bool { FileSystem.kind(of: "/run/systemd/system") == S_IFDIR }
 
-    static let environment = "/run/ttynvt-swift/env"
     private static let destination = "org.freedesktop.systemd1"
     private static let manager = "org.freedesktop.systemd1.Manager"
 
+    private let starter = StarterClient()
     private var bus: SystemBus?
     private var jobs: BusMatch?
     /// Starts that are under way, by unit.
@@ -73,25 +74,17 @@ final class SystemdLauncher: Launcher {
     }
 
     func start(_ spec: PortSpec) {
-        let unit = UnitName.unit(of: spec.name)
-        do {
-            try EnvironmentFile.write(spec)
-            guard let bus else { throw BusError.disconnected }
-            starts.insert(spec.name)
-            // It may have failed too often for systemd's taste; how often is enough is for us to say.
-            try bus.send(call("ResetFailedUnit", .string(unit)))
-            try bus.call(call("StartUnit", .string(unit), .string("replace"))) { [weak self] answer in
-                guard case .failure(let error) = answer, let self, starts.remove(spec.name) != nil else { return }
-                events.append(.failed(spec.name, "systemd does not start \(unit): \(error)"))
-            }
-        } catch {
-            starts.remove(spec.name)
-            events.append(.failed(spec.name, "\(error)"))
+        starts.insert(spec.name)
+        starter.submit(.start(spec)) { [weak self] answer in
+            guard case .failure(let fault) = answer, let self, starts.remove(spec.name) != nil else { return }
+            events.append(.failed(spec.name, "\(fault)"))
         }
     }
 
     func update(_ spec: PortSpec) {
-        do { try EnvironmentFile.write(spec) } catch { events.append(.failed(spec.name, "\(error)")) }
+        starter.submit(.write(spec)) { [weak self] answer in
+            if case .failure(let fault) = answer { self?.events.append(.failed(spec.name, "\(fault)")) }
+        }
     }
 
     func processEnded(_ name: DeviceName) {
@@ -100,20 +93,34 @@ final class SystemdLauncher: Launcher {
         look(name)
     }
 
-    func stop(_ name: DeviceName) {
-        try? bus?.send(call("StopUnit", .string(UnitName.unit(of: name)), .string("replace")))
-    }
+    func stop(_ name: DeviceName) { starter.submit(.stop(name)) }
 
     func stopStarting() { starts.forEach(stop) }
 
-    func forget(_ name: DeviceName) { EnvironmentFile.remove(name) }
+    func retire(_ name: DeviceName) { starter.submit(.retire(name)) }
 
-    var nextDeadline: MonotonicTime? { restarts.isEmpty ? nil : nextLook }
+    func forget(_ name: DeviceName) { starter.submit(.forget(name)) }
+
+    var polls: [pollfd] { starter.polls }
+
+    var nextDeadline: MonotonicTime? {
+        [starter.nextDeadline, restarts.isEmpty ? nil : nextLook].compactMap(\.self).min()
+    }
 
     func advance(_ now: MonotonicTime) {
+        starter.advance(now)
         guard let nextLook, nextLook <= now, !restarts.isEmpty else { return }
         self.nextLook = now + Self.pause
         for name in restarts { look(name) }
+    }
+
+    func finishOrders(by deadline: MonotonicTime) {
+        while starter.isBusy, MonotonicTime.now < deadline {
+            var polls = starter.polls
+            let next = min(deadline, starter.nextDeadline ?? deadline)
+            _ = try? waitForEvents(&polls, nanoseconds: next.nanosecondsFromNow)
+            starter.advance(.now)
+        }
     }
 
     func takeEvents() -> [LaunchEvent] {
