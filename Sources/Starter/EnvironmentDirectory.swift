@@ -8,11 +8,13 @@ import SystemPackage
 struct EnvironmentDirectory: ~Copyable {
     private let directory: Descriptor
 
-    /// Makes the directory, or takes over the one that is there.
+    /// Makes the directory, or takes the one that is there, if it is ours.
     init(_ path: String) throws(Errno) {
         do { try syscall("mkdir") { mkdir(path, 0o700) } } catch .fileExists {}
         let directory = try Descriptor(opening: path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW)
-        try syscall("fchown") { fchown(directory.raw, geteuid(), getegid()) }
+        var status = stat()
+        try syscall("fstat") { fstat(directory.raw, &status) }
+        guard status.st_uid == geteuid() else { throw .permissionDenied }
         try syscall("fchmod") { fchmod(directory.raw, 0o700) }
         self.directory = directory
     }

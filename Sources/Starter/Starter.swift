@@ -16,7 +16,7 @@ package struct StarterError: Error, CustomStringConvertible {
 /// `StartOrder` takes, and does what one of them can say. It ends when there is nothing to do; systemd starts it again.
 ///
 /// Concurrency model: one thread, one client at a time.
-package struct Starter: ~Copyable {
+package struct Starter {
     /// What it works on; tests have other places than the system's.
     package struct Places {
         package var environment = StartOrder.environment
@@ -31,19 +31,12 @@ package struct Starter: ~Copyable {
     private static let patience: UInt64 = .seconds(1)
 
     private let places: Places
-    private let environment: EnvironmentDirectory
     private var units = UnitManager()
     private let log: Logger
 
-    /// - Throws: `StarterError`.
-    package init(_ places: Places = Places(), log: Logger) throws(StarterError) {
+    package init(_ places: Places = Places(), log: Logger) {
         self.places = places
         self.log = log
-        do {
-            environment = try EnvironmentDirectory(places.environment)
-        } catch {
-            throw StarterError(description: "cannot make \(places.environment): \(error)")
-        }
     }
 
     /// The socket that systemd listens on for it (sd_listen_fds(3)).
@@ -119,6 +112,7 @@ package struct Starter: ~Copyable {
 
     private mutating func carryOut(_ order: StartOrder) -> StartAnswer {
         do {
+            let environment = try environment()
             if let spec = order.spec { try environment.write(order.name, spec.environment) }
             switch order.verb {
             case .start:
@@ -133,6 +127,15 @@ package struct Starter: ~Copyable {
             return .done(note: "")
         } catch {
             return .refused("cannot \(order.verb) \(order.unit): \(error)")
+        }
+    }
+
+    /// Opened for each order: nothing but an order ends if it is missing.
+    private func environment() throws(StarterError) -> EnvironmentDirectory {
+        do {
+            return try EnvironmentDirectory(places.environment)
+        } catch {
+            throw StarterError(description: "cannot use \(places.environment): \(error)")
         }
     }
 

@@ -12,7 +12,7 @@ struct StarterCommand: ParsableCommand {
         do {
             Privileges.gainNoMore()
             let socket = try Starter.inheritedSocket()
-            var starter = try Starter(log: makeLogger(level: LogLevel.notice.rawValue, toStandardError: false))
+            var starter = Starter(log: makeLogger(level: LogLevel.notice.rawValue, toStandardError: false))
             try starter.serve(socket)
         } catch {
             throw Failure("\(error)")

@@ -71,15 +71,15 @@ private func line(_ order: StartOrder) -> [UInt8] { order.line.dropLast() }
         self.places = places
     }
 
-    private func starter() throws -> Starter { try Starter(places, log: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }) }
+    private func starter() -> Starter { Starter(places, log: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }) }
 
     @Test func filesAreRootsAlone() throws {
         // As a version before has left it.
         mkdir("\(place.path)/env", 0o755)
         place.write("env/ttyX", "old")
-        var starter = try starter()
-        #expect(place.mode("env") == "700")
+        var starter = starter()
         #expect(starter.carryOut(line(.write(try spec("X")))) == .done(note: ""))
+        #expect(place.mode("env") == "700")
         #expect(place.mode("env/ttyX") == "600")
         #expect(place.text("env/ttyX") == (try spec("X")).environment)
         #expect(starter.carryOut(line(.forget(try DeviceName(port: "X")))) == .done(note: ""))
@@ -89,8 +89,9 @@ private func line(_ order: StartOrder) -> [UInt8] { order.line.dropLast() }
 
     /// Nobody else can write there; a link in place of a file is replaced all the same, not followed.
     @Test func linksAreNotFollowed() throws {
-        var starter = try starter()
+        var starter = starter()
         place.write("precious", "precious")
+        mkdir("\(place.path)/env", 0o700)
         symlink("\(place.path)/precious", "\(place.path)/env/ttyX")
         symlink("\(place.path)/precious", "\(place.path)/env/.ttyX")
         #expect(starter.carryOut(line(.write(try spec("X")))) == .done(note: ""))
@@ -101,29 +102,29 @@ private func line(_ order: StartOrder) -> [UInt8] { order.line.dropLast() }
     @Test func aDirectoryThatIsALink() throws {
         mkdir("\(place.path)/other", 0o755)
         symlink("other", "\(place.path)/env")
-        #expect(throws: StarterError.self) { _ = try starter() }
+        var starter = starter()
+        guard case .refused = starter.carryOut(line(.write(try spec("X")))) else {
+            Issue.record("it was carried out")
+            return
+        }
         #expect(place.mode("other") == "755")
+        #expect(place.mode("other/ttyX") == "")
     }
 
     @Test func whatIsNoOrderChangesNothing() throws {
-        var starter = try starter()
+        var starter = starter()
         for text in ["", "write", "write\0port\0X", "write\0port\0../x\0-S\0h:1", "stop\0port\0X\nstop\0port\0Y"] {
             guard case .refused = starter.carryOut(Array(text.utf8)) else {
                 Issue.record("\(text) was carried out")
                 continue
             }
         }
-        #expect(try FileSystem.setAside("\(place.path)/nothing") == nil)
-        var names: [String] = []
-        let directory = try #require(opendir("\(place.path)/env"))
-        while let entry = readdir(directory) { names.append("\(entry.pointee.d_type)") }
-        closedir(directory)
-        #expect(names.count == 2)
+        #expect(place.mode("env") == "")
     }
 
     /// Before the unit is asked for; that fails here, where the name is no unit's.
     @Test func aRegularFileInPlaceOfTheNode() throws {
-        var starter = try starter()
+        var starter = starter()
         place.write("ttyStarterTest", "what a program wrote")
         _ = starter.carryOut(line(.start(try spec("StarterTest"))))
         #expect(place.mode("ttyStarterTest") == "")
@@ -189,7 +190,7 @@ private func line(_ order: StartOrder) -> [UInt8] { order.line.dropLast() }
         let raw = socket.release()
         let thread = try Thread("starter") { [places] in
             let socket = Descriptor(owning: raw)
-            guard var starter = try? Starter(places, log: log) else { return }
+            var starter = Starter(places, log: log)
             try? starter.serve(socket, idle: .milliseconds(500))
         }
         let client = StarterClient(path)
@@ -214,7 +215,7 @@ private func line(_ order: StartOrder) -> [UInt8] { order.line.dropLast() }
         chmod(place.path, 0o755)
         let thread = try Thread("starter") { [places] in
             let socket = Descriptor(owning: raw)
-            guard var starter = try? Starter(places, log: log) else { return }
+            var starter = Starter(places, log: log)
             try? starter.serve(socket, idle: .milliseconds(1500))
         }
         // A process of nobody's sends a right order.

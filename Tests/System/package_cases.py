@@ -36,7 +36,7 @@ def users_and_rights():
         same("user and group", re.sub(r"\d+", "N", output("id", user)), "uid=N({0}) gid=N({0}) groups=N({0})".format(user))
         check("a system user without a shell", int(output("id", "-u", user)) < 1000
               and output("getent", "passwd", user).endswith("/nologin"))
-    same("who gives the starter orders", rights("/run/ttynvt-swift/starter.sock"), "ttynvt-supervisor:root 600")
+    same("who gives the starter orders", rights("/run/ttynvt-swift/starter.sock"), "ttynvt-supervisor:ttynvt-supervisor 600")
     same("the supervisor's lock", rights("/run/ttynvt-swift/supervisor/lock"), "ttynvt-supervisor:ttynvt-supervisor 600")
     same("its state", rights("/var/lib/ttynvt-swift"), "ttynvt-supervisor:ttynvt-supervisor 755")
     same("/dev/cuse", rights("/dev/cuse"), "root:ttynvt 660")
