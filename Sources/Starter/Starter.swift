@@ -145,12 +145,14 @@ package struct Starter {
         let path = "\(places.devices)/\(name)"
         do {
             guard let saved = try FileSystem.setAside(path) else { return "" }
-            let note = "\(path) was a regular file, which is \(saved) now: some program wrote to it while no device was there"
+            let note =
+                "\(path) was a regular file, which is \(saved) now: some program wrote to it while no device was there"
             log.warning("\(note)")
             return note
         } catch .fileExists {
             throw StarterError(
-                description: "\(path) is a regular file, and so is \(path)\(FileSystem.savedSuffix): remove one of them")
+                description: "\(path) is a regular file, and so is \(path)\(FileSystem.savedSuffix): remove one of them"
+            )
         } catch {
             throw StarterError(description: "\(path) is a regular file, which cannot be renamed: \(error)")
         }

@@ -122,7 +122,9 @@ final class StarterClient {
             let count: Int
             do throws(Errno) {
                 count = try syscall("recv") {
-                    chunk.withUnsafeMutableBytes { recv(exchange.socket.raw, $0.baseAddress, $0.count, Int32(MSG_DONTWAIT)) }
+                    chunk.withUnsafeMutableBytes {
+                        recv(exchange.socket.raw, $0.baseAddress, $0.count, Int32(MSG_DONTWAIT))
+                    }
                 }
             } catch .resourceTemporarilyUnavailable { return nil }
             exchange.answer += chunk[..<count]

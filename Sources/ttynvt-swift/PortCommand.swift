@@ -56,7 +56,8 @@ struct PortCommand: ParsableCommand {
 
     @Option(
         name: .long,
-        help: "Whom to become once the device exists, when started as root: ttynvt where there is such a user, else nobody."
+        help:
+            "Whom to become once the device exists, when started as root: ttynvt where there is such a user, else nobody."
     )
     var user: String?
 

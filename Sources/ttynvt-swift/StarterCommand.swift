@@ -6,7 +6,8 @@ import VirtualTTY
 /// `ttynvt-swift starter`: carries out the supervisor's orders. systemd starts it, with a socket.
 struct StarterCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "starter", abstract: "Start and stop the units of ports, for the supervisor.", shouldDisplay: false)
+        commandName: "starter", abstract: "Start and stop the units of ports, for the supervisor.", shouldDisplay: false
+    )
 
     func run() throws {
         do {

@@ -46,7 +46,8 @@ import Testing
 
     /// In each field each of what other programs would take for more than itself: the order is none.
     @Test(arguments: [
-        "\n", "\r", "\n\nSYSTEMD_WANTS=evil.service", "\nLD_PRELOAD=/tmp/evil.so\n", "../", "/", "'", "\"", "\\", "$(id)",
+        "\n", "\r", "\n\nSYSTEMD_WANTS=evil.service", "\nLD_PRELOAD=/tmp/evil.so\n", "../", "/", "'", "\"", "\\",
+        "$(id)",
         "${x}", "`id`", " ", "\t", ";", "#", "\u{7F}", "é", "%i", "*", "--user=root", " --user=root", "=", "\0",
         "\0-D\0" + "5",
     ])
@@ -87,7 +88,8 @@ import Testing
     }
 
     @Test func anotherPortsArguments() throws {
-        for (index, value) in [(6, "ttyMIO04-1-com2"), (8, "512"), (8, "0199"), (10, "1048576"), (10, "+7"), (5, "-N")] {
+        for (index, value) in [(6, "ttyMIO04-1-com2"), (8, "512"), (8, "0199"), (10, "1048576"), (10, "+7"), (5, "-N")]
+        {
             var fields = fields(.start(spec))
             #expect(fields[index] != value)
             fields[index] = value

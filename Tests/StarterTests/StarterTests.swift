@@ -24,7 +24,9 @@ private final class Place {
     private func remove(_ path: String) {
         if let directory = opendir(path) {
             while let entry = readdir(directory) {
-                let name = withUnsafeBytes(of: &entry.pointee.d_name) { String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self) }
+                let name = withUnsafeBytes(of: &entry.pointee.d_name) {
+                    String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self)
+                }
                 if name != "." && name != ".." { remove("\(path)/\(name)") }
             }
             closedir(directory)
@@ -175,7 +177,8 @@ private func line(_ order: StartOrder) -> [UInt8] { order.line.dropLast() }
         let deadline = MonotonicTime.now + .seconds(20)
         while client.isBusy, .now < deadline {
             var polls = client.polls
-            _ = try? waitForEvents(&polls, nanoseconds: min(deadline, client.nextDeadline ?? deadline).nanosecondsFromNow)
+            _ = try? waitForEvents(
+                &polls, nanoseconds: min(deadline, client.nextDeadline ?? deadline).nanosecondsFromNow)
             client.advance(.now)
         }
         #expect(!client.isBusy)
