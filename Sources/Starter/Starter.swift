@@ -55,26 +55,28 @@ package struct Starter {
     package mutating func serve(_ socket: borrowing Descriptor, idle: UInt64 = .seconds(30)) throws(StarterError) {
         do throws(Errno) {
             try socket.setNonBlocking(true)
-            while true {
-                var polls = [pollfd(fd: socket.raw, events: Int16(POLLIN), revents: 0)]
-                guard try waitForEvents(&polls, nanoseconds: idle) > 0 else { return }
-                let client = clinux_accept(socket.raw)
-                if client >= 0 { serveClient(Descriptor(owning: client)) }
-            }
+            while try serveNext(socket, idle: idle) {}
         } catch {
             throw StarterError(description: "cannot wait for orders: \(error)")
         }
     }
 
+    /// - Returns: false where no client has come.
+    mutating func serveNext(_ socket: borrowing Descriptor, idle: UInt64) throws(Errno) -> Bool {
+        var polls = [pollfd(fd: socket.raw, events: Int16(POLLIN), revents: 0)]
+        guard try waitForEvents(&polls, nanoseconds: idle) > 0 else { return false }
+        let client = clinux_accept(socket.raw)
+        if client >= 0 { serveClient(Descriptor(owning: client)) }
+        return true
+    }
+
     private mutating func serveClient(_ client: consuming Descriptor) {
         let answer: StartAnswer
         do throws(Errno) {
+            // The line first: who is refused before it has sent one does not hear why.
+            let line = try Self.readLine(client)
             let user = try PeerCredentials(of: client.raw).user
-            if user == 0 || user == places.supervisor {
-                answer = carryOut(try Self.readLine(client))
-            } else {
-                answer = .refused("not permitted")
-            }
+            answer = user == 0 || user == places.supervisor ? carryOut(line) : .refused("not permitted")
         } catch { return }
         if case .refused(let why) = answer { log.warning("\(why)") }
         let line = Array((answer.line.singleLine + "\n").utf8)
