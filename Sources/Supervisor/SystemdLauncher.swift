@@ -20,6 +20,8 @@ final class SystemdLauncher: Launcher {
     private var jobs: BusMatch?
     /// Starts that are under way, by unit.
     private var starts: Set<DeviceName> = []
+    /// Ports that root has told to end, and when they are told again.
+    private var nextRetire: [DeviceName: MonotonicTime] = [:]
     /// Ports whose process is gone, and systemd's to start again.
     private var restarts: Set<DeviceName> = []
     /// Those end without a job that would tell: looked at until they have settled.
@@ -27,6 +29,7 @@ final class SystemdLauncher: Launcher {
     private var events: [LaunchEvent] = []
 
     private static let pause: UInt64 = .milliseconds(200)
+    private static let retirePause: UInt64 = .seconds(60)
 
     let description = "systemd"
 
@@ -88,6 +91,7 @@ final class SystemdLauncher: Launcher {
     }
 
     func processEnded(_ name: DeviceName) {
+        nextRetire[name] = nil
         restarts.insert(name)
         nextLook = .now + Self.pause
         look(name)
@@ -97,7 +101,13 @@ final class SystemdLauncher: Launcher {
 
     func stopStarting() { starts.forEach(stop) }
 
-    func retire(_ name: DeviceName) { starter.submit(.retire(name)) }
+    /// It may be asked for often: a port that is open stays until it is closed.
+    func retire(_ name: DeviceName) {
+        let now = MonotonicTime.now
+        if let next = nextRetire[name], next > now { return }
+        nextRetire[name] = now + Self.retirePause
+        starter.submit(.retire(name))
+    }
 
     func forget(_ name: DeviceName) { starter.submit(.forget(name)) }
 
