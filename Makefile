@@ -16,6 +16,7 @@ MAN_DIR ?= $(PREFIX)/share/man
 BASH_DIR ?= $(PREFIX)/share/bash-completion/completions
 ZSH_DIR ?= $(PREFIX)/share/zsh/site-functions
 FISH_DIR ?= $(PREFIX)/share/fish/vendor_completions.d
+UNITS = ttynvt@.service ttynvt-supervisor.service ttynvt-starter.socket ttynvt-starter.service
 CONFIGURATION = $(DESTDIR)/etc/ttynvt-swift/ttynvt-swift.conf
 
 # Debian packages: to build, to run in the test guest, the real clients and servers of the tests, and to make a package.
@@ -136,8 +137,8 @@ $(BINARY):
 install: documents
 	install -D -s -m 0755 $(BINARY) $(DESTDIR)$(PREFIX)/bin/ttynvt-swift
 	install -d $(DESTDIR)$(UNIT_DIR)
-	for unit in ttynvt@ ttynvt-supervisor; do \
-	    sed 's,@BINDIR@,$(PREFIX)/bin,' systemd/$$unit.service >$(DESTDIR)$(UNIT_DIR)/$$unit.service || exit 1; \
+	for unit in $(UNITS); do \
+	    sed 's,@BINDIR@,$(PREFIX)/bin,' systemd/$$unit >$(DESTDIR)$(UNIT_DIR)/$$unit || exit 1; \
 	done
 	install -D -m 0644 systemd/ttynvt-swift.sysusers $(DESTDIR)$(SYSUSERS_DIR)/ttynvt-swift.conf
 	install -D -m 0644 systemd/ttynvt-swift.modules-load $(DESTDIR)$(MODULES_DIR)/ttynvt-swift.conf
@@ -153,7 +154,7 @@ install: documents
 # The configuration stays.
 uninstall:
 	rm -f $(DESTDIR)$(PREFIX)/bin/ttynvt-swift
-	rm -f $(DESTDIR)$(UNIT_DIR)/ttynvt@.service $(DESTDIR)$(UNIT_DIR)/ttynvt-supervisor.service
+	rm -f $(addprefix $(DESTDIR)$(UNIT_DIR)/,$(UNITS))
 	rm -f $(DESTDIR)$(SYSUSERS_DIR)/ttynvt-swift.conf $(DESTDIR)$(MODULES_DIR)/ttynvt-swift.conf
 	rm -f $(DESTDIR)$(UDEV_DIR)/60-ttynvt-swift.rules
 	rm -f $(DESTDIR)$(MAN_DIR)/man1/ttynvt-swift.1 $(DESTDIR)$(MAN_DIR)/man1/ttynvt-swift-*.1

@@ -74,12 +74,19 @@ let package = Package(
                 .product(name: "Logging", package: "swift-log"),
             ],
             swiftSettings: common),
+        .target(
+            name: "Starter",
+            dependencies: [
+                "CLinux", "Platform", "PortControl", "PortPlan", "SerialLine", "SystemBus", system,
+                .product(name: "Logging", package: "swift-log"),
+            ],
+            swiftSettings: common),
         .executableTarget(
             name: "ttynvt-swift",
             dependencies: [
                 "CUSEDevice", "Discovery", "KernelDiscipline", "Logs", "Platform", "PortControl", "PortPlan",
-                "PortRuntime", "RFC2217", "RemotePort", "SerialLine", "Simulator", "Supervisor", "SystemBus",
-                "VirtualTTY", system,
+                "PortRuntime", "RFC2217", "RemotePort", "SerialLine", "Simulator", "Starter", "Supervisor",
+                "SystemBus", "VirtualTTY", system,
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Logging", package: "swift-log"),
             ],
@@ -117,6 +124,13 @@ let package = Package(
         .testTarget(name: "SerialLineTests", dependencies: ["SerialLine"], swiftSettings: common),
         .testTarget(
             name: "SimulatorTests", dependencies: ["Platform", "RFC2217", "SerialLine", "Simulator", system],
+            swiftSettings: common),
+        .testTarget(
+            name: "StarterTests",
+            dependencies: [
+                "CLinux", "Platform", "PortPlan", "SerialLine", "Starter", "Supervisor", system,
+                .product(name: "Logging", package: "swift-log"),
+            ],
             swiftSettings: common),
         .testTarget(
             name: "SupervisorTests",

@@ -31,6 +31,8 @@ int clinux_ioctl_pointer(int fd, unsigned long request, void *argument) { return
 
 int clinux_no_new_privileges(void) { return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0); }
 
+int clinux_not_dumpable(void) { return prctl(PR_SET_DUMPABLE, 0, 0, 0, 0); }
+
 int clinux_keep_capabilities(void) { return prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0); }
 
 void clinux_name_thread(const char *name) { prctl(PR_SET_NAME, name); }

@@ -1,3 +1,4 @@
+import CLinux
 import Glibc
 import SystemPackage
 
@@ -41,5 +42,18 @@ package enum FileSystem {
         let count = readlink(path, &buffer, buffer.count)
         guard count > 0 else { return nil }
         return String(decoding: buffer.prefix(count).map(UInt8.init(bitPattern:)), as: UTF8.self)
+    }
+
+    /// What is put behind the name of a regular file that stands where a device is to be.
+    package static let savedSuffix = ".saved-file"
+
+    /// Renames a regular file, so that a device of its name can be made: what a program has written is kept.
+    /// - Returns: its new name; nil where there is no regular file.
+    /// - Throws: `fileExists` where the new name is another file's.
+    package static func setAside(_ path: String) throws(Errno) -> String? {
+        guard kind(of: path) == S_IFREG else { return nil }
+        let saved = path + savedSuffix
+        try syscall("renameat2") { clinux_rename_new(path, saved) }
+        return saved
     }
 }

@@ -13,6 +13,15 @@ package enum Privileges {
     /// nobody's number, where even that name is missing.
     private static let nobody: UInt32 = 65534
 
+    /// Whom a port becomes that root starts by hand: the ports' own user, or nobody, whom other daemons are, too.
+    package static var portUser: String { user(named: "ttynvt") == nil ? "nobody" : "ttynvt" }
+
+    /// The user that gives orders to ports and to the starter; nil where it is not installed.
+    package static var supervisor: uid_t? { user(named: "ttynvt-supervisor") }
+
+    /// Keeps other processes of the same user from this one's memory and environment.
+    package static func hideMemory() { _ = clinux_not_dumpable() }
+
     /// Who `drop` becomes; nil where this process is not root, and stays who it is.
     package static func userAfterDrop(to name: String) -> uid_t? {
         geteuid() == 0 ? user(named: name) ?? nobody : nil

@@ -2,8 +2,25 @@ import Glibc
 import Platform
 import SerialLine
 
-/// Who may ask a port what. A status is for whoever may read the device's node, orders are for root and the port's own
-/// user.
+/// What a request needs.
+package enum ControlRight: Sendable {
+    /// To read the device's node, or to give orders.
+    case look
+    /// To be root or the supervisor's user. The ports' own user gives no orders: all ports share it.
+    case command
+}
+
+extension ControlRequest {
+    /// The right of each request, here and nowhere else.
+    package var right: ControlRight {
+        switch self {
+        case .status: .look
+        case .servers, .retire, .keep: .command
+        }
+    }
+}
+
+/// Who may ask a port what: `ControlRequest.right` says which right a request needs.
 package struct ControlAccess: Equatable, Sendable {
     /// The node's owner, group and mode, as stat(2) has them.
     package var owner: UInt32
@@ -26,11 +43,18 @@ package struct ControlAccess: Equatable, Sendable {
         }
     }
 
-    /// As the kernel decides (acl_permission_check): the first class that fits is the only one that counts.
-    /// - Parameter user: the port's own.
-    package func allows(_ request: ControlRequest, by peer: PeerCredentials, ownUser user: UInt32) -> Bool {
-        if peer.user == 0 || peer.user == user { return true }
-        guard request == .status else { return false }
+    /// A node's reader is who the kernel lets read it (acl_permission_check): the first class that fits is the only one
+    /// that counts.
+    /// - Parameter supervisor: the supervisor's user; nil where there is none.
+    package func allows(_ request: ControlRequest, by peer: PeerCredentials, supervisor: UInt32?) -> Bool {
+        if peer.user == 0 || peer.user == supervisor { return true }
+        switch request.right {
+        case .command: return false
+        case .look: return mayRead(peer)
+        }
+    }
+
+    private func mayRead(_ peer: PeerCredentials) -> Bool {
         if peer.user == owner { return mode & 0o400 != 0 }
         if peer.group == group || peer.groups.contains(group) { return mode & 0o040 != 0 }
         return mode & 0o004 != 0

@@ -202,20 +202,6 @@ package func isServiceType(_ text: String) -> Bool {
     return labels[0].dropFirst().utf8.allSatisfy { $0.isAlphanumeric || $0 == UInt8(ascii: "-") }
 }
 
-extension UInt8 {
-    fileprivate var isAlphanumeric: Bool {
-        switch self {
-        case UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
-            UInt8(ascii: "a")...UInt8(ascii: "z"):
-            true
-        default: false
-        }
-    }
-
-    /// Means the same to a shell, to systemd and to udev: itself.
-    fileprivate var isPlain: Bool { isAlphanumeric || "._,:+-".utf8.contains(self) }
-}
-
 extension StringProtocol where SubSequence == Substring {
     /// Without blanks and carriage returns at both ends.
     var trimmed: Substring {

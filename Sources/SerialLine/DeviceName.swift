@@ -3,6 +3,9 @@ package struct DeviceName: Sendable, Hashable, CustomStringConvertible {
     /// Longest name, in bytes: what leaves room for unit names and paths made of it.
     package static let longest = 64
 
+    /// Longest name as systemd's units have it, with `\x2d` for each `-`, in bytes: `ttynvt@X.service` has at most 255.
+    private static let longestEscaped = 240
+
     package let description: String
 
     /// Why a text is no device name, in one line that quotes it.
@@ -23,6 +26,9 @@ package struct DeviceName: Sendable, Hashable, CustomStringConvertible {
         guard !name.contains("..") else { throw bad("it has '..' in it") }
         guard name.hasPrefix("tty") else { throw bad("it does not begin with 'tty'") }
         guard name.utf8.count > 3 else { throw bad("nothing follows 'tty'") }
+        guard name.utf8.count + 3 * name.utf8.count(where: { $0 == UInt8(ascii: "-") }) <= Self.longestEscaped else {
+            throw bad("it has too many '-' for the name of a systemd unit")
+        }
         guard !Self.isKernels(name) else { throw bad("it belongs to a driver of the kernel") }
         description = name
     }

@@ -39,19 +39,19 @@ package struct Endpoint: Sendable, Hashable, CustomStringConvertible {
             throw .bareIPv6
         }
         guard !host.isEmpty else { throw .noHost }
-        guard host.utf8.allSatisfy(Self.isHostByte), host.utf8.count <= 255 else { throw .badHost }
+        guard host.utf8.allSatisfy(Self.isHostCharacter), host.utf8.count <= 255 else { throw .badHost }
         guard !portText.isEmpty, portText.utf8.allSatisfy({ $0 >= 0x30 && $0 <= 0x39 }), let port = UInt16(portText),
             port > 0
         else { throw .badPort(String(portText)) }
         self.init(host: String(host), port: port)
     }
 
-    /// Letters, digits, `.`, `-`, `_`, `:` of an IPv6 address and `%` before its zone: nothing that a shell, systemd or a
-    /// list would take for more than itself.
-    private static func isHostByte(_ byte: UInt8) -> Bool {
+    /// What names, addresses and an address's zone (`fe80::1%eth0`) are made of: nothing that a shell, systemd or a list
+    /// of servers takes for more than itself.
+    private static func isHostCharacter(_ byte: UInt8) -> Bool {
         switch byte {
         case UInt8(ascii: "A")...UInt8(ascii: "Z"), UInt8(ascii: "a")...UInt8(ascii: "z"),
-            UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "."), UInt8(ascii: "-"), UInt8(ascii: "_"),
+            UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "."), UInt8(ascii: "_"), UInt8(ascii: "-"),
             UInt8(ascii: ":"), UInt8(ascii: "%"):
             true
         default: false

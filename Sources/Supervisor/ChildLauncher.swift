@@ -44,8 +44,13 @@ final class ChildLauncher: Launcher {
 
     func start(_ spec: PortSpec) {
         do {
+            // What a program has left there that wrote while no device was there.
+            _ = try FileSystem.setAside("/dev/\(spec.name)")
+            // Command lines are for all to see, servers are not. There is one thread that uses the environment: this.
+            setenv("TTYNVT_SERVERS", spec.servers.listed, 1)
+            defer { unsetenv("TTYNVT_SERVERS") }
             // The program as it runs, even where its file has been replaced.
-            let id = try spawn("/proc/self/exe", ["ttynvt-swift", "port"] + spec.arguments, in: .ownSession)
+            let id = try spawn("/proc/self/exe", ["ttynvt-swift", "port"] + spec.options, in: .ownSession)
             children[spec.name] = id
             starts[spec.name] = Start(id: id, deadline: .now + Self.patience)
             nextLook = .now + Self.pause

@@ -1,3 +1,4 @@
+import Glibc
 import Platform
 import SerialLine
 
@@ -16,9 +17,11 @@ enum DeviceNumbers {
         return "/dev/" + (name ?? "?").singleLine
     }
 
-    /// Why a device cannot be made; nil where nothing is in the way.
+    /// Why a device cannot be made; nil if nothing is in the way. A regular file is not: the program that starts the
+    /// port sets it aside.
     static func fault(of name: DeviceName) -> String? {
-        guard FileSystem.exists("/dev/\(name)") || FileSystem.exists("/sys/class/cuse/\(name)") else { return nil }
+        let kind = FileSystem.kind(of: "/dev/\(name)")
+        guard kind != nil && kind != S_IFREG || FileSystem.exists("/sys/class/cuse/\(name)") else { return nil }
         return "'\(name.port)' gets no port: /dev/\(name) exists already"
     }
 

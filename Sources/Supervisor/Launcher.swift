@@ -1,3 +1,4 @@
+import Glibc
 import Platform
 import PortPlan
 import SerialLine
@@ -40,13 +41,26 @@ protocol Launcher: AnyObject {
     func stop(_ name: DeviceName)
     /// Ends all that are just being started.
     func stopStarting()
+    /// A port that takes no orders from this supervisor is to end when no program has it open: its successor will.
+    func retire(_ name: DeviceName)
     /// A port is not wanted any more, and gone.
     func forget(_ name: DeviceName)
     /// Where the system bus is, from now on; nil for nowhere.
     func use(_ bus: SystemBus?)
+    /// What to poll for besides; `advance` looks after it.
+    var polls: [pollfd] { get }
+    /// Waits until its orders are given, or that time has come.
+    func finishOrders(by deadline: MonotonicTime)
     /// Looks after what it has under way.
     func advance(_ now: MonotonicTime)
     /// When that is due next.
     var nextDeadline: MonotonicTime? { get }
     func takeEvents() -> [LaunchEvent]
+}
+
+/// Most launchers do at once what they are told.
+extension Launcher {
+    func retire(_ name: DeviceName) {}
+    var polls: [pollfd] { [] }
+    func finishOrders(by deadline: MonotonicTime) {}
 }

@@ -41,6 +41,12 @@ extension Supervisor {
     /// A port has not answered.
     private func silent(_ name: DeviceName, _ error: PortControlError, _ now: MonotonicTime) {
         if rounds.silent(name, now) { log.warning("/dev/\(name): \(error); it is asked again from time to time") }
+        switch error {
+        case .notPermitted, .refused(_, PortControl.notPermitted):
+            // It runs since before the supervisor had a user of its own, and obeys root alone.
+            launcher.retire(name)
+        default: break
+        }
         // Even if it runs: its place among those that start is another port's.
         if case .start(let spec)? = reconciler.underway(name) { reconciler.failed(.start(spec), now) }
         // Gone, or not there yet: whoever starts ports knows.

@@ -43,7 +43,7 @@ package final class Supervisor {
         package var backend = Backend.auto
         /// The file that remembers minor numbers.
         package var state = MinorFile.defaultPath
-        package var lock = "/run/ttynvt-swift/supervisor.lock"
+        package var lock = "/run/ttynvt-swift/supervisor/lock"
 
         package init() {}
     }
@@ -148,8 +148,7 @@ package final class Supervisor {
         var polls = [pollfd(fd: signals.descriptor, events: Int16(POLLIN), revents: 0)]
         polls.append(pollfd(fd: bus?.descriptor ?? -1, events: bus?.events ?? 0, revents: 0))
         let (names, watches) = processes.polls()
-        polls += watches
-        polls += inquiries.polls
+        polls += watches + inquiries.polls + launcher.polls
         let deadlines: [MonotonicTime?] = [
             bus?.deadline, browser?.nextDeadline, nextBus, launcher.nextDeadline, planner.nextDeadline(.now),
             reconciler.nextDeadline(.now), rounds.nextDeadline, inquiries.nextDeadline, minors.nextDeadline,
@@ -179,7 +178,7 @@ package final class Supervisor {
         let deadline = MonotonicTime.now + .seconds(5)
         launcher.stopStarting()
         for name in names { launcher.stop(name) }
-        try? bus?.flush()
+        launcher.finishOrders(by: deadline)
         while MonotonicTime.now < deadline {
             let (left, watches) = processes.polls()
             guard !left.isEmpty else { break }

@@ -21,12 +21,25 @@ struct SupervisorLock: ~Copyable {
         throw SupervisorError("another supervisor is running" + (holder.map { " (process \($0))" } ?? ""))
     }
 
+    /// Who may read a file may lock it: one that others may open, or made, is replaced, so that whoever holds it holds
+    /// nothing.
+    /// Who may read a file may lock it: one that others may open, or made, is replaced, so that whoever holds it holds
+    /// nothing.
     private static func open(_ path: String) throws(SupervisorError) -> Descriptor {
         do {
             try DurableFile.makeDirectory(DurableFile.directory(of: path))
-            return Descriptor(
-                owning: try syscall("open") { Glibc.open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0o644) })
+            if isOthers(path) { try syscall("unlink") { unlink(path) } }
+            let flags = O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW
+            return Descriptor(owning: try syscall("open") { Glibc.open(path, flags, 0o600) })
         } catch { throw SupervisorError("cannot lock \(path): \(error)") }
+    }
+
+    /// Is there something that is not a supervisor's own lock?
+    private static func isOthers(_ path: String) -> Bool {
+        var status = stat()
+        guard lstat(path, &status) == 0 else { return false }
+        let isOurs = [0, geteuid(), Privileges.supervisor].contains(status.st_uid)
+        return !isOurs || status.st_mode & S_IFMT != S_IFREG || status.st_mode & 0o077 != 0
     }
 }
 

@@ -6,16 +6,20 @@ import SystemBus
 
 /// Ports as systemd's units, `ttynvt@INSTANCE.service`, started and watched over D-Bus (org.freedesktop.systemd1(5)).
 /// Each has its arguments in an environment file, which systemd reads at every start: systemd itself starts a port
-/// again that has crashed, also while there is no supervisor.
+/// again that has crashed, also while there is no supervisor. The starter writes those files and gives systemd its
+/// orders; here systemd is asked and listened to, which needs no right.
 final class SystemdLauncher: Launcher {
     /// sd_booted(3).
     static var isBooted: Bool { FileSystem.kind(of: "/run/systemd/system") == S_IFDIR }
 
-    static let environment = "/run/ttynvt-swift/env"
     private static let destination = "org.freedesktop.systemd1"
     private static let manager = "org.freedesktop.systemd1.Manager"
 
+    private let starter = StarterClient()
     private var bus: SystemBus?
+    /// Ports that root has told to end, and when they are told again.
+    private var nextRetire: [DeviceName: MonotonicTime] = [:]
+    private static let retirePause: UInt64 = .seconds(60)
     /// Signals that say that something has happened to a unit, and who sends them.
     private var signals: BusMatch?
     private var owner: BusOwnerWatch?
@@ -79,45 +83,59 @@ final class SystemdLauncher: Launcher {
     // MARK: Units
 
     func start(_ spec: PortSpec) {
-        let unit = UnitName.unit(of: spec.name)
-        do {
-            try EnvironmentFile.write(spec)
-            guard let bus else { throw BusError.disconnected }
-            jobs.started(spec.name, .now)
-            // It may have failed too often for systemd's taste; how often is enough is for us to say.
-            try bus.send(call("ResetFailedUnit", .string(unit)))
-            try bus.call(call("StartUnit", .string(unit), .string("replace"))) { [weak self] answer in
-                guard case .failure(let error) = answer, let self, jobs.refused(spec.name) else { return }
-                events.append(.failed(spec.name, "systemd does not start \(unit): \(error)"))
-            }
-        } catch {
-            _ = jobs.refused(spec.name)
-            events.append(.failed(spec.name, "\(error)"))
+        jobs.started(spec.name, .now)
+        starter.submit(.start(spec)) { [weak self] answer in
+            guard case .failure(let fault) = answer, let self, jobs.refused(spec.name) else { return }
+            events.append(.failed(spec.name, "\(fault)"))
         }
     }
 
     func update(_ spec: PortSpec) {
-        do { try EnvironmentFile.write(spec) } catch { events.append(.failed(spec.name, "\(error)")) }
+        starter.submit(.write(spec)) { [weak self] answer in
+            if case .failure(let fault) = answer { self?.events.append(.failed(spec.name, "\(fault)")) }
+        }
     }
 
-    func processEnded(_ name: DeviceName) { jobs.ended(name, .now) }
-
-    func stop(_ name: DeviceName) {
-        try? bus?.send(call("StopUnit", .string(UnitName.unit(of: name)), .string("replace")))
+    func processEnded(_ name: DeviceName) {
+        nextRetire[name] = nil
+        jobs.ended(name, .now)
     }
+
+    func stop(_ name: DeviceName) { starter.submit(.stop(name)) }
 
     func stopStarting() { jobs.starts.forEach(stop) }
 
-    func forget(_ name: DeviceName) { EnvironmentFile.remove(name) }
+    /// It may be asked for often: a port that is open stays until it is closed.
+    func retire(_ name: DeviceName) {
+        let now = MonotonicTime.now
+        if let next = nextRetire[name], next > now { return }
+        nextRetire[name] = now + Self.retirePause
+        starter.submit(.retire(name))
+    }
+
+    func forget(_ name: DeviceName) { starter.submit(.forget(name)) }
+
+    var polls: [pollfd] { starter.polls }
 
     var nextDeadline: MonotonicTime? {
-        bus == nil ? nil : sooner(isLooking ? nil : jobs.nextDeadline, nextList)
+        let look = bus == nil ? nil : sooner(isLooking ? nil : jobs.nextDeadline, nextList)
+        return sooner(starter.nextDeadline, look)
     }
 
     func advance(_ now: MonotonicTime) {
+        starter.advance(now)
         guard bus != nil else { return }
         if !isLooking { look(at: jobs.takeDue(now), now) }
         if let nextList, nextList <= now { list(now) }
+    }
+
+    func finishOrders(by deadline: MonotonicTime) {
+        while starter.isBusy, MonotonicTime.now < deadline {
+            var polls = starter.polls
+            let next = min(deadline, starter.nextDeadline ?? deadline)
+            _ = try? waitForEvents(&polls, nanoseconds: next.nanosecondsFromNow)
+            starter.advance(.now)
+        }
     }
 
     func takeEvents() -> [LaunchEvent] {

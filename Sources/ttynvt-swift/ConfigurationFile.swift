@@ -12,11 +12,6 @@ struct ConfigurationFile {
     /// What is wrong with it, each a line that begins with `FILE:LINE: `.
     let faults: [String]
 
-    /// Options of the `port` command that are not the configuration's to give.
-    private static let notForFiles: Set<String> = [
-        "server", "name", "major", "minor", "check", "user", "supervised", "help",
-    ]
-
     /// - Throws: `Failure` where the file cannot be read.
     init(_ path: String) throws {
         self.path = path
@@ -44,11 +39,7 @@ struct ConfigurationFile {
 
     /// What the `port` command would say of an option; nil where it takes it.
     private static func fault(_ key: String, _ value: String) -> String? {
-        let isWord = key.utf8.allSatisfy {
-            $0 >= UInt8(ascii: "a") && $0 <= UInt8(ascii: "z") || $0 >= UInt8(ascii: "0") && $0 <= UInt8(ascii: "9")
-                || $0 == UInt8(ascii: "-")
-        }
-        guard isWord, key.utf8.count > 1, !notForFiles.contains(key) else { return "unknown key '\(key)'" }
+        guard PortOption.keys.contains(key) else { return "unknown key '\(key)'" }
         if PortOption.flags.contains(key) {
             return value == "yes" || value == "no" ? nil : "\(key) takes yes or no, not '\(value)'"
         }
@@ -56,8 +47,7 @@ struct ConfigurationFile {
             _ = try PortCommand.parse(["-S", "localhost:1", "-n", "ttyCheck", "--\(key)=\(value)"])
             return nil
         } catch {
-            let message = PortCommand.message(for: error)
-            return message.contains("Unknown option") ? "unknown key '\(key)'" : message
+            return PortCommand.message(for: error)
         }
     }
 }

@@ -54,8 +54,12 @@ struct PortCommand: ParsableCommand {
     @Option(name: .long, help: ArgumentHelp("Its mode, where no udev rule says so.", valueName: "octal"))
     var mode = NodeMode(rawValue: 0o660)
 
-    @Option(name: .long, help: "Whom to become once the device exists, when started as root.")
-    var user = Self.defaultUser
+    @Option(
+        name: .long,
+        help:
+            "Whom to become once the device exists, when started as root: ttynvt where there is such a user, else nobody."
+    )
+    var user: String?
 
     @Flag(
         name: .long, help: "Connect once at the start, and end if the server is not there or does not speak RFC 2217.")
@@ -66,18 +70,24 @@ struct PortCommand: ParsableCommand {
     /// This is the default command, so a mistyped one comes to it as a word.
     @Argument(help: .hidden) var words: [String] = []
 
+    /// A supervised port has its servers from the environment: command lines are for all to see.
+    private var serverList: String? {
+        server ?? (supervised == nil ? nil : getenv("TTYNVT_SERVERS").map { String(cString: $0) })
+    }
+
     func validate() throws {
         if let word = words.first {
             throw ValidationError("unknown command '\(word.singleLine)'; see ttynvt-swift --help")
         }
-        guard server != nil else { throw ValidationError("Missing expected argument '--server <host:port>'") }
+        guard serverList != nil else { throw ValidationError("Missing expected argument '--server <host:port>'") }
         guard name != nil else { throw ValidationError("Missing expected argument '--name <name>'") }
     }
 
     func run() throws {
         let name: DeviceName
         let servers: [Endpoint]
-        let server = server ?? ""
+        let server = serverList ?? ""
+        Privileges.hideMemory()
         do {
             name = try DeviceName(self.name ?? "")
             servers = try [Endpoint](parsingList: server)
@@ -99,9 +109,7 @@ struct PortCommand: ParsableCommand {
     /// Only root can become somebody. The defaults may be missing: then a number stands for them, or udev's word holds.
     private func checkUserAndGroup() throws {
         guard geteuid() == 0 else { return }
-        guard user == Self.defaultUser || Privileges.user(named: user) != nil else {
-            throw Failure("no user '\(user)' (--user)")
-        }
+        if let user, Privileges.user(named: user) == nil { throw Failure("no user '\(user)' (--user)") }
         guard owner == Self.defaultOwner || Privileges.user(named: owner) != nil else {
             throw Failure("no user '\(owner)' (--owner)")
         }
@@ -110,7 +118,6 @@ struct PortCommand: ParsableCommand {
         }
     }
 
-    private static let defaultUser = "nobody"
     private static let defaultGroup = "dialout"
     private static let defaultOwner = "root"
 

@@ -13,6 +13,8 @@ final class PortProcess: Sendable {
     private let name: DeviceName
     private let servers: [Endpoint]
     private let command: PortCommand
+    /// Whom this process becomes, if it is root.
+    private let user: String
     private let log: PortLog
     private let failure = Monitor<Failure?>(nil)
     private let hasEnded = Monitor(false)
@@ -25,6 +27,7 @@ final class PortProcess: Sendable {
         self.name = name
         self.servers = servers
         self.command = command
+        user = command.user ?? Privileges.portUser
         self.log = log
     }
 
@@ -77,7 +80,8 @@ final class PortProcess: Sendable {
         let control = try PortControlServer()
         let socket = try makeControlSocket()
         let report = PortReport(
-            port, control, log: log, options: Self.optionArguments(CommandLine.arguments)
+            port, control, log: log, options: Self.optionArguments(CommandLine.arguments),
+            supervisor: Privileges.supervisor
         ) { [isRetired] in
             isRetired.withLock { $0 = true }
             // To the thread that waits for it, as if somebody had ended the port.
@@ -111,7 +115,7 @@ final class PortProcess: Sendable {
                     to: Privileges.user(named: command.owner) ?? 0, group: Privileges.group(named: command.group),
                     mode: command.mode.rawValue)
             }
-            try Privileges.drop(to: command.user)
+            try Privileges.drop(to: user)
             try parts.discipline.settlePrivileges()
             log.log(.notice, "\(node.path) (\(node.major):\(node.minor)) is there, for \(servers.listed)")
             if parts.socket != nil || parts.report.chore != nil {
@@ -133,7 +137,7 @@ final class PortProcess: Sendable {
     /// A port that has no place for its socket works all the same, and cannot be asked.
     private func makeControlSocket() throws(Failure) -> ControlSocket? {
         do {
-            return try ControlSocket(for: name, owner: Privileges.userAfterDrop(to: command.user))
+            return try ControlSocket(for: name, owner: Privileges.userAfterDrop(to: user))
         } catch {
             if case .inUse = error { throw Failure("\(error)") }
             log.log(.info, "it cannot be asked for its status: \(error)")

@@ -14,6 +14,7 @@ final class PortReport: PortObserver {
     private let control: PortControlServer
     private let started = PortReport.unixTime
     private let options: [String]
+    private let supervisor: UInt32?
     private let news = Monitor(News())
     /// The service manager has had the last word; held while it is told something.
     private let hasEnded = Monitor(false)
@@ -32,15 +33,17 @@ final class PortReport: PortObserver {
 
     /// - Parameters:
     ///   - options: how the port was started, without its servers.
+    ///   - supervisor: the user that gives orders besides root.
     ///   - whenRetired: called once no program has the port open, and none will.
     init(
-        _ port: Port, _ control: PortControlServer, log: PortLog, options: [String],
+        _ port: Port, _ control: PortControlServer, log: PortLog, options: [String], supervisor: UInt32?,
         whenRetired: @escaping @Sendable () -> Void
     ) {
         self.port = port
         self.control = control
         self.log = log
         self.options = options
+        self.supervisor = supervisor
         self.whenRetired = whenRetired
     }
 
@@ -110,7 +113,7 @@ final class PortReport: PortObserver {
 
     func answer(_ request: ControlRequest, _ peer: PeerCredentials) -> String {
         guard let node = news.withLock({ $0.node }) else { return ControlReply.refused("not ready").line + "\n" }
-        guard ControlAccess(ofNode: node.name).allows(request, by: peer, ownUser: geteuid()) else {
+        guard ControlAccess(ofNode: node.name).allows(request, by: peer, supervisor: supervisor) else {
             return ControlReply.refused(PortControl.notPermitted).line + "\n"
         }
         if case .status = request { return status(node).text }

@@ -19,6 +19,7 @@ struct TTYNVT: ParsableCommand {
             Probe.self,
             CheckConfig.self,
             Simulate.self,
+            StarterCommand.self,
         ],
         defaultSubcommand: PortCommand.self)
 

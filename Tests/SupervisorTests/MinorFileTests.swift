@@ -40,10 +40,10 @@ import Testing
         file.advance(.at(34))
         #expect(onDisk == nil)
         file.advance(.at(35))
-        #expect(onDisk == table.text)
+        #expect(onDisk == table.text { _ in "" })
         #expect(lines.all.count == 2 && lines.all.last?.contains("is written again") == true)
         file.store(try self.table("ttyXa", "ttyXb"), .at(36))
-        #expect(onDisk == (try self.table("ttyXa", "ttyXb").text), "at once from then on")
+        #expect(onDisk == (try self.table("ttyXa", "ttyXb").text { _ in "" }), "at once from then on")
     }
 
     @Test func pausesDoubleUpToAMinute() throws {
@@ -75,17 +75,17 @@ import Testing
         file.advance(.at(119))
         #expect(onDisk == nil)
         file.advance(.at(120))
-        #expect(onDisk == new.text && lines.all.count == 1)
+        #expect(onDisk == new.text { _ in "" } && lines.all.count == 1)
         // Somebody puts a copy back.
-        try DurableFile.replace(path, with: old.text, survivesPowerLoss: false)
+        try DurableFile.replace(path, with: old.text { _ in "" }, survivesPowerLoss: false)
         file.advance(.at(180))
-        #expect(onDisk == new.text && lines.all.count == 2)
+        #expect(onDisk == new.text { _ in "" } && lines.all.count == 2)
     }
 
     @Test func whatWasLoadedIsNotWritten() throws {
         try #require(mkdir(scratch.path + "/state", 0o755) == 0)
         let table = try table("ttyXa")
-        try DurableFile.replace(path, with: table.text, survivesPowerLoss: false)
+        try DurableFile.replace(path, with: table.text { _ in "" }, survivesPowerLoss: false)
         let file = MinorFile(path, log: lines.logger)
         #expect(file.load() == table)
         unlink(path)

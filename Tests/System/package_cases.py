@@ -32,9 +32,13 @@ def install():
 
 @case()
 def users_and_rights():
-    same("user and group", re.sub(r"\d+", "N", output("id", "ttynvt")), "uid=N(ttynvt) gid=N(ttynvt) groups=N(ttynvt)")
-    check("a system user without a shell", int(output("id", "-u", "ttynvt")) < 1000
-          and output("getent", "passwd", "ttynvt").endswith("/nologin"))
+    for user in ("ttynvt", "ttynvt-supervisor"):
+        same("user and group", re.sub(r"\d+", "N", output("id", user)), "uid=N({0}) gid=N({0}) groups=N({0})".format(user))
+        check("a system user without a shell", int(output("id", "-u", user)) < 1000
+              and output("getent", "passwd", user).endswith("/nologin"))
+    same("who gives the starter orders", rights("/run/ttynvt-swift/starter.sock"), "ttynvt-supervisor:ttynvt-supervisor 600")
+    same("the supervisor's lock", rights("/run/ttynvt-swift/supervisor/lock"), "ttynvt-supervisor:ttynvt-supervisor 600")
+    same("its state", rights("/var/lib/ttynvt-swift"), "ttynvt-supervisor:ttynvt-supervisor 755")
     same("/dev/cuse", rights("/dev/cuse"), "root:ttynvt 660")
     same("nothing of the package is anybody's but root's",
          [path for path in files() if rights(path) not in ("root:root 644", "root:root 755")], [])
@@ -49,8 +53,9 @@ def units_are_sound():
         same("systemd-analyze verify " + os.path.basename(unit), output("systemd-analyze", "verify", unit), "")
         text = output("systemd-analyze", "security", "--offline=yes", "--no-pager", unit)
         figure = re.search(r"Overall exposure level for .*: ([0-9.]+)", text)
-        check("exposure of {}: {}, at most 2.0".format(os.path.basename(unit), figure and figure.group(1)),
-              figure and float(figure.group(1)) <= 2.0, text[-200:])
+        check("exposure of {}: {}, at most 1.6".format(os.path.basename(unit), figure and figure.group(1)),
+              figure and float(figure.group(1)) <= 1.6, text[-200:])
+    same("the starter's socket", output("systemctl", "is-active", "ttynvt-starter.socket"), "active")
     check("udevd says nothing of its rules", "ttynvt" not in system.journal("systemd-udevd"), system.journal("systemd-udevd"))
 
 
@@ -61,6 +66,9 @@ def supervisor_holds_no_privilege():
     same("capabilities of the supervisor", {status[key] for key in ("CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb")},
          {"0" * 16})
     same("no new privileges", status["NoNewPrivs"], "1")
+    same("it is its own user", set((status["Uid"] + " " + status["Gid"] + " " + status["Groups"]).split()),
+         {output("id", "-u", "ttynvt-supervisor"), output("id", "-g", "ttynvt-supervisor")})
+    check("descriptors for all ports", int(system.shown(SUPERVISOR, "LimitNOFILE")) >= 4096)
 
 
 @case()

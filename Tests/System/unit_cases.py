@@ -24,7 +24,8 @@ class Port:
 
     def __init__(self, *lines, name=NAME):
         self.name = name
-        self.arguments = "-S 127.0.0.1:11000 -n tty{} -M 199 -m 77".format(name)
+        self.servers = "127.0.0.1:11000"
+        self.arguments = "--supervised=configured -n tty{} -M 199 -m 77".format(name)
         run("systemctl", "stop", SUPERVISOR)
         self.simulator = simulator("unit-simulator", 11000)
         os.makedirs(ENVIRONMENT, exist_ok=True)
@@ -33,7 +34,7 @@ class Port:
 
     def write(self, *lines):
         with open(ENVIRONMENT + "tty" + self.name, "w") as file:
-            file.write("TTYNVT_ARGUMENTS={}\n".format(self.arguments))
+            file.write("TTYNVT_SERVERS={}\nTTYNVT_ARGUMENTS={}\n".format(self.servers, self.arguments))
             file.writelines(line + "\n" for line in lines)
 
     def __enter__(self):
@@ -162,9 +163,23 @@ def owner_group_and_mode():
     with Port("TTYNVT_OWNER=" + OPERATOR, "TTYNVT_GROUP=users", "TTYNVT_MODE=0640") as port:
         wait_until(lambda: is_ready(NAME), 3, "the node")
         same("as the environment file says", rights(node(NAME)), OPERATOR + ":users 640")
-        port.write("TTYNVT_OWNER=no-such-user", "TTYNVT_GROUP=no-such-group", "TTYNVT_MODE=06666")
+        for lines in (["TTYNVT_GROUP=no-such-group"], ["TTYNVT_OWNER=no-such-user"], ["TTYNVT_MODE=06666"], ["TTYNVT_MODE=660"],
+                      ["TTYNVT_GROUP=dialout", "TTYNVT_GROUP=$(id)"], ["TTYNVT_GROUP="], ["TTYNVT_OWNER=-x"]):
+            port.write(*lines)
+            # So many starts are more than systemd's limit.
+            run("systemctl", "reset-failed", unit_of(NAME))
+            run("systemctl", "restart", unit_of(NAME))
+            wait_until(lambda: os.path.islink(link(NAME)), 3, "the link")
+            run("udevadm", "settle")
+            same("what means nothing leaves the node to root: " + " ".join(lines), rights(node(NAME)), "root:root 600")
+        port.write("SYSTEMD_WANTS=evil.service", "TTYNVT_GROUP=users", "ID_MM_DEVICE_IGNORE=0")
+        run("systemctl", "reset-failed", unit_of(NAME))
         run("systemctl", "restart", unit_of(NAME))
-        within("what means nothing leaves the default", 3, lambda: rights(node(NAME)) == "root:dialout 660")
+        wait_until(lambda: is_ready(NAME), 3, "the node")
+        properties = output("udevadm", "info", "--query=property", node(NAME)).splitlines()
+        same("udev takes three keys of the file, and no other", [line for line in properties if line.startswith(
+            ("SYSTEMD_WANTS", "TTYNVT_", "ID_MM_DEVICE_IGNORE"))],
+             ["TTYNVT_GROUP=users", "TTYNVT_MODE=0660", "ID_MM_DEVICE_IGNORE=1"])
 
 
 @case()
@@ -206,9 +221,8 @@ def what_goes_wrong_is_said():
         run("systemctl", "stop", unit_of(NAME))
         os.unlink(ENVIRONMENT + "tty" + NAME)
         check("no environment file: it does not start", run("systemctl", "start", unit_of(NAME))[0] != 0)
+        port.servers = "nonsense"
         port.write()
-        with open(ENVIRONMENT + "tty" + NAME, "w") as file:
-            file.write("TTYNVT_ARGUMENTS=-S nonsense -n tty{}\n".format(NAME))
         run("systemctl", "reset-failed", unit_of(NAME))
         check("a server that is none: it does not start", run("systemctl", "start", unit_of(NAME))[0] != 0)
         check("and its journal says so in a line", "illegal server 'nonsense'" in system.journal(unit_of(NAME)))

@@ -54,6 +54,9 @@ static inline uint64_t clinux_ticks(void) {
 // prctl(2) is variadic too. From here on execve(2) gives the calling thread, and those it starts, no privileges.
 int clinux_no_new_privileges(void);
 
+// prctl(2) again. No process without privileges reads this process's memory and environment, its own user's neither.
+int clinux_not_dumpable(void);
+
 // prctl(2) again. What the calling thread is permitted stays so when it becomes another user.
 int clinux_keep_capabilities(void);
 

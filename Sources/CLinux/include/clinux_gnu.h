@@ -18,6 +18,9 @@ int clinux_pidfd_open(pid_t pid);
 int clinux_capget(uint64_t *_Nonnull permitted, uint64_t *_Nonnull effective);
 int clinux_capset(uint64_t permitted, uint64_t effective);
 
+// rename(2) that replaces nothing: EEXIST.
+int clinux_rename_new(const char *_Nonnull from, const char *_Nonnull to);
+
 // pipe2(2), close-on-exec.
 int clinux_pipe(int descriptors[_Nonnull 2]);
 

@@ -1,0 +1,162 @@
+import CLinux
+import Glibc
+import Logging
+import Platform
+import PortControl
+import PortPlan
+import SerialLine
+import SystemPackage
+
+/// Why there is no starter, in one line.
+package struct StarterError: Error, CustomStringConvertible {
+    package let description: String
+}
+
+/// Carries out the supervisor's orders: the one program that is root. It has no network, reads nothing but lines that
+/// `StartOrder` takes, and does what one of them can say. It ends when there is nothing to do; systemd starts it again.
+///
+/// Concurrency model: one thread, one client at a time.
+package struct Starter {
+    /// What it works on; tests have other places than the system's.
+    package struct Places {
+        package var environment = StartOrder.environment
+        package var devices = "/dev"
+        /// Who gives orders, besides root.
+        package var supervisor = Privileges.supervisor
+
+        package init() {}
+    }
+
+    /// A client that has not sent its order within this time is dropped, in nanoseconds.
+    private static let patience: UInt64 = .seconds(1)
+
+    private let places: Places
+    private var units = UnitManager()
+    private let log: Logger
+
+    package init(_ places: Places = Places(), log: Logger) {
+        self.places = places
+        self.log = log
+    }
+
+    /// The socket that systemd listens on for it (sd_listen_fds(3)).
+    package static func inheritedSocket() throws(StarterError) -> Descriptor {
+        func number(_ name: String) -> Int32? { getenv(name).flatMap { Int32(String(cString: $0)) } }
+        guard number("LISTEN_PID") == getpid(), number("LISTEN_FDS") == 1 else {
+            throw StarterError(description: "the starter is started by systemd: systemctl start ttynvt-starter.socket")
+        }
+        let first: Int32 = 3
+        _ = fcntl(first, F_SETFD, FD_CLOEXEC)
+        return Descriptor(owning: first)
+    }
+
+    /// Serves until no order has come for a while.
+    /// - Parameter idle: for how long, in nanoseconds.
+    package mutating func serve(_ socket: borrowing Descriptor, idle: UInt64 = .seconds(30)) throws(StarterError) {
+        do throws(Errno) {
+            try socket.setNonBlocking(true)
+            while try serveNext(socket, idle: idle) {}
+        } catch {
+            throw StarterError(description: "cannot wait for orders: \(error)")
+        }
+    }
+
+    /// - Returns: false where no client has come.
+    mutating func serveNext(_ socket: borrowing Descriptor, idle: UInt64) throws(Errno) -> Bool {
+        var polls = [pollfd(fd: socket.raw, events: Int16(POLLIN), revents: 0)]
+        guard try waitForEvents(&polls, nanoseconds: idle) > 0 else { return false }
+        let client = clinux_accept(socket.raw)
+        if client >= 0 { serveClient(Descriptor(owning: client)) }
+        return true
+    }
+
+    private mutating func serveClient(_ client: consuming Descriptor) {
+        let answer: StartAnswer
+        do throws(Errno) {
+            // The line first: who is refused before it has sent one does not hear why.
+            let line = try Self.readLine(client)
+            let user = try PeerCredentials(of: client.raw).user
+            answer = user == 0 || user == places.supervisor ? carryOut(line) : .refused("not permitted")
+        } catch { return }
+        if case .refused(let why) = answer { log.warning("\(why)") }
+        let line = Array((answer.line.singleLine + "\n").utf8)
+        // The socket's buffer is larger than any answer, and empty.
+        _ = line.withUnsafeBytes { send(client.raw, $0.baseAddress, $0.count, Int32(MSG_NOSIGNAL)) }
+    }
+
+    /// All up to the first line feed; an order's limit ends it, too.
+    private static func readLine(_ client: borrowing Descriptor) throws(Errno) -> [UInt8] {
+        let deadline = MonotonicTime.now + patience
+        var line: [UInt8] = []
+        var chunk = [UInt8](repeating: 0, count: 4096)
+        while line.count < StartOrder.longest {
+            var polls = [pollfd(fd: client.raw, events: Int16(POLLIN), revents: 0)]
+            guard try waitForEvents(&polls, nanoseconds: deadline.nanosecondsFromNow) > 0 else { throw .timedOut }
+            let count = try syscall("recv") {
+                chunk.withUnsafeMutableBytes { recv(client.raw, $0.baseAddress, $0.count, Int32(MSG_DONTWAIT)) }
+            }
+            guard count > 0 else { throw .connectionReset }
+            line += chunk[..<count]
+            // What follows a line belongs to no order: with it, the line is none either.
+            if line.last == UInt8(ascii: "\n") { return line.dropLast() }
+        }
+        return line
+    }
+
+    /// Does what a line says, if it is an order.
+    mutating func carryOut(_ line: [UInt8]) -> StartAnswer {
+        do throws(StartOrder.Illegal) {
+            return carryOut(try StartOrder(line: line))
+        } catch {
+            return .refused("an illegal order: \(error)")
+        }
+    }
+
+    private mutating func carryOut(_ order: StartOrder) -> StartAnswer {
+        do {
+            let environment = try environment()
+            if let spec = order.spec { try environment.write(order.name, spec.environment) }
+            switch order.verb {
+            case .start:
+                let note = try makeRoom(for: order.name)
+                try units.start(order.unit)
+                return .done(note: note)
+            case .stop: try units.stop(order.unit)
+            case .forget: environment.remove(order.name)
+            case .retire: try PortControlClient(order.name).retire()
+            case .write: break
+            }
+            return .done(note: "")
+        } catch {
+            return .refused("cannot \(order.verb) \(order.unit): \(error)")
+        }
+    }
+
+    /// Opened for each order: nothing but an order ends if it is missing.
+    private func environment() throws(StarterError) -> EnvironmentDirectory {
+        do {
+            return try EnvironmentDirectory(places.environment)
+        } catch {
+            throw StarterError(description: "cannot use \(places.environment): \(error)")
+        }
+    }
+
+    /// A program that wrote to the name while there was no device has left a regular file there.
+    /// - Returns: what was done about it.
+    private func makeRoom(for name: DeviceName) throws(StarterError) -> String {
+        let path = "\(places.devices)/\(name)"
+        do {
+            guard let saved = try FileSystem.setAside(path) else { return "" }
+            let note =
+                "\(path) was a regular file, which is \(saved) now: some program wrote to it while no device was there"
+            log.warning("\(note)")
+            return note
+        } catch .fileExists {
+            throw StarterError(
+                description: "\(path) is a regular file, and so is \(path)\(FileSystem.savedSuffix): remove one of them"
+            )
+        } catch {
+            throw StarterError(description: "\(path) is a regular file, which cannot be renamed: \(error)")
+        }
+    }
+}
