@@ -2,19 +2,35 @@ import Platform
 import SerialLine
 import SystemBus
 
+/// What a pool needs of Avahi.
+protocol AvahiResolvers: AnyObject {
+    func call(
+        server interface: String, _ member: String, _ arguments: [BusValue],
+        _ answered: @escaping (Result<[BusValue], BusError>) -> Void)
+    func make(
+        _ kind: AvahiClient.Kind, _ arguments: [BusValue], signal: @escaping (BusSignal) -> Void,
+        made: @escaping (Result<String, BusError>) -> Void)
+    func free(_ path: String, _ kind: AvahiClient.Kind)
+}
+
+extension AvahiClient: AvahiResolvers {}
+
 /// Resolves items, each by a resolver of its own that goes on telling changes, as long as Avahi allows a client that
 /// many objects; the rest once each. Known names come first, take resolvers from strangers, and have calls of their own;
 /// how many strangers are being resolved at a time is bounded.
 ///
 /// Concurrency model: the thread of its SystemBus.
 final class ResolverPool {
-    /// Most resolvers; Avahi's objects-per-client-max is 1024.
-    static let mostResolvers = 900
-    /// Most calls under way: dbus-daemon ends those past 128 for a connection. Strangers get no more than some of them.
-    static let mostCalls = 32
-    static let mostStrangerCalls = 24
-    /// Most strangers that are being resolved. Avahi gives each 5 s, and asks the network three times.
-    static let mostStrangers = 256
+    struct Limits {
+        /// Most resolvers; Avahi's objects-per-client-max is 1024.
+        var resolvers = 900
+        /// Most calls under way: dbus-daemon ends those past 128 for a connection. Strangers get no more than some.
+        var calls = 32
+        var strangerCalls = 24
+        /// Most strangers that are being resolved. Avahi gives each 5 s, and asks the network three times.
+        var strangers = 256
+    }
+
     /// What could not be resolved is tried again so much later, in nanoseconds; strangers after twice as long each time.
     static let pause: UInt64 = .seconds(10)
     static let longestPause: UInt64 = .seconds(80)
@@ -51,19 +67,21 @@ final class ResolverPool {
         let failed: (ServiceItem) -> Void
     }
 
-    private let avahi: AvahiClient
+    private let avahi: any AvahiResolvers
+    private let limits: Limits
     private let isKnown: (String) -> Bool
     private let events: Events
     private var jobs: [ServiceItem: Job] = [:]
     private var queue = ResolveQueue()
-    private var resolvers = 0
-    /// How many resolvers there may be: less than `mostResolvers` where Avahi is configured to allow less.
-    private var limit = ResolverPool.mostResolvers
+    private(set) var resolvers = 0
+    /// How many resolvers there may be: less than `limits` says where Avahi is configured to allow less.
+    private var limit: Int
     /// Resolvers asked for so far, and up to the last time that Avahi had no more objects.
     private var made = 0
     private var shedAt = 0
-    private var calls = 0
-    private var strangers = 0
+    /// Calls under way, and strangers that are being resolved.
+    private(set) var calls = 0
+    private(set) var strangers = 0
     private var awaited = 0
     private var isPumping = false
     /// Those that have been asked once, for when a resolver's place becomes free; known names apart.
@@ -73,8 +91,13 @@ final class ResolverPool {
     /// Strangers that have a resolver, and can give it to known names.
     private var lenders: Set<ServiceItem> = []
 
-    init(_ avahi: AvahiClient, isKnown: @escaping (_ name: String) -> Bool, _ events: Events) {
+    init(
+        _ avahi: any AvahiResolvers, limits: Limits = Limits(), isKnown: @escaping (_ name: String) -> Bool,
+        _ events: Events
+    ) {
         self.avahi = avahi
+        self.limits = limits
+        limit = limits.resolvers
         self.isKnown = isKnown
         self.events = events
     }
@@ -120,7 +143,7 @@ final class ResolverPool {
         jobs = [:]
         queue = ResolveQueue()
         resolvers = 0
-        limit = Self.mostResolvers
+        limit = limits.resolvers
         calls = 0
         strangers = 0
         awaited = 0
@@ -163,8 +186,8 @@ final class ResolverPool {
         guard !isPumping else { return }
         isPumping = true
         defer { isPumping = false }
-        while calls < Self.mostCalls,
-            let item = queue.popFirst(strangers: calls < Self.mostStrangerCalls && strangers < Self.mostStrangers)
+        while calls < limits.calls,
+            let item = queue.popFirst(strangers: calls < limits.strangerCalls && strangers < limits.strangers)
         {
             guard let job = jobs[item], case .queued = job.state else { continue }
             start(item, job)
@@ -260,7 +283,7 @@ final class ResolverPool {
         // Those asked for before the last time were refused for the same reason.
         guard number > shedAt else { return }
         shedAt = made
-        limit = max(0, resolvers - 2 * Self.mostCalls)
+        limit = max(0, resolvers - 2 * limits.calls)
         for item in Array(lenders) + Array(jobs.keys) where resolvers > limit {
             guard let job = jobs[item], job.host != nil else { continue }
             _ = giveUpResolver(item, job)
@@ -304,7 +327,7 @@ final class ResolverPool {
     }
 
     private func ask(_ item: ServiceItem, _ job: Job) {
-        avahi.call("ResolveService", arguments(item, job)) { [weak self] answer in
+        avahi.call(server: "Server", "ResolveService", arguments(item, job)) { [weak self] answer in
             guard let self else { return }
             calls -= 1
             defer { pump() }
