@@ -34,12 +34,6 @@ package final class ServiceBrowser {
 
     /// What could not be asked is asked again so much later, in nanoseconds.
     private static let pause: UInt64 = .seconds(10)
-    /// Where announcements were passed over, all is listed anew after this time, in nanoseconds; after twice as long
-    /// each time, up to the longest.
-    private static let relistPause: UInt64 = .seconds(5)
-    private static let longestRelistPause: UInt64 = .seconds(80)
-    /// A listing does not wait for longer than this for strangers to be resolved, in nanoseconds.
-    private static let patience: UInt64 = .seconds(60)
     /// Which names are known is asked anew so often at most, in nanoseconds.
     private static let reviewPause: UInt64 = .seconds(60)
 
@@ -47,7 +41,6 @@ package final class ServiceBrowser {
     private static let localFlag: UInt32 = 8
 
     private let types: [String]
-    private let settling: UInt64
     private let accepts: (String, String) -> Bool
     private let isKnown: (String) -> Bool
     private let report: (String) -> Void
@@ -57,11 +50,8 @@ package final class ServiceBrowser {
     private var pool: ResolverPool?
     private var catalogue: ServiceCatalogue
     private var listings: [String: Listing] = [:]
-    private var listedAt = MonotonicTime(nanoseconds: 0)
-    private var relistPause = ServiceBrowser.relistPause
+    private var schedule: ListingSchedule
     private var reviewedAt = MonotonicTime(nanoseconds: 0)
-    /// When the listing counts as complete, if all has been resolved by then; nil while Avahi has more to say.
-    private var settledAt: MonotonicTime?
     private var hasReportedOverflow = false
     private var hasChanged = false
 
@@ -102,7 +92,7 @@ package final class ServiceBrowser {
     ) {
         self.bus = bus
         self.types = types
-        self.settling = settling
+        schedule = ListingSchedule(settling: settling)
         self.accepts = accepts
         self.isKnown = isKnown
         self.report = report
@@ -141,7 +131,7 @@ package final class ServiceBrowser {
         for (type, listing) in listings {
             if let retryAt = listing.retryAt, retryAt <= now { browse(type) }
         }
-        if state == .listing, settledAt == nil, listings.values.allSatisfy(\.isDone) { settledAt = now + settling }
+        if state == .listing, listings.values.allSatisfy(\.isDone) { schedule.heardAll(now) }
         if state == .listing, let listingEnd, listingEnd <= now { endListing() }
         if let relistAt, relistAt <= now { list(now) }
         guard hasChanged else { return }
@@ -156,22 +146,18 @@ package final class ServiceBrowser {
         return ([pool?.nextDeadline, relistAt, listingEnd] + listings.values.map(\.retryAt)).compactMap { $0 }.min()
     }
 
-    /// When the listing is to end, as far as that is known.
     private var listingEnd: MonotonicTime? {
-        guard state == .listing, let settledAt, let pool else { return nil }
-        return pool.isSettled ? settledAt : settledAt + Self.patience
+        state == .listing ? schedule.end(isSettled: pool?.isSettled ?? true) : nil
     }
+
+    private var relistAt: MonotonicTime? { state == .current ? schedule.next(overflow: overflow) : nil }
 
     private func endListing() {
         for item in catalogue.endListing() { pool?.remove(item) }
         dropLost()
-        relistPause = overflow == 0 ? Self.relistPause : min(2 * relistPause, Self.longestRelistPause)
+        schedule.ended(overflow: overflow)
         if overflow == 0 { hasReportedOverflow = false }
         state = .current
-    }
-
-    private var relistAt: MonotonicTime? {
-        state == .current && overflow > 0 ? listedAt + relistPause : nil
     }
 
     private func review(_ now: MonotonicTime) {
@@ -195,7 +181,6 @@ package final class ServiceBrowser {
     private func forgetAvahi() {
         pool?.reset()
         listings = [:]
-        settledAt = nil
         state = .noAvahi
     }
 
@@ -204,8 +189,7 @@ package final class ServiceBrowser {
         for listing in listings.values {
             if let path = listing.path { avahi?.free(path, .serviceBrowser) }
         }
-        listedAt = now
-        settledAt = nil
+        schedule.begin(now)
         review(now)
         catalogue.beginListing()
         state = .listing
@@ -238,10 +222,7 @@ package final class ServiceBrowser {
         guard let listing = listings[type], listing.path == signal.path else { return }
         switch signal.member {
         case "ItemNew":
-            guard let item = Self.item(signal.arguments, type), case .uint32(let flags) = signal.arguments[5] else {
-                return
-            }
-            announce(item, isLocal: flags & Self.localFlag != 0)
+            if let item = Self.item(signal.arguments, type) { announce(item, isLocal: Self.isLocal(signal.arguments)) }
         case "ItemRemove": if let item = Self.item(signal.arguments, type) { withdraw(item) }
         case "AllForNow": listings[type]?.isDone = true
         case "Failure":
@@ -252,7 +233,7 @@ package final class ServiceBrowser {
     }
 
     /// ItemNew and ItemRemove: interface, protocol, name, type, domain, flags.
-    private static func item(_ values: [BusValue], _ type: String) -> ServiceItem? {
+    static func item(_ values: [BusValue], _ type: String) -> ServiceItem? {
         guard values.count == 6, case .int32(let interface) = values[0], case .int32(let transport) = values[1],
             let name = values[2].text, !name.isEmpty, let heardType = values[3].text, DNSName.areSame(heardType, type),
             let domain = values[4].text
@@ -261,20 +242,21 @@ package final class ServiceBrowser {
             ServiceKey(name: name, type: type, domain: domain), interface: interface, transport: transport)
     }
 
+    /// ItemNew's flags say that this machine announces it. What says nothing is not believed to be another's.
+    static func isLocal(_ values: [BusValue]) -> Bool {
+        guard case .uint32(let flags)? = values.last else { return true }
+        return flags & localFlag != 0
+    }
+
     private func announce(_ item: ServiceItem, isLocal: Bool) {
         let interface = Self.interfaceName(item.interface)
         guard accepts(item.service.name, interface) else { return }
         let overflowBefore = overflow
         let announcement = catalogue.announce(item, interfaceName: interface, isLocal: isLocal)
         dropLost()
-        if announcement != .refused { pool?.add(item, isAwaited: isAwaited(.now)) }
+        if announcement != .refused { pool?.add(item, isAwaited: state == .listing && schedule.awaits(.now)) }
         if overflow > overflowBefore { reportOverflow() }
         if announcement != .refused || overflowBefore == 0 { hasChanged = true }
-    }
-
-    /// Does the listing wait for what is announced now? It would never end if that went on without end.
-    private func isAwaited(_ now: MonotonicTime) -> Bool {
-        state == .listing && settledAt.map { now < $0 } ?? true
     }
 
     private func withdraw(_ item: ServiceItem) {
