@@ -125,6 +125,14 @@ package final class ServiceBrowser {
         pool = ResolverPool(avahi, isKnown: isKnown, events)
     }
 
+    /// What `accepts` and `isKnown` say has changed: what is not accepted any longer goes at once, and all is listed anew,
+    /// so that what is accepted now is heard. What is known stays meanwhile. Call `advance` next.
+    package func reload(_ now: MonotonicTime) {
+        for item in catalogue.withdraw(where: { [accepts] in !accepts($0, $1) }) { pool?.remove(item) }
+        hasChanged = true
+        if state == .noAvahi { review(now) } else { list(now) }
+    }
+
     /// To be called after each `process` of the bus, and when `nextDeadline` has come.
     package func advance(_ now: MonotonicTime) {
         pool?.advance(now)

@@ -146,6 +146,17 @@ package struct ServiceCatalogue {
         update(spot.key)
     }
 
+    /// Services on interfaces that are not wanted any longer.
+    /// - Returns: the items that went.
+    package mutating func withdraw(where isUnwanted: (_ name: String, _ interface: String) -> Bool) -> [ServiceItem] {
+        let unwanted = items.filter { item in
+            guard let sighting = entries[item.service]?.sightings[item.interface] else { return false }
+            return isUnwanted(item.service.name, sighting.interfaceName)
+        }
+        for item in unwanted { withdraw(item) }
+        return unwanted
+    }
+
     /// The last word on where an item's server is. It stands until the next one, or the item is gone.
     package mutating func resolve(_ item: ServiceItem, _ resolution: Resolution) {
         guard contains(item) else { return }

@@ -471,6 +471,7 @@ def bare_names(t):
     for name in [key for key in fake.items if key[2].startswith("bare")]:
         fake.items.pop(name)
     fake.announce((1, 0, "last"), ONE)
+    t.check("all is listed anew meanwhile", eventually(lambda: fake.calls["ServiceBrowserPrepare"] >= 2, 20), fake.calls)
     t.check("found after the flood", watch.saw("appeared", "last", 1000, seconds=15), watch.log)
 
 

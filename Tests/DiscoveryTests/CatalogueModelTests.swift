@@ -122,7 +122,7 @@ struct CatalogueModelTests {
     /// changes.
     @Test mutating func floods() throws {
         final class Names { var known: Set<Int> = [] }
-        for _ in 0..<50 {
+        for _ in 0..<20 {
             let names = Names()
             names.known = Set((0..<3).map { _ in number(40) })
             let (most, mostUnresolved) = (1 + number(8), 1 + number(8))

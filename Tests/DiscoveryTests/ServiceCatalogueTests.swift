@@ -263,6 +263,19 @@ struct ServiceCatalogueTests {
         #expect(catalogue.contains(other))
     }
 
+    @Test func whatIsNotWantedAnyLongerGoes() {
+        var catalogue = ServiceCatalogue()
+        for name in ["a", "b"] {
+            for interface in 2...3 {
+                _ = catalogue.announce(
+                    item(name, interface: Int32(interface)), interfaceName: "eth\(interface)")
+            }
+        }
+        let gone = catalogue.withdraw { name, interface in name == "a" || interface == "eth3" }
+        #expect(Set(gone) == [item("a"), item("a", interface: 3), item("b", interface: 3)])
+        #expect(catalogue.services.map(\.interfaces) == [["eth2"]] && catalogue.overflow == 0)
+    }
+
     @Test func aWithdrawalTakesNothingFromTheOverflow() {
         var catalogue = ServiceCatalogue(maxServices: 1, maxUnresolved: 1)
         for name in ["a", "b"] { _ = catalogue.announce(item(name), interfaceName: "eth0") }
