@@ -11,9 +11,9 @@ struct PlaceOfService {
 extension DiscoveredService {
     package var key: ServiceKey { ServiceKey(name: name, type: type, domain: domain) }
 
-    /// The same whatever came first. All items of one host on one interface make a claim; the item with the best
-    /// address says which host is the service's where one is wanted, and all items of that host say where it is. Two
-    /// hosts of one name are never mixed.
+    /// The result does not depend on the order of arrival. All items of one host on one interface make a claim. The item
+    /// with the best address gives `host` and `txt`, and all items of that host give `endpoints`. Two hosts of one name
+    /// are never mixed.
     init(_ key: ServiceKey, _ places: [PlaceOfService]) {
         self.init(name: key.name, type: key.type, domain: key.domain)
         interfaces = Array(Set(places.map(\.interfaceName))).sorted()

@@ -1,8 +1,7 @@
 import SerialLine
 
-/// What one host says of a service on one network interface. Another host of the same name, or the same host on another
-/// interface, is another claim, and so is what this machine announces itself: none of them can add to, or take from, the
-/// others.
+/// The word of one host about a service on one network interface. Another host, or the same host on another interface,
+/// makes another claim, and this machine's own announcements make claims of their own: no claim can change another one.
 package struct ServiceClaim: Sendable, Equatable {
     /// The server's host name, as it was spelled with the first endpoint.
     package var host: String
@@ -33,13 +32,13 @@ package struct DiscoveredService: Sendable, Equatable {
     package var type: String
     /// `local`
     package var domain: String
-    /// What each host says on each interface, sorted by interface, then host; what this machine announces comes last.
-    /// Empty where nothing is known yet.
+    /// One claim for each host and interface, sorted by interface, then host; of two claims of one host on one interface,
+    /// the local one comes second. Empty until an item has been resolved.
     package var claims: [ServiceClaim]
-    /// The host name of the claim with the best address; empty where nothing is known of it yet.
+    /// The host name of the claim with the best address; empty until an item has been resolved.
     package var host: String
-    /// Where that host is, on all interfaces, in the order to try: IPv4 before IPv6, each by its address's reach;
-    /// link-local IPv6 addresses carry their interface, `fe80::1%eth0`. Empty where nothing is known yet.
+    /// The endpoints of that host on all interfaces, in the order to try: IPv4 before IPv6, each by its address's reach;
+    /// link-local IPv6 addresses carry their interface, `fe80::1%eth0`. Empty until an item has been resolved.
     package var endpoints: [Endpoint]
     /// The network interfaces on which it is announced, sorted.
     package var interfaces: [String]

@@ -1,7 +1,7 @@
-/// Places that the network's interfaces share: any one of them may have all, as long as no other one wants some. Where
-/// all are taken, an interface gets a place from the one that has most, if that still has as many then; that one loses
-/// its newest. So whatever floods one interface cannot keep others from what is theirs, and cannot push out what was
-/// there before it on its own.
+/// Places that the network's interfaces share. One interface may have all of them, until another one wants some: if all
+/// are taken, an interface gets a place from the interface that has most, which loses its newest member, but only if
+/// that one then still has as many. So a flood on one interface cannot keep other interfaces from their share, and cannot
+/// push out the older members of its own interface.
 package struct FairShares<Member: Hashable> {
     package enum Admission: Equatable {
         case taken

@@ -1,8 +1,7 @@
 import SerialLine
 
-/// When a listing is over, and when the next one is due: where announcements were passed over, all is listed anew until
-/// nothing is passed over any longer. So a flood keeps the browser from being complete for no longer than its names are
-/// announced, and one pause.
+/// When a listing ends, and when the next one begins: if announcements were passed over, the browser lists everything
+/// anew until no announcement is passed over. So after a flood the browser is complete one pause later.
 struct ListingSchedule {
     /// From a listing's begin to the next one's, in nanoseconds; twice as long each time, up to the longest.
     static let pause: UInt64 = .seconds(5)
@@ -26,7 +25,7 @@ struct ListingSchedule {
     /// Avahi has told all that it has for now, of every type.
     mutating func heardAll(_ now: MonotonicTime) { settledAt = settledAt ?? now + settling }
 
-    /// Does the listing wait for what is announced now? It would never end if that went on without end.
+    /// Does the listing wait for an item that is announced now? A flood after "all for now" must not keep it from ending.
     func awaits(_ now: MonotonicTime) -> Bool { settledAt.map { now < $0 } ?? true }
 
     /// When the listing ends; nil while Avahi has more to say.

@@ -1,5 +1,5 @@
-/// What is to be resolved, the most urgent first: known names, then strangers, then strangers that could not be resolved
-/// before; each in the order in which they came.
+/// The items that wait for a resolver, the most urgent first: known names, then strangers, then strangers that could not
+/// be resolved before; each in the order of arrival.
 package struct ResolveQueue {
     package enum Urgency: Int, CaseIterable {
         case known
@@ -7,7 +7,7 @@ package struct ResolveQueue {
         case strangerAgain
     }
 
-    /// How many there are, those among them that were removed elsewhere included.
+    /// The number of entries, stale and repeated ones included.
     package var count: Int { lines.reduce(0) { $0 + $1.count } }
 
     private var lines = [Line](repeating: Line(), count: Urgency.allCases.count)
@@ -24,7 +24,7 @@ package struct ResolveQueue {
         return nil
     }
 
-    /// Drops what is not wanted any longer, and what is there twice.
+    /// Drops unwanted items, and all but the first of equal ones.
     package mutating func keep(where isWanted: (ServiceItem) -> Bool) {
         var seen: Set<ServiceItem> = []
         for index in lines.indices { lines[index].keep { isWanted($0) && seen.insert($0).inserted } }

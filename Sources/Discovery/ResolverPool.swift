@@ -24,14 +24,14 @@ final class ResolverPool {
     struct Limits {
         /// Most resolvers; Avahi's objects-per-client-max is 1024.
         var resolvers = 900
-        /// Most calls under way: dbus-daemon ends those past 128 for a connection. Strangers get no more than some.
+        /// Most calls under way (dbus-daemon ends those past 128 for a connection), and how many of them strangers get.
         var calls = 32
         var strangerCalls = 24
         /// Most strangers that are being resolved. Avahi gives each 5 s, and asks the network three times.
         var strangers = 256
     }
 
-    /// What could not be resolved is tried again so much later, in nanoseconds; strangers after twice as long each time.
+    /// Time until an item that could not be resolved is tried again, in nanoseconds; it doubles for strangers each time.
     static let pause: UInt64 = .seconds(10)
     static let longestPause: UInt64 = .seconds(80)
 
@@ -176,7 +176,7 @@ final class ResolverPool {
         job.state = .queued
         let isFirst = job.failures == 0 && job.remadeAt == nil
         queue.append(item, isKnown(item.service.name) ? .known : isFirst ? .stranger : .strangerAgain)
-        // What comes and goes while it waits for its turn is in the queue many times.
+        // An item that comes and goes while it waits for its turn is in the queue many times.
         guard queue.count > 2 * jobs.count + 1024 else { return }
         queue.keep { if case .queued? = jobs[$0]?.state { true } else { false } }
     }
@@ -309,8 +309,8 @@ final class ResolverPool {
         }
     }
 
-    /// Another host has the service now. Avahi's resolver tells the new port with the old host's address, and keeps that:
-    /// a new one finds out where the service is. Where hosts take turns, each waits.
+    /// Another host has the service now. Avahi's resolver tells the new port with the old host's address, and keeps that
+    /// address; a new resolver finds the right one. If hosts take turns, the second change within the pause waits.
     private func remake(_ item: ServiceItem, _ job: Job, _ path: String) {
         avahi.free(path, .serviceResolver)
         lenders.remove(item)

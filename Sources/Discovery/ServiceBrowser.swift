@@ -34,7 +34,7 @@ package final class ServiceBrowser {
 
     /// What could not be asked is asked again so much later, in nanoseconds.
     private static let pause: UInt64 = .seconds(10)
-    /// Which names are known is asked anew so often at most, in nanoseconds.
+    /// Least time between two reviews of which names are known, in nanoseconds.
     private static let reviewPause: UInt64 = .seconds(60)
 
     /// AVAHI_LOOKUP_RESULT_LOCAL: this machine announces it. Only ItemNew says so.
@@ -65,9 +65,9 @@ package final class ServiceBrowser {
     /// All that is known, sorted by name, then type, then domain as DNS compares them; those not resolved yet are in it
     /// without claims.
     package var services: [DiscoveredService] { catalogue.services }
-    /// Avahi is there, every type has been listed, every item has been tried, and nothing was passed over: what is not
-    /// among `services` is not announced. While anything is passed over, that is known of known names only, which always
-    /// fit: `state` is `current` then. All is listed anew until nothing is passed over any longer.
+    /// Avahi is there, every type has been listed, every item has been tried, and no announcement was passed over: a
+    /// service that is not among `services` is not announced. While announcements are passed over, this holds only for
+    /// known names, which always fit; then `state` is `current` all the same, and all is listed anew from time to time.
     package var isComplete: Bool { state == .current && catalogue.overflow == 0 }
     /// Announcements passed over since the last listing began: for want of room, or in favour of others.
     package var overflow: Int { catalogue.overflow }
@@ -125,8 +125,8 @@ package final class ServiceBrowser {
         pool = ResolverPool(avahi, isKnown: isKnown, events)
     }
 
-    /// What `accepts` and `isKnown` say has changed: what is not accepted any longer goes at once, and all is listed anew,
-    /// so that what is accepted now is heard. What is known stays meanwhile. Call `advance` next.
+    /// The answers of `accepts` or `isKnown` have changed. Services that are not accepted any longer go at once, and all is
+    /// listed anew, which finds the newly accepted ones; the others stay meanwhile. Call `advance` next.
     package func reload(_ now: MonotonicTime) {
         for item in catalogue.withdraw(where: { [accepts] in !accepts($0, $1) }) { pool?.remove(item) }
         hasChanged = true
@@ -175,7 +175,7 @@ package final class ServiceBrowser {
         pool?.review()
     }
 
-    /// What has no place in the catalogue is not resolved any longer.
+    /// Items that lost their places in the catalogue are not resolved any longer.
     private func dropLost() {
         for item in catalogue.takeLost() { pool?.remove(item) }
     }
@@ -250,7 +250,7 @@ package final class ServiceBrowser {
             ServiceKey(name: name, type: type, domain: domain), interface: interface, transport: transport)
     }
 
-    /// ItemNew's flags say that this machine announces it. What says nothing is not believed to be another's.
+    /// Do ItemNew's flags say that this machine announces it? An item without flags counts as local: the safe answer.
     static func isLocal(_ values: [BusValue]) -> Bool {
         guard case .uint32(let flags)? = values.last else { return true }
         return flags & localFlag != 0
@@ -279,8 +279,9 @@ package final class ServiceBrowser {
         guard !hasReportedOverflow else { return }
         hasReportedOverflow = true
         report(
-            "more is announced than is kept (of names that are not known yet \(catalogue.maxServices), and "
-                + "\(catalogue.maxUnresolved) without an address): the rest is passed over")
+            "too many new names are announced (\(catalogue.maxServices) are kept, and \(catalogue.maxUnresolved) that have "
+                + "no address yet): the rest is passed over; known ports are not affected; to admit fewer, set allow-names "
+                + "or allow-interfaces")
     }
 
     /// An interface's name; its number where it has just gone.

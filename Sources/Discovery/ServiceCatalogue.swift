@@ -1,18 +1,18 @@
 import SerialLine
 
-/// What is announced, item by item, and the services that this makes. Bounded, whatever the network says.
+/// All announced items, and the services that they make. Bounded against any announcer.
 ///
 /// A service on one interface, a sighting, has one place of three kinds, each kind with a limit that the interfaces
 /// share (`FairShares`):
 ///
 /// - known: its name is one of the owner's, which are bounded. A known name always fits.
-/// - resolved: a stranger of which is known where it is.
-/// - unresolved: a stranger of which that is not known. Where a newcomer needs the place, one that could not be
-///   resolved gives it up, of an interface that has no fewer places than the newcomer's; while there is room it may
-///   stay and is tried on.
+/// - resolved: a stranger with an address.
+/// - unresolved: a stranger without an address. If there is no room for a newcomer, a stranger that could not be resolved
+///   gives its place up, if its interface has no fewer places than the newcomer's. While there is room it stays, and is
+///   tried again.
 ///
-/// What gets no place, or loses it, counts as overflow until all is listed anew. A withdrawal takes nothing from the
-/// overflow: anybody can withdraw names that were never announced.
+/// A sighting that gets no place, or loses it, counts as overflow until all is listed anew. A withdrawal does not reduce
+/// the overflow: anybody can withdraw names that were never announced.
 package struct ServiceCatalogue {
     /// Most items of one sighting. Avahi has two, IPv4 and IPv6.
     package static let mostTransports = 4
@@ -165,7 +165,7 @@ package struct ServiceCatalogue {
         update(item.service)
     }
 
-    /// An item could not be resolved. What was known of it stands.
+    /// An item could not be resolved. Its last resolution, if any, stands.
     package mutating func fail(_ item: ServiceItem) {
         guard contains(item), entries[item.service]?.sightings[item.interface]?.kind == .unresolved else { return }
         failed[Spot(key: item.service, interface: item.interface), default: 0] += 1

@@ -118,8 +118,7 @@ struct CatalogueModelTests {
         }
     }
 
-    /// A flood of names on few interfaces, in a catalogue with few places, some of the names known; what is known
-    /// changes.
+    /// A flood of names on few interfaces, in a catalogue with few places. Some names are known, and others later.
     @Test mutating func floods() throws {
         final class Names { var known: Set<Int> = [] }
         for _ in 0..<20 {
@@ -129,7 +128,7 @@ struct CatalogueModelTests {
             var catalogue = ServiceCatalogue(maxServices: most, maxUnresolved: mostUnresolved) { name in
                 Int(name.dropFirst()).map(names.known.contains) ?? false
             }
-            /// What the catalogue has to hold: what it took, less what was withdrawn and what it gave up.
+            /// The items that the catalogue took, less the withdrawn and the lost ones.
             var held: [ServiceItem: Resolution?] = [:]
             var isPassedOver = false
             for _ in 0..<300 {
@@ -168,7 +167,7 @@ struct CatalogueModelTests {
                 }
                 for lost in catalogue.takeLost() {
                     #expect(Int(lost.service.name.dropFirst()).map(names.known.contains) == false)
-                    // It may be the very item that was to be taken.
+                    // It may be the item of this step.
                     held[lost] = nil
                     isPassedOver = true
                 }
