@@ -107,7 +107,8 @@ let package = Package(
             name: "LineDisciplineTests", dependencies: ["CLinux", "LineDiscipline", "SerialLine", "TestSupport"],
             swiftSettings: common),
         .testTarget(
-            name: "DiscoveryTests", dependencies: ["Discovery", "SerialLine", "TestSupport"], swiftSettings: common),
+            name: "DiscoveryTests", dependencies: ["Discovery", "Platform", "SerialLine", "SystemBus", "TestSupport"],
+            swiftSettings: common),
         .testTarget(
             name: "PortControlTests", dependencies: ["Platform", "PortControl", "SerialLine", "TestSupport", system],
             swiftSettings: common),

@@ -34,12 +34,15 @@ package final class ServiceBrowser {
 
     /// What could not be asked is asked again so much later, in nanoseconds.
     private static let pause: UInt64 = .seconds(10)
-    /// Where announcements were passed over, and there is room again, all is listed anew; not more often than this.
-    private static let relistPause: UInt64 = .seconds(60)
+    /// Least time between two reviews of which names are known, in nanoseconds.
+    private static let reviewPause: UInt64 = .seconds(60)
+
+    /// AVAHI_LOOKUP_RESULT_LOCAL: this machine announces it. Only ItemNew says so.
+    private static let localFlag: UInt32 = 8
 
     private let types: [String]
-    private let settling: UInt64
     private let accepts: (String, String) -> Bool
+    private let isKnown: (String) -> Bool
     private let report: (String) -> Void
     private let onChange: () -> Void
     private var bus: SystemBus?
@@ -47,9 +50,8 @@ package final class ServiceBrowser {
     private var pool: ResolverPool?
     private var catalogue: ServiceCatalogue
     private var listings: [String: Listing] = [:]
-    private var listedAt = MonotonicTime(nanoseconds: 0)
-    /// When the listing counts as complete, if all has been resolved by then; nil while Avahi has more to say.
-    private var settledAt: MonotonicTime?
+    private var schedule: ListingSchedule
+    private var reviewedAt = MonotonicTime(nanoseconds: 0)
     private var hasReportedOverflow = false
     private var hasChanged = false
 
@@ -60,34 +62,42 @@ package final class ServiceBrowser {
     package private(set) var isAvahiMissing = false {
         didSet { if isAvahiMissing != oldValue { hasChanged = true } }
     }
-    /// All that is known, sorted by name, then type, then domain; those not resolved yet are in it without endpoints.
+    /// All that is known, sorted by name, then type, then domain as DNS compares them; those not resolved yet are in it
+    /// without claims.
     package var services: [DiscoveredService] { catalogue.services }
-    /// Avahi is there, every type has been listed, and every item has been resolved, or could not be.
-    package var isComplete: Bool { state == .current }
-    /// Announcements past what is kept: names past `maxServices`, places of one name past eight.
+    /// Avahi is there, every type has been listed, every item has been tried, and no announcement was passed over: a
+    /// service that is not among `services` is not announced. While announcements are passed over, this holds only for
+    /// known names, which always fit; then `state` is `current` all the same, and all is listed anew from time to time.
+    package var isComplete: Bool { state == .current && catalogue.overflow == 0 }
+    /// Announcements passed over since the last listing began: for want of room, or in favour of others.
     package var overflow: Int { catalogue.overflow }
 
     /// - Parameters:
     ///   - types: such as `_ttynvt._tcp`.
-    ///   - maxServices: most names kept.
+    ///   - maxServices: most strangers kept that are resolved; a service on two interfaces counts twice.
+    ///   - maxUnresolved: most strangers kept that are not resolved yet.
     ///   - settling: nanoseconds from "all for now" on for which a listing is not complete yet. Avahi says so a second
     ///     after its first query, when it sends the second one: whose answers the network lost are in then.
     ///   - accepts: is a service of this name on this network interface wanted? Asked before anything is resolved.
+    ///   - isKnown: is this name, in whatever case, one of the owner's (configured, running, remembered)? Such names
+    ///     always fit, and are resolved first. The owner's names have to be bounded, to 4,096 or so; it is asked often.
     ///   - report: told what an operator should know, a line each; quotes the network: clean it.
     ///   - onChange: called within `advance`, once, when any of `services`, `state`, `overflow` may have changed.
     package init(
-        bus: SystemBus, types: [String] = ["_ttynvt._tcp"], maxServices: Int = 2048,
+        bus: SystemBus, types: [String] = ["_ttynvt._tcp"], maxServices: Int = 2048, maxUnresolved: Int = 512,
         settling: UInt64 = .seconds(1),
         accepts: @escaping (_ name: String, _ interface: String) -> Bool = { _, _ in true },
+        isKnown: @escaping (_ name: String) -> Bool = { _ in false },
         report: @escaping (String) -> Void = { _ in }, onChange: @escaping () -> Void
     ) {
         self.bus = bus
         self.types = types
-        self.settling = settling
+        schedule = ListingSchedule(settling: settling)
         self.accepts = accepts
+        self.isKnown = isKnown
         self.report = report
         self.onChange = onChange
-        catalogue = ServiceCatalogue(maxServices: maxServices)
+        catalogue = ServiceCatalogue(maxServices: maxServices, maxUnresolved: maxUnresolved, isKnown: isKnown)
     }
 
     /// Begins. Errors of the bus show when it is next processed.
@@ -105,10 +115,22 @@ package final class ServiceBrowser {
             self?.avahiChanged(isThere)
         }
         guard let avahi else { return }
-        pool = ResolverPool(avahi) { [weak self] item, resolution in
+        let events = ResolverPool.Events { [weak self] item, resolution in
             self?.catalogue.resolve(item, resolution)
+            self?.dropLost()
             self?.hasChanged = true
+        } failed: { [weak self] item in
+            self?.catalogue.fail(item)
         }
+        pool = ResolverPool(avahi, isKnown: isKnown, events)
+    }
+
+    /// The answers of `accepts` or `isKnown` have changed. Services that are not accepted any longer go at once, and all is
+    /// listed anew, which finds the newly accepted ones; the others stay meanwhile. Call `advance` next.
+    package func reload(_ now: MonotonicTime) {
+        for item in catalogue.withdraw(where: { [accepts] in !accepts($0, $1) }) { pool?.remove(item) }
+        hasChanged = true
+        if state == .noAvahi { review(now) } else { list(now) }
     }
 
     /// To be called after each `process` of the bus, and when `nextDeadline` has come.
@@ -117,13 +139,11 @@ package final class ServiceBrowser {
         for (type, listing) in listings {
             if let retryAt = listing.retryAt, retryAt <= now { browse(type) }
         }
-        if state == .listing, settledAt == nil, listings.values.allSatisfy(\.isDone) { settledAt = now + settling }
-        if state == .listing, let settledAt, settledAt <= now, let pool, pool.isSettled {
-            for item in catalogue.endListing() { pool.remove(item) }
-            state = .current
-        }
+        if state == .listing, listings.values.allSatisfy(\.isDone) { schedule.heardAll(now) }
+        if state == .listing, let listingEnd, listingEnd <= now { endListing() }
         if let relistAt, relistAt <= now { list(now) }
         guard hasChanged else { return }
+        if reviewedAt + Self.reviewPause <= now { review(now) }
         hasChanged = false
         onChange()
     }
@@ -131,13 +151,33 @@ package final class ServiceBrowser {
     /// When `advance` is to be called, whatever the bus says; nil: not before the bus says something.
     package var nextDeadline: MonotonicTime? {
         if hasChanged { return MonotonicTime(nanoseconds: 0) }
-        let settledAt = state == .listing && pool?.isSettled == true ? settledAt : nil
-        return ([pool?.nextDeadline, relistAt, settledAt] + listings.values.map(\.retryAt)).compactMap { $0 }.min()
+        return ([pool?.nextDeadline, relistAt, listingEnd] + listings.values.map(\.retryAt)).compactMap { $0 }.min()
     }
 
-    private var relistAt: MonotonicTime? {
-        guard state == .current, catalogue.overflow > 0, catalogue.count < catalogue.maxServices else { return nil }
-        return listedAt + Self.relistPause
+    private var listingEnd: MonotonicTime? {
+        state == .listing ? schedule.end(isSettled: pool?.isSettled ?? true) : nil
+    }
+
+    private var relistAt: MonotonicTime? { state == .current ? schedule.next(overflow: overflow) : nil }
+
+    private func endListing() {
+        for item in catalogue.endListing() { pool?.remove(item) }
+        dropLost()
+        schedule.ended(overflow: overflow)
+        if overflow == 0 { hasReportedOverflow = false }
+        state = .current
+    }
+
+    private func review(_ now: MonotonicTime) {
+        reviewedAt = now
+        catalogue.review()
+        dropLost()
+        pool?.review()
+    }
+
+    /// Items that lost their places in the catalogue are not resolved any longer.
+    private func dropLost() {
+        for item in catalogue.takeLost() { pool?.remove(item) }
     }
 
     private func avahiChanged(_ isThere: Bool) {
@@ -149,7 +189,6 @@ package final class ServiceBrowser {
     private func forgetAvahi() {
         pool?.reset()
         listings = [:]
-        settledAt = nil
         state = .noAvahi
     }
 
@@ -158,8 +197,8 @@ package final class ServiceBrowser {
         for listing in listings.values {
             if let path = listing.path { avahi?.free(path, .serviceBrowser) }
         }
-        listedAt = now
-        settledAt = nil
+        schedule.begin(now)
+        review(now)
         catalogue.beginListing()
         state = .listing
         listings = Dictionary(uniqueKeysWithValues: Set(types).map { ($0, Listing()) })
@@ -190,7 +229,8 @@ package final class ServiceBrowser {
     private func take(_ signal: BusSignal, _ type: String) {
         guard let listing = listings[type], listing.path == signal.path else { return }
         switch signal.member {
-        case "ItemNew": if let item = Self.item(signal.arguments, type) { announce(item) }
+        case "ItemNew":
+            if let item = Self.item(signal.arguments, type) { announce(item, isLocal: Self.isLocal(signal.arguments)) }
         case "ItemRemove": if let item = Self.item(signal.arguments, type) { withdraw(item) }
         case "AllForNow": listings[type]?.isDone = true
         case "Failure":
@@ -201,29 +241,36 @@ package final class ServiceBrowser {
     }
 
     /// ItemNew and ItemRemove: interface, protocol, name, type, domain, flags.
-    private static func item(_ values: [BusValue], _ type: String) -> ServiceItem? {
+    static func item(_ values: [BusValue], _ type: String) -> ServiceItem? {
         guard values.count == 6, case .int32(let interface) = values[0], case .int32(let transport) = values[1],
-            let name = values[2].text, !name.isEmpty, values[3].text?.lowercased() == type.lowercased(),
+            let name = values[2].text, !name.isEmpty, let heardType = values[3].text, DNSName.areSame(heardType, type),
             let domain = values[4].text
         else { return nil }
         return ServiceItem(
             ServiceKey(name: name, type: type, domain: domain), interface: interface, transport: transport)
     }
 
-    private func announce(_ item: ServiceItem) {
+    /// Do ItemNew's flags say that this machine announces it? An item without flags counts as local: the safe answer.
+    static func isLocal(_ values: [BusValue]) -> Bool {
+        guard case .uint32(let flags)? = values.last else { return true }
+        return flags & localFlag != 0
+    }
+
+    private func announce(_ item: ServiceItem, isLocal: Bool) {
         let interface = Self.interfaceName(item.interface)
         guard accepts(item.service.name, interface) else { return }
-        hasChanged = true
-        guard catalogue.announce(item, interfaceName: interface) != .refused else { return reportOverflow() }
-        pool?.add(item)
+        let overflowBefore = overflow
+        let announcement = catalogue.announce(item, interfaceName: interface, isLocal: isLocal)
+        dropLost()
+        if announcement != .refused { pool?.add(item, isAwaited: state == .listing && schedule.awaits(.now)) }
+        if overflow > overflowBefore { reportOverflow() }
+        if announcement != .refused || overflowBefore == 0 { hasChanged = true }
     }
 
     private func withdraw(_ item: ServiceItem) {
-        // An interface that has gone has no name left that could be asked for: known items go in any case.
-        guard
-            catalogue.contains(item) || accepts(item.service.name, Self.interfaceName(item.interface))
-        else { return }
+        guard catalogue.contains(item) else { return }
         catalogue.withdraw(item)
+        dropLost()
         pool?.remove(item)
         hasChanged = true
     }
@@ -232,8 +279,9 @@ package final class ServiceBrowser {
         guard !hasReportedOverflow else { return }
         hasReportedOverflow = true
         report(
-            "more is announced than is kept (\(catalogue.maxServices) services, "
-                + "\(ServiceCatalogue.mostItems) places of each): the rest is passed over")
+            "too many new names are announced (\(catalogue.maxServices) are kept, and \(catalogue.maxUnresolved) that have "
+                + "no address yet): the rest is passed over; known ports are not affected; to admit fewer, set allow-names "
+                + "or allow-interfaces")
     }
 
     /// An interface's name; its number where it has just gone.

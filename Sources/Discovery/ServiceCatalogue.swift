@@ -1,67 +1,56 @@
 import SerialLine
 
-/// One service, whichever way it is seen.
-package struct ServiceKey: Hashable, Comparable, Sendable {
-    package let name: String
-    package let type: String
-    package let domain: String
-
-    package init(name: String, type: String, domain: String) {
-        self.name = name
-        self.type = type
-        self.domain = domain
-    }
-
-    package static func < (a: ServiceKey, b: ServiceKey) -> Bool {
-        (a.name, a.type, a.domain) < (b.name, b.type, b.domain)
-    }
-}
-
-/// One announcement of a service: on a network interface, by IPv4 or IPv6. Avahi's word for it is item.
-package struct ServiceItem: Hashable, Sendable {
-    package let service: ServiceKey
-    /// The interface's index.
-    package let interface: Int32
-    /// Avahi's number of the protocol the announcement came by: 0 IPv4, 1 IPv6.
-    package let transport: Int32
-
-    package init(_ service: ServiceKey, interface: Int32, transport: Int32) {
-        self.service = service
-        self.interface = interface
-        self.transport = transport
-    }
-}
-
-/// Where an item's server is.
-package struct Resolution: Sendable, Equatable {
-    package let host: String
-    package let address: String
-    package let port: UInt16
-    package let txt: TXTRecord
-
-    /// - Returns: nil for what no server can have: a port of 0 (RFC 6763, section 6: "not available"), an address that
-    ///   is none.
-    package init?(host: String, address: String, port: UInt16, txt: TXTRecord) {
-        guard port > 0, AddressRank(address) != nil else { return nil }
-        self.host = host
-        self.address = address
-        self.port = port
-        self.txt = txt
-    }
-}
-
-/// What is announced, item by item, and the services that this makes. Bounded, whatever the network says.
+/// All announced items, and the services that they make. Bounded against any announcer.
+///
+/// A service on one interface, a sighting, has one place of three kinds, each kind with a limit that the interfaces
+/// share (`FairShares`):
+///
+/// - known: its name is one of the owner's, which are bounded. A known name always fits.
+/// - resolved: a stranger with an address.
+/// - unresolved: a stranger without an address. If there is no room for a newcomer, a stranger that could not be resolved
+///   gives its place up, if its interface has no fewer places than the newcomer's. While there is room it stays, and is
+///   tried again.
+///
+/// A sighting that gets no place, or loses it, counts as overflow until all is listed anew. A withdrawal does not reduce
+/// the overflow: anybody can withdraw names that were never announced.
 package struct ServiceCatalogue {
-    /// Most items of one service.
-    package static let mostItems = 8
+    /// Most items of one sighting. Avahi has two, IPv4 and IPv6.
+    package static let mostTransports = 4
     /// Longest name, type or domain, in bytes. DNS has names of 255 bytes at most.
     package static let longestName = 255
+    /// Most sightings of known names: 4,096 names on four interfaces.
+    package static let mostKnown = 16384
 
-    private struct Place {
+    private enum Kind {
+        case known
+        case resolved
+        case unresolved
+    }
+
+    private struct Sighting {
+        var kind: Kind
         var interfaceName: String
+        /// By transport.
+        var places: [Int32: Place] = [:]
+    }
+
+    struct Place {
+        var isLocal: Bool
         var resolution: Resolution?
         /// Not announced since the last `beginListing`.
         var isOld = false
+    }
+
+    private struct Entry {
+        /// In the spelling that was heard first.
+        let key: ServiceKey
+        /// By the interface's index.
+        var sightings: [Int32: Sighting] = [:]
+    }
+
+    private struct Spot: Hashable {
+        let key: ServiceKey
+        let interface: Int32
     }
 
     package enum Announcement: Equatable {
@@ -72,71 +61,228 @@ package struct ServiceCatalogue {
         case refused
     }
 
+    /// Most strangers that are resolved, and most that are not: sightings.
     package let maxServices: Int
+    package let maxUnresolved: Int
     /// Sorted by key.
     package private(set) var services: [DiscoveredService] = []
-    /// Announcements refused and not withdrawn since the last `beginListing`.
+    /// Announcements passed over since the last `beginListing`.
     package private(set) var overflow = 0
-    private var places: [ServiceKey: [ServiceItem: Place]] = [:]
+    private let isKnown: (String) -> Bool
+    private var entries: [ServiceKey: Entry] = [:]
+    private var known = FairShares<ServiceKey>(limit: Self.mostKnown)
+    private var resolved: FairShares<ServiceKey>
+    private var unresolved: FairShares<ServiceKey>
+    /// The unresolved ones that could not be resolved, and how often.
+    private var failed: [Spot: Int] = [:]
+    private var lost: [ServiceItem] = []
 
-    package init(maxServices: Int = 2048) { self.maxServices = maxServices }
+    /// - Parameter isKnown: does the owner know a service's name? Asked whenever that matters; `review` has all asked.
+    package init(
+        maxServices: Int = 2048, maxUnresolved: Int = 512, isKnown: @escaping (_ name: String) -> Bool = { _ in false }
+    ) {
+        self.maxServices = maxServices
+        self.maxUnresolved = maxUnresolved
+        self.isKnown = isKnown
+        resolved = FairShares(limit: maxServices)
+        unresolved = FairShares(limit: maxUnresolved)
+    }
 
-    package var count: Int { places.count }
+    /// How many services there are, whatever their kind.
+    package var count: Int { entries.count }
 
-    package func contains(_ item: ServiceItem) -> Bool { places[item.service]?[item] != nil }
+    /// How many sightings have a place of each kind.
+    package var placeCounts: (known: Int, resolved: Int, unresolved: Int) {
+        (known.count, resolved.count, unresolved.count)
+    }
+
+    package func contains(_ item: ServiceItem) -> Bool { place(item) != nil }
+
+    private func place(_ item: ServiceItem) -> Place? {
+        entries[item.service]?.sightings[item.interface]?.places[item.transport]
+    }
 
     /// An item is there.
-    package mutating func announce(_ item: ServiceItem, interfaceName: String) -> Announcement {
+    /// - Parameter isLocal: announced by this machine.
+    package mutating func announce(_ item: ServiceItem, interfaceName: String, isLocal: Bool = false) -> Announcement {
         let key = item.service
-        if let place = places[key]?[item] {
-            places[key]?[item]?.isOld = false
-            if place.interfaceName != interfaceName {
-                places[key]?[item]?.interfaceName = interfaceName
-                update(key)
-            }
-            return .known
+        guard [key.name, key.type, key.domain].allSatisfy({ $0.utf8.count <= Self.longestName }) else {
+            return .refused
         }
-        let hasRoom = places[key].map { $0.count < Self.mostItems } ?? (places.count < maxServices)
-        guard hasRoom, [key.name, key.type, key.domain].allSatisfy({ $0.utf8.count <= Self.longestName }) else {
+        guard var sighting = entries[key]?.sightings[item.interface] else {
+            let kind: Kind = isKnown(key.name) ? .known : .unresolved
+            guard admit(Spot(key: key, interface: item.interface), kind) else {
+                overflow += 1
+                return .refused
+            }
+            var sighting = Sighting(kind: kind, interfaceName: interfaceName)
+            sighting.places[item.transport] = Place(isLocal: isLocal)
+            entries[key, default: Entry(key: key)].sightings[item.interface] = sighting
+            update(key)
+            return .new
+        }
+        let isNew = sighting.places[item.transport] == nil
+        guard !isNew || sighting.places.count < Self.mostTransports else {
             overflow += 1
             return .refused
         }
-        places[key, default: [:]][item] = Place(interfaceName: interfaceName)
-        update(key)
-        return .new
+        let isSame =
+            !isNew && sighting.interfaceName == interfaceName
+            && sighting.places[item.transport]?.isLocal == isLocal
+        sighting.interfaceName = interfaceName
+        sighting.places[item.transport, default: Place(isLocal: isLocal)].isLocal = isLocal
+        sighting.places[item.transport]?.isOld = false
+        entries[key]?.sightings[item.interface] = sighting
+        if !isSame { update(key) }
+        return isNew ? .new : .known
     }
 
     /// An item is gone.
     package mutating func withdraw(_ item: ServiceItem) {
-        guard places[item.service]?.removeValue(forKey: item) != nil else {
-            overflow = max(0, overflow - 1)
-            return
+        let spot = Spot(key: item.service, interface: item.interface)
+        guard contains(item) else { return }
+        entries[spot.key]?.sightings[spot.interface]?.places[item.transport] = nil
+        if entries[spot.key]?.sightings[spot.interface]?.places.isEmpty == true { remove(spot) } else { settle(spot) }
+        update(spot.key)
+    }
+
+    /// Services on interfaces that are not wanted any longer.
+    /// - Returns: the items that went.
+    package mutating func withdraw(where isUnwanted: (_ name: String, _ interface: String) -> Bool) -> [ServiceItem] {
+        let unwanted = items.filter { item in
+            guard let sighting = entries[item.service]?.sightings[item.interface] else { return false }
+            return isUnwanted(item.service.name, sighting.interfaceName)
         }
-        update(item.service)
+        for item in unwanted { withdraw(item) }
+        return unwanted
     }
 
     /// The last word on where an item's server is. It stands until the next one, or the item is gone.
     package mutating func resolve(_ item: ServiceItem, _ resolution: Resolution) {
-        guard places[item.service]?[item] != nil else { return }
-        places[item.service]?[item]?.resolution = resolution
+        guard contains(item) else { return }
+        entries[item.service]?.sightings[item.interface]?.places[item.transport]?.resolution = resolution
+        settle(Spot(key: item.service, interface: item.interface))
         update(item.service)
+    }
+
+    /// An item could not be resolved. Its last resolution, if any, stands.
+    package mutating func fail(_ item: ServiceItem) {
+        guard contains(item), entries[item.service]?.sightings[item.interface]?.kind == .unresolved else { return }
+        failed[Spot(key: item.service, interface: item.interface), default: 0] += 1
+    }
+
+    /// Asks anew which names are known.
+    package mutating func review() {
+        for service in services {
+            for interface in (entries[service.key]?.sightings.keys ?? [:].keys).sorted() {
+                settle(Spot(key: service.key, interface: interface))
+            }
+        }
     }
 
     /// Everything will be announced anew.
     package mutating func beginListing() {
         overflow = 0
-        for key in places.keys {
-            for item in Array(places[key, default: [:]].keys) { places[key]?[item]?.isOld = true }
-        }
+        for item in items { mark(item) }
+    }
+
+    private mutating func mark(_ item: ServiceItem) {
+        entries[item.service]?.sightings[item.interface]?.places[item.transport]?.isOld = true
     }
 
     /// Everything has been announced: what has not is gone.
     /// - Returns: the items that went.
     package mutating func endListing() -> [ServiceItem] {
-        let old = places.values.flatMap { $0.filter(\.value.isOld).keys }
+        let old = items.filter { place($0)?.isOld == true }
         for item in old { withdraw(item) }
         return old
     }
+
+    /// The items that have lost their places since the last call.
+    package mutating func takeLost() -> [ServiceItem] {
+        defer { lost = [] }
+        return lost
+    }
+
+    private var items: [ServiceItem] { entries.values.flatMap(items(of:)) }
+
+    private func items(of entry: Entry) -> [ServiceItem] {
+        entry.sightings.flatMap { interface, sighting in
+            sighting.places.keys.map { ServiceItem(entry.key, interface: interface, transport: $0) }
+        }
+    }
+
+    // MARK: Places
+
+    /// Gives a sighting a place of a kind, if need be that of another one.
+    private mutating func admit(_ spot: Spot, _ kind: Kind) -> Bool {
+        if kind == .unresolved, unresolved.isFull, let weakest = weakest(for: spot.interface) { evict(weakest) }
+        let admission =
+            switch kind {
+            case .known: known.admit(spot.key, to: spot.interface)
+            case .resolved: resolved.admit(spot.key, to: spot.interface)
+            case .unresolved: unresolved.admit(spot.key, to: spot.interface)
+            }
+        switch admission {
+        case .taken: return true
+        case .refused: return false
+        case .inPlaceOf(let key, let interface):
+            let loser = Spot(key: key, interface: interface)
+            // The owner may have come to know its name.
+            if kind != .known, isKnown(key.name), admit(loser, .known) {
+                failed[loser] = nil
+                entries[key]?.sightings[interface]?.kind = .known
+            } else {
+                evict(loser)
+            }
+            return true
+        }
+    }
+
+    /// The stranger that failed most often, of those whose interface has no fewer places than this one.
+    private func weakest(for interface: Int32) -> Spot? {
+        let mine = unresolved.count(of: interface)
+        return failed.filter { unresolved.count(of: $0.key.interface) >= mine && !isKnown($0.key.key.name) }
+            .max { ($0.value, $1.key.key, $1.key.interface) < ($1.value, $0.key.key, $0.key.interface) }?.key
+    }
+
+    /// Gives a sighting the place that is right for it now; without one, it goes.
+    private mutating func settle(_ spot: Spot) {
+        guard let sighting = entries[spot.key]?.sightings[spot.interface] else { return }
+        let isResolved = sighting.places.values.contains { $0.resolution != nil }
+        let kind: Kind = isKnown(spot.key.name) ? .known : isResolved ? .resolved : .unresolved
+        guard kind != sighting.kind else { return }
+        leave(spot, sighting.kind)
+        entries[spot.key]?.sightings[spot.interface]?.kind = kind
+        if !admit(spot, kind) { evict(spot) }
+    }
+
+    private mutating func leave(_ spot: Spot, _ kind: Kind) {
+        failed[spot] = nil
+        switch kind {
+        case .known: known.remove(spot.key, from: spot.interface)
+        case .resolved: resolved.remove(spot.key, from: spot.interface)
+        case .unresolved: unresolved.remove(spot.key, from: spot.interface)
+        }
+    }
+
+    /// Takes a sighting's place away, for want of room.
+    private mutating func evict(_ spot: Spot) {
+        overflow += 1
+        lost += (entries[spot.key]?.sightings[spot.interface]?.places.keys ?? [:].keys).map {
+            ServiceItem(spot.key, interface: spot.interface, transport: $0)
+        }
+        remove(spot)
+        update(spot.key)
+    }
+
+    private mutating func remove(_ spot: Spot) {
+        guard let sighting = entries[spot.key]?.sightings.removeValue(forKey: spot.interface) else { return }
+        leave(spot, sighting.kind)
+        if entries[spot.key]?.sightings.isEmpty == true { entries[spot.key] = nil }
+    }
+
+    // MARK: Services
 
     /// Brings `services` in line with a service's places.
     private mutating func update(_ key: ServiceKey) {
@@ -147,79 +293,18 @@ package struct ServiceCatalogue {
             if services[middle].key < key { low = middle + 1 } else { high = middle }
         }
         let isThere = low < services.count && services[low].key == key
-        let items = places[key, default: [:]]
-        guard !items.isEmpty else {
-            places[key] = nil
+        guard let entry = entries[key] else {
             if isThere { services.remove(at: low) }
             return
         }
-        let merged = Self.merge(key, items)
-        if isThere { services[low] = merged } else { services.insert(merged, at: low) }
-    }
-
-    /// The same whatever came first: the item with the best address says which host it is, all items of that host say
-    /// where it is. Two hosts of one name, on two networks, are never mixed.
-    private static func merge(_ key: ServiceKey, _ items: [ServiceItem: Place]) -> DiscoveredService {
-        var service = DiscoveredService(name: key.name, type: key.type, domain: key.domain)
-        service.interfaces = Array(Set(items.values.map(\.interfaceName))).sorted()
-        let resolved = items.compactMap { item, place in
-            place.resolution.flatMap { Candidate(item, place.interfaceName, $0) }
-        }.sorted { $0.order < $1.order }
-        guard let best = resolved.first?.resolution else { return service }
-        service.host = best.host
-        service.txt = best.txt
-        for candidate in resolved where candidate.resolution.host.lowercased() == best.host.lowercased() {
-            if !service.endpoints.contains(candidate.endpoint) { service.endpoints.append(candidate.endpoint) }
-        }
-        return service
-    }
-
-    /// One item's word, with its place in the order to try.
-    private struct Candidate {
-        let resolution: Resolution
-        let endpoint: Endpoint
-        let order: (AddressRank, Int32, Int32, String, UInt16)
-
-        init?(_ item: ServiceItem, _ interfaceName: String, _ resolution: Resolution) {
-            guard let rank = AddressRank(resolution.address) else { return nil }
-            self.resolution = resolution
-            let zone = rank == .linkLocalIPv6 ? "%" + interfaceName : ""
-            endpoint = Endpoint(host: resolution.address + zone, port: resolution.port)
-            order = (rank, item.interface, item.transport, endpoint.host, endpoint.port)
-        }
-    }
-}
-
-extension DiscoveredService {
-    package var key: ServiceKey { ServiceKey(name: name, type: type, domain: domain) }
-}
-
-/// Kinds of addresses, the one to try first first.
-enum AddressRank: Int, Comparable {
-    case ipv4
-    case linkLocalIPv4
-    case ipv6
-    case linkLocalIPv6
-
-    static func < (a: AddressRank, b: AddressRank) -> Bool { a.rawValue < b.rawValue }
-
-    /// - Returns: nil for what has not the form of an address.
-    init?(_ address: String) {
-        let isHex: (UInt8) -> Bool = { Character(UnicodeScalar($0)).isHexDigit }
-        let bytes = address.utf8
-        guard bytes.count <= 45 else { return nil }
-        if bytes.contains(UInt8(ascii: ":")) {
-            guard bytes.allSatisfy({ isHex($0) || $0 == UInt8(ascii: ":") || $0 == UInt8(ascii: ".") }) else {
-                return nil
+        let places = entry.sightings.flatMap { interface, sighting in
+            sighting.places.map { transport, place in
+                PlaceOfService(
+                    item: ServiceItem(entry.key, interface: interface, transport: transport),
+                    interfaceName: sighting.interfaceName, isLocal: place.isLocal, resolution: place.resolution)
             }
-            // fe80::/10
-            let first = UInt16(address.prefix { $0 != ":" }, radix: 16) ?? 0
-            self = first & 0xFFC0 == 0xFE80 ? .linkLocalIPv6 : .ipv6
-        } else {
-            let parts = address.split(separator: ".", omittingEmptySubsequences: false)
-            guard parts.count == 4, parts.allSatisfy({ $0.utf8.count <= 3 && UInt8($0) != nil && $0.first != "+" })
-            else { return nil }
-            self = address.hasPrefix("169.254.") ? .linkLocalIPv4 : .ipv4
         }
+        let merged = DiscoveredService(entry.key, places)
+        if isThere { services[low] = merged } else { services.insert(merged, at: low) }
     }
 }

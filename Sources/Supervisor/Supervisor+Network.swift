@@ -34,6 +34,10 @@ extension Supervisor {
                 guard let configuration = self?.planner.configuration else { return false }
                 return configuration.names.admits(name) && configuration.interfaces.admits(interface)
             },
+            isKnown: { [weak self] name in
+                guard let self, let name = try? DeviceName(port: name) else { return false }
+                return planner.wanted.contains { $0.name == name }
+            },
             report: { [log] in log.warning("\($0)") },
             onChange: { [weak self] in self?.takeAnnouncements(.now) })
         self.browser = browser

@@ -57,14 +57,14 @@ struct Browse: ParsableCommand {
 
     private func listOnce(_ bus: SystemBus) throws {
         let browser = ServiceBrowser(
-            bus: bus, types: types, settling: .milliseconds(100), report: Self.note, onChange: {})
+            bus: bus, types: types, maxUnresolved: 2048, settling: .milliseconds(100), report: Self.note, onChange: {})
         browser.start()
         let end = MonotonicTime.now + UInt64(timeout * 1e9)
-        while !browser.isComplete, MonotonicTime.now < end {
+        while browser.state != .current, MonotonicTime.now < end {
             do { try browser.wait(on: bus, until: end) } catch { throw Failure("\(error)") }
             if browser.isAvahiMissing { throw Failure(Self.noAvahi) }
         }
-        if !browser.isComplete { Self.note("not everything was answered within \(timeout) s") }
+        if browser.state != .current { Self.note("not everything was answered within \(timeout) s") }
         if json {
             print(JSON.array(browser.services.map { .object($0.members) }).text)
         } else if browser.services.isEmpty {

@@ -28,13 +28,12 @@ class Watch(Process):
         super().__init__(t, "watch{}".format(t.names), [t.binary, "browse", "--watch", "--json"] + list(options))
 
     @property
+    def services(self):
+        return [json.loads(line) for line in self.log.splitlines() if line.startswith("{") and line.endswith("}")]
+
+    @property
     def events(self):
-        events = []
-        for line in self.log.splitlines():
-            if line.startswith("{") and line.endswith("}"):
-                service = json.loads(line)
-                events.append((service["event"], service["name"], service["port"]))
-        return events
+        return [(service["event"], service["name"], service["port"]) for service in self.services]
 
     def saw(self, *event, seconds=10.0):
         return eventually(lambda: event in [seen[:len(event)] for seen in self.events], seconds)
@@ -418,6 +417,62 @@ def avahi_interfaces(t, how):
     watcher = fake.browsers()[-1][1]
     t.check("resolvers are freed", eventually(
         lambda: [made[0] for made in fake.objects.values() if made[1] == watcher] == ["ServiceBrowser"]), fake.objects)
+
+
+@case(60)
+def a_service_moves_to_another_host(t):
+    """Avahi's resolver has the new host's port and the old host's address then: that is nowhere."""
+    bus = t.bus()
+    fake = FakeAvahi(bus, {(1, 0, "a"): ("old.local", "192.0.2.1", 1000, [])})
+    watch = Watch(t)
+    t.check("watched", watch.saw("appeared", "a", 1000))
+    fake.move((1, 0, "a"), ("new.local", "192.0.2.2", 2000, []))
+    t.check("found at the new host", watch.saw("changed", "a", 2000), watch.events)
+    t.equal("at its address", browse_json(t)["a"]["endpoints"], ["192.0.2.2:2000"])
+    t.equal("and never anywhere else", {service["endpoints"][0] for service in watch.services if service["endpoints"]},
+            {"192.0.2.1:1000", "192.0.2.2:2000"})
+    made = fake.calls["ServiceResolverPrepare"]
+    # Two hosts that take turns: not each turn makes a resolver.
+    for turn in range(100):
+        fake.move((1, 0, "a"), ("host{}.local".format(turn % 2), "192.0.2.{}".format(10 + turn % 2), 3000, []))
+    fake.announce((1, 0, "b"), ONE)
+    t.check("others are found all the same", watch.saw("appeared", "b"), watch.events)
+    made = fake.calls["ServiceResolverPrepare"] - made
+    t.check("few resolvers were made", made <= 3, made)
+
+
+@case(60)
+def names_differ_by_case_only(t):
+    """DNS has one name for both: the spelling that was heard first stays."""
+    bus = t.bus()
+    fake = FakeAvahi(bus, {(1, 0, "Com1"): ("h.local", "192.0.2.1", 1000, [])})
+    watch = Watch(t)
+    t.check("watched", watch.saw("appeared", "Com1", 1000))
+    fake.announce((1, 1, "COM1"), ("H.LOCAL", "fe80::7", 1000, []))
+    t.check("one more place", eventually(lambda: any(len(service["addresses"]) == 2 for service in watch.services)),
+            watch.events)
+    t.equal("of the one service", {event[1] for event in watch.events}, {"Com1"})
+
+
+@case(120)
+def bare_names(t):
+    """Names that cannot be resolved fill no places of those that can, nor do those of one interface another's."""
+    bus = t.bus()
+    fake = FakeAvahi(bus, {(1, 0, "bare{:04}".format(i)): None for i in range(2400)})
+    fake.items[(2, 0, "good")] = ONE
+    watch = Watch(t)
+    t.check("the good one is found", watch.saw("appeared", "good", 1000, seconds=15), watch.log)
+    t.check("the overflow is told", eventually(lambda: "passed over" in watch.log, 5), watch.log)
+    fake.announce((2, 0, "later"), ONE)
+    t.check("and one that comes later", watch.saw("appeared", "later", 1000, seconds=15), watch.log)
+    fake.announce((1, 0, "same"), ONE)
+    t.check("on the flooded interface as well", watch.saw("appeared", "same", 1000, seconds=30), watch.log)
+    t.equal("told once", watch.log.count("passed over"), 1)
+    for name in [key for key in fake.items if key[2].startswith("bare")]:
+        fake.items.pop(name)
+    fake.announce((1, 0, "last"), ONE)
+    t.check("all is listed anew meanwhile", eventually(lambda: fake.calls["ServiceBrowserPrepare"] >= 2, 20), fake.calls)
+    t.check("found after the flood", watch.saw("appeared", "last", 1000, seconds=15), watch.log)
 
 
 @case(60)

@@ -127,9 +127,14 @@ class FakeAvahi(threading.Thread):
         for path, client in self.browsers():
             self.signal(client, path, "ServiceBrowser", member, ITEM, [*key, "_ttynvt._tcp", "local", 0])
 
-    def change(self, key, place):
-        """Another word of the resolver that is there for the item."""
+    def change(self, key, place, said=None):
+        """Another word of the resolvers that are there for the item; they may say something else than new ones will."""
         self.items[key] = place
         for path, (kind, client, arguments) in list(self.objects.items()):
             if kind == "ServiceResolver" and tuple(arguments[:3]) == key:
-                self.signal(client, path, kind, "Found", FOUND, self.found(key, arguments[3], place))
+                self.signal(client, path, kind, "Found", FOUND, self.found(key, arguments[3], said or place))
+
+    def move(self, key, place):
+        """The service goes to another host: a resolver keeps the old address, as avahi-core's does."""
+        old = self.items[key]
+        self.change(key, place, said=(place[0], old[1], place[2], place[3]))
