@@ -7,6 +7,14 @@ package struct Configuration: Equatable, Sendable {
     /// Which announced names become ports, and which interfaces announcements are taken from.
     package var names = AccessList()
     package var interfaces = AccessList()
+    /// Do services that this machine itself announces count?
+    package var local = false
+    /// Networks that addresses may be on, besides those of the interface where they were heard.
+    package var addresses: [Subnet] = []
+    /// Whose announcements count, where no section says otherwise.
+    package var trust = Trust.firstUse
+    /// What is said about interfaces, in the file's order.
+    package var interfaceSections: [InterfaceSection] = []
     /// How long a vanished announcement counts as a flap, in nanoseconds.
     package var grace: UInt64 = .seconds(5)
     /// More ports than this are refused.
@@ -31,6 +39,46 @@ package struct Configuration: Equatable, Sendable {
         }
         return options.sorted { $0.key < $1.key }
     }
+
+    /// The section that names this port alone.
+    package func section(of name: String) -> PortSection? {
+        sections.first { $0.pattern.isLiteral && $0.pattern.description == name }
+    }
+
+    /// Is it said in the configuration where this port is, or which host has it?
+    package func isConfigured(_ name: String) -> Bool {
+        section(of: name).map { !$0.servers.isEmpty || $0.host != nil } ?? false
+    }
+
+    /// Whose announcements count for a port: what its own section says, else the last section that covers it, else the
+    /// interface's, else what holds for all.
+    /// - Parameter interface: where it is announced; nil where that is not known.
+    package func trust(of name: String, on interface: String?) -> Trust {
+        if let trust = section(of: name)?.trust { return trust }
+        if let section = sections.last(where: { $0.trust != nil && $0.pattern.matches(name) }), let trust = section.trust {
+            return trust
+        }
+        guard let interface else { return trust }
+        let literal = interfaceSections.first { $0.pattern.isLiteral && $0.pattern.description == interface }
+        return literal?.trust ?? interfaceSections.last { $0.trust != nil && $0.pattern.matches(interface) }?.trust ?? trust
+    }
+
+    /// Could a driver of the kernel give `/dev/ttyNAME`, capital letters and a number, and does no line allow the name?
+    package func isKernelLike(_ name: String) -> Bool {
+        let units = Array(name.utf8)
+        let letters = units.prefix { (UInt8(ascii: "A")...UInt8(ascii: "Z")).contains($0) }.count
+        let isLike = (1...6).contains(letters) && letters < units.count
+            && units[letters...].allSatisfy { (UInt8(ascii: "0")...UInt8(ascii: "9")).contains($0) }
+        return isLike && !names.allow.contains { $0.matches(name) } && !isConfigured(name)
+    }
+}
+
+/// `[interface NAME]`: what holds for what is heard on an interface, or on all that a pattern covers.
+package struct InterfaceSection: Equatable, Sendable {
+    package let pattern: Pattern
+    package var trust: Trust?
+
+    init(pattern: Pattern) { self.pattern = pattern }
 }
 
 /// One option of the `port` command, without `--`.
@@ -59,6 +107,11 @@ package struct PortSection: Equatable, Sendable {
     /// Where the port is, if it is not to be looked for on the network.
     package var servers: [Endpoint] = []
     package var minor: UInt32?
+    /// Whose announcements count.
+    package var trust: Trust?
+    /// Only this host's announcements count, and only on this interface.
+    package var host: HostName?
+    package var interface: String?
     package var options: [PortOption] = []
 
     init(pattern: Pattern) { self.pattern = pattern }

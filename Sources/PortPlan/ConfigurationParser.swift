@@ -20,6 +20,7 @@ package struct ConfigurationParser {
         case discovery
         case ports
         case port(Int)
+        case interface(Int)
         /// One that was wrong itself: its lines are not looked at.
         case unknown
     }
@@ -80,6 +81,7 @@ package struct ConfigurationParser {
         case .discovery: takeDiscovery(key, value)
         case .ports: takeForAll(key, value)
         case .port(let index): takePort(key, value, index)
+        case .interface(let index): takeInterface(key, value, index)
         case .unknown: break
         }
     }
@@ -94,7 +96,10 @@ package struct ConfigurationParser {
         case ("ports", 1): section = .ports
         case ("port", 2): takePortHeader(String(words[1]))
         case ("port", _): fail("[port NAME] takes one name, without blanks")
-        default: fail("unknown section [\(sectionTitle)]: there are [discovery], [ports] and [port NAME]")
+        case ("interface", 2): takeInterfaceHeader(String(words[1]))
+        case ("interface", _): fail("[interface NAME] takes one name, without blanks")
+        default:
+            fail("unknown section [\(sectionTitle)]: there are [discovery], [interface NAME], [ports] and [port NAME]")
         }
     }
 
@@ -112,6 +117,16 @@ package struct ConfigurationParser {
         }
     }
 
+    private mutating func takeInterfaceHeader(_ name: String) {
+        let pattern = Pattern(name)
+        if let index = configuration.interfaceSections.firstIndex(where: { $0.pattern == pattern }) {
+            section = .interface(index)
+        } else {
+            configuration.interfaceSections.append(InterfaceSection(pattern: pattern))
+            section = .interface(configuration.interfaceSections.count - 1)
+        }
+    }
+
     // Keys.
 
     private mutating func takeDiscovery(_ key: String, _ value: String) {
@@ -121,6 +136,13 @@ package struct ConfigurationParser {
         case "deny-names": configuration.names.deny = value.patterns
         case "allow-interfaces": configuration.interfaces.allow = value.patterns
         case "deny-interfaces": configuration.interfaces.deny = value.patterns
+        case "allow-addresses": takeAddresses(value)
+        case "local":
+            guard let local = ["yes": true, "no": false][value] else {
+                return fail("local takes yes or no, not '\(value)'")
+            }
+            configuration.local = local
+        case "trust": if let trust = trust(value) { configuration.trust = trust }
         case "grace":
             guard let seconds = Double(value), seconds >= 0, seconds <= 3600 else {
                 return fail("grace takes 0 to 3600 seconds, not '\(value)'")
@@ -143,26 +165,51 @@ package struct ConfigurationParser {
         configuration.types = types
     }
 
+    private mutating func takeAddresses(_ value: String) {
+        var subnets: [Subnet] = []
+        for word in value.words {
+            guard let subnet = Subnet(word) else {
+                return fail("'\(word)' is no network: they look like 192.0.2.0/24 or 2001:db8::/32")
+            }
+            subnets.append(subnet)
+        }
+        configuration.addresses = subnets
+    }
+
+    private mutating func takeInterface(_ key: String, _ value: String, _ index: Int) {
+        guard key == "trust" else { return fail("unknown key '\(key)' in [\(sectionTitle)]") }
+        if let trust = trust(value) { configuration.interfaceSections[index].trust = trust }
+    }
+
+    private mutating func trust(_ value: String) -> Trust? {
+        if let trust = Trust(rawValue: value) { return trust }
+        fail("trust takes \(Trust.allCases.map(\.rawValue).joined(separator: ", ")), not '\(value)'")
+        return nil
+    }
+
     private mutating func takeForAll(_ key: String, _ value: String) {
         switch key {
         case "major":
             guard let major = UInt32(value), major < 512 else { return fail("major takes 0 to 511, not '\(value)'") }
             configuration.major = major
-        case "server", "minor": fail("'\(key)' belongs to one port: [port NAME]")
+        case "server", "minor", "host", "interface": fail("'\(key)' belongs to one port: [port NAME]")
+        case "trust": fail("'trust' belongs to [discovery], [interface NAME] or [port NAME]")
         default: if let option = option(key, value) { configuration.options.append(option) }
         }
     }
 
     private mutating func takePort(_ key: String, _ value: String, _ index: Int) {
         switch key {
-        case "server", "minor":
+        case "server", "minor", "host", "interface":
             guard configuration.sections[index].pattern.isLiteral else {
                 return fail("'\(key)' belongs to one port, and [\(sectionTitle)] is a pattern")
             }
             if key == "minor" { return takeMinor(value, index) }
+            if key != "server" { return takePin(key, value, index) }
             do throws(EndpointListError) {
                 configuration.sections[index].servers = try [Endpoint](parsingList: value)
             } catch { fail("illegal server '\(value)': \(error)") }
+        case "trust": configuration.sections[index].trust = trust(value)
         case "major": fail("'major' is one for all ports: [ports]")
         default: if let option = option(key, value) { configuration.sections[index].options.append(option) }
         }
@@ -179,6 +226,20 @@ package struct ConfigurationParser {
         configuration.sections[index].minor = minor
     }
 
+    /// - Parameter key: `host` or `interface`.
+    private mutating func takePin(_ key: String, _ value: String, _ index: Int) {
+        guard !value.isEmpty, value.utf8.count <= HostName.longest,
+            value.utf8.allSatisfy({ $0 > 0x20 && $0 < 0x7F && $0 != UInt8(ascii: "/") })
+        else { return fail("illegal \(key) '\(value)': one name, without blanks") }
+        if key == "interface" {
+            configuration.sections[index].interface = value
+        } else if let host = HostName(value) {
+            configuration.sections[index].host = host
+        } else {
+            fail("illegal host '\(value)': one name, without blanks")
+        }
+    }
+
     private mutating func option(_ key: String, _ value: String) -> PortOption? {
         // Values stand in an environment file and on a command line: nothing there may need quoting.
         guard !value.isEmpty, value.utf8.allSatisfy({ $0.isPlain }) else {
@@ -189,7 +250,28 @@ package struct ConfigurationParser {
             fail(fault)
             return nil
         }
-        return PortOption(key: key, value: value)
+        guard let canonical = rights(key, value) else { return nil }
+        return PortOption(key: key, value: canonical)
+    }
+
+    /// Who may use the node, in the one form that udev takes: it gives a device to a group of its own choice, and with
+    /// rights of its own choice, where it does not understand what it is told.
+    private mutating func rights(_ key: String, _ value: String) -> String? {
+        switch key {
+        case "mode":
+            guard (1...4).contains(value.utf8.count), value.utf8.allSatisfy({ $0 >= 0x30 && $0 <= 0x37 }),
+                let mode = UInt32(value, radix: 8), mode <= 0o777
+            else {
+                fail("mode takes an octal number from 0 to 0777, not '\(value)'")
+                return nil
+            }
+            return String(repeating: "0", count: 4 - String(mode, radix: 8).utf8.count) + String(mode, radix: 8)
+        case "owner", "group":
+            if value.isAccount { return value }
+            fail("\(key) takes a name (a-z, 0-9, _ and -) or a number, not '\(value)'")
+            return nil
+        default: return value
+        }
     }
 }
 
@@ -200,6 +282,18 @@ package func isServiceType(_ text: String) -> Bool {
         return false
     }
     return labels[0].dropFirst().utf8.allSatisfy { $0.isAlphanumeric || $0 == UInt8(ascii: "-") }
+}
+
+extension String {
+    /// `[a-z_][a-z0-9_-]*`, at most 32 bytes, or the number of a user or a group.
+    fileprivate var isAccount: Bool {
+        let isDigit: (UInt8) -> Bool = { $0 >= 0x30 && $0 <= 0x39 }
+        let isFirst: (UInt8) -> Bool = { $0 >= 0x61 && $0 <= 0x7A || $0 == UInt8(ascii: "_") }
+        guard let first = utf8.first, utf8.count <= 32 else { return false }
+        // The highest number means "none" to the kernel.
+        if isDigit(first) { return utf8.allSatisfy(isDigit) && UInt32(self).map { $0 < .max } ?? false }
+        return isFirst(first) && utf8.allSatisfy { isFirst($0) || isDigit($0) || $0 == UInt8(ascii: "-") }
+    }
 }
 
 extension StringProtocol where SubSequence == Substring {

@@ -1,6 +1,9 @@
 import SerialLine
 
-/// From configuration and announcements to the ports that are to run: names checked, numbers given, refusals explained.
+/// From configuration and announcements to the ports that are to run: names checked, owners kept, numbers given,
+/// refusals explained.
+///
+/// By topic: `+Claims` (which announcements count), `+Ownership` (whose a name is), `+Orders` (what a person says).
 package struct Planner: Sendable {
     /// Refusals remembered, so that each is logged once; further ones are only counted.
     static let mostRefusals = 256
@@ -8,15 +11,30 @@ package struct Planner: Sendable {
     package private(set) var configuration: Configuration
     /// Tells whether a device that is not ours has a number of the ports' major.
     private let isTaken: @Sendable (_ major: UInt32, _ minor: UInt32) -> Bool
-    package private(set) var minors: MinorTable
-    private var announcements: [Announcement] = []
-    private var memory: AnnouncementMemory
-    private var isComplete = false
+    package internal(set) var minors: MinorTable
+    var announcements: [Announcement] = []
+    var networks = NetworkView()
+    /// Names that are announced, or run: bounded by what discovery lists, and by what ran at the start.
+    var ports: [DeviceName: AnnouncedPort] = [:]
+    var book = TrustBook()
+    var admission = Admission()
+    /// When a new name that has to wait may be let in.
+    var nextAdmission: MonotonicTime?
+    var isComplete = false
+    /// Known names by what DNS compares; nil when they are to be listed anew.
+    var spellings: [String: DeviceName]?
     private var refused: Set<String> = []
+    var saidContests: Set<String> = []
     private var saidTooMany = false
 
+    /// In seconds of Unix time: what "first seen" is taken from. Whoever has a clock sets it.
+    package var unixTime: UInt64 = 0
     /// The ports that are to run, by name.
     package private(set) var wanted: [PortSpec] = []
+    /// Ports that the configuration allows no longer: they are to end even while the network has not been heard out.
+    package internal(set) var denied: Set<DeviceName> = []
+    /// Who announces a name that is another host's.
+    package internal(set) var contested: [Contest] = []
     /// Log lines not yet logged; whoever does empties it.
     package var notes: [String] = []
 
@@ -27,43 +45,106 @@ package struct Planner: Sendable {
         self.configuration = configuration
         self.minors = minors
         self.isTaken = isTaken
-        memory = AnnouncementMemory(grace: configuration.grace)
     }
 
     /// May what is missing among `wanted` still turn up?
     package var isProvisional: Bool { !configuration.types.isEmpty && !isComplete }
 
-    /// A port of ours was found running that somebody else has started, before its announcement or after it.
-    package mutating func remember(_ name: DeviceName, _ servers: [Endpoint], _ now: MonotonicTime) {
-        memory.remember(name, servers, now)
-        // What is announced is not missing.
-        memory.update(accepted(announcements), isComplete: isComplete, now)
+    /// What is remembered about names, to be kept from start to start.
+    package var remembered: [DeviceName: RememberedPort] { book.records }
+
+    /// Is this, in any spelling that DNS takes for the same, the name of a port that is configured, remembered or there?
+    package mutating func knows(_ name: String) -> Bool { known(name) != nil }
+
+    /// A name was remembered before the start.
+    package mutating func remember(_ name: DeviceName, _ record: RememberedPort) {
+        _ = book.insert(name, record, isInUse: { _ in false })
+        spellings = nil
     }
 
-    /// The file was read anew.
+    /// A port of ours was found running that this planner has not started: it counts as announced until the grace is
+    /// over. Its servers are in use, whatever was announced before it was found.
+    package mutating func remember(_ name: DeviceName, _ servers: [Endpoint], _ now: MonotonicTime) {
+        if let port = ports[name], port.owner != nil, port.servers.contains(where: servers.contains) { return }
+        let record = book[name]
+        var port = AnnouncedPort(
+            owner: record?.host, interfaces: record?.interfaces ?? [], inUse: servers, isKnown: true,
+            firstSeen: record?.firstSeen ?? unixTime, now)
+        port.miss(isComplete: true, now)
+        if isAllowed(name, &port) { ports[name] = port } else { denied.insert(name) }
+        spellings = nil
+        judge(now)
+    }
+
+    /// The file was read anew: everything is judged anew.
     package mutating func configure(_ configuration: Configuration, _ now: MonotonicTime) {
         self.configuration = configuration
-        memory.grace = configuration.grace
         refused = []
+        saidContests = []
         saidTooMany = false
-        update(announcements, isComplete: isComplete, now)
+        spellings = nil
+        // Those that the configuration said no to before, and allows by name now, may come back.
+        denied = denied.filter { name in
+            var port = AnnouncedPort(owner: nil, interfaces: [], inUse: [], isKnown: true, firstSeen: 0, now)
+            return !isAllowed(name, &port)
+        }
+        for (name, port) in ports {
+            var port = port
+            if isAllowed(name, &port) {
+                ports[name] = port
+            } else {
+                ports[name] = nil
+                denied.insert(name)
+            }
+        }
+        judge(now)
+    }
+
+    /// This machine's addresses are these now.
+    package mutating func setNetworks(_ networks: NetworkView, _ now: MonotonicTime) {
+        guard networks != self.networks else { return }
+        self.networks = networks
+        judge(now)
     }
 
     /// What is announced now, whole.
     /// - Parameter isComplete: the network has been heard out; else more may come.
     package mutating func update(_ announcements: [Announcement], isComplete: Bool, _ now: MonotonicTime) {
-        self.announcements = announcements
+        // Where two services would make one device, the type named first in the configuration has it.
+        let ranks = Dictionary(
+            configuration.types.enumerated().map { ($1, $0) }, uniquingKeysWith: { first, _ in first })
+        self.announcements = announcements.sorted {
+            (ranks[$0.type] ?? .max, $0.name, $0.domain) < (ranks[$1.type] ?? .max, $1.name, $1.domain)
+        }
         self.isComplete = isComplete
-        memory.update(accepted(announcements), isComplete: isComplete, now)
+        judge(now)
+    }
+
+    /// A port reports how its connection stands.
+    package mutating func observe(_ name: DeviceName, _ health: PortHealth, _ now: MonotonicTime) {
+        guard let port = ports[name], port.health != health else { return }
+        ports[name]?.observe(health, now)
         plan(now)
     }
 
     /// Time has passed.
-    package mutating func advance(_ now: MonotonicTime) { plan(now) }
+    package mutating func advance(_ now: MonotonicTime) {
+        if let nextAdmission, nextAdmission <= now { judge(now) } else { plan(now) }
+    }
 
     /// When `advance` is to be called next; nil for no time.
     package func nextDeadline(_ now: MonotonicTime) -> MonotonicTime? {
-        memory.nextDeadline(isComplete: isComplete, now)
+        var next = nextAdmission
+        for (name, port) in ports {
+            if isComplete || port.missingSince == nil {
+                next = sooner(next, port.nextDeadline(grace: configuration.grace, now))
+            }
+            let remembers = port.livesSince + AnnouncedPort.remembersAfter
+            if remembers > now, port.owner != nil, port.missingSince == nil, book[name] == nil {
+                next = sooner(next, remembers)
+            }
+        }
+        return next
     }
 
     /// A port's number turned out to belong to somebody else: it gets another one.
@@ -72,40 +153,25 @@ package struct Planner: Sendable {
         plan(now)
     }
 
-    // Who gets a device.
-
-    private mutating func accepted(_ announcements: [Announcement]) -> [DeviceName: [Endpoint]] {
-        var accepted: [DeviceName: [Endpoint]] = [:]
-        var sources: [DeviceName: Announcement] = [:]
-        // Where two services would make one device, the type named first in the configuration has it.
-        let ranks = Dictionary(
-            configuration.types.enumerated().map { ($1, $0) }, uniquingKeysWith: { first, _ in first })
-        let ordered = announcements.sorted {
-            (ranks[$0.type] ?? .max, $0.name, $0.domain) < (ranks[$1.type] ?? .max, $1.name, $1.domain)
-        }
-        for announcement in ordered where configuration.names.admits(announcement.name) {
-            let name: DeviceName
-            do throws(DeviceName.Illegal) { name = try DeviceName(port: announcement.name) } catch {
-                refuse(announcement.name, "\(error)")
-                continue
-            }
-            if let fault = announcement.fault {
-                refuse(announcement.name, "'\(announcement.name)' (\(announcement.type)) is no port for us: \(fault)")
-            } else if let other = sources[name] {
-                refuse(
-                    "\(announcement.type) \(announcement.domain) \(name)",
-                    "'\(name.port)' of \(announcement.type) in \(announcement.domain) is left out: there is one of "
-                        + "\(other.type) in \(other.domain) already")
-            } else {
-                sources[name] = announcement
-                accepted[name] = announcement.endpoints
-            }
-        }
-        return accepted
+    /// All that is announced is judged, then planned.
+    mutating func judge(_ now: MonotonicTime) {
+        takeClaims(claims(), now)
+        plan(now)
     }
 
+    // Who gets a device.
+
     private mutating func plan(_ now: MonotonicTime) {
-        memory.advance(isComplete: isComplete, now)
+        for name in Array(ports.keys) {
+            let trust = configuration.trust(of: name.port, on: ports[name]?.interfaces.first)
+            ports[name]?.advance(grace: configuration.grace, follows: trust == .announced, now)
+            if isComplete, let port = ports[name], port.isGone(grace: configuration.grace, now) {
+                ports[name] = nil
+                spellings = nil
+                // Whoever else announces it may get its turn.
+                nextAdmission = now
+            }
+        }
         let isInUse = Set(wanted.map(\.name))
         for section in configuration.sections {
             guard let minor = section.minor, let name = try? DeviceName(port: section.pattern.description) else {
@@ -113,48 +179,59 @@ package struct Planner: Sendable {
             }
             minors.fix(minor, for: name)
         }
-        var ports = memory.endpoints(now)
-        var configured: Set<DeviceName> = []
-        for section in configuration.sections where !section.servers.isEmpty {
-            guard let name = try? DeviceName(port: section.pattern.description) else { continue }
-            ports[name] = section.servers
-            configured.insert(name)
-        }
+        var places = ports.filter { $0.value.countsFrom <= now && !$0.value.servers.isEmpty }.mapValues(\.servers)
+        let configured = configuredServers
+        places.merge(configured) { $1 }
         var specs: [PortSpec] = []
-        // Who has a device keeps it; after them, in the order of names.
-        let order = ports.keys.sorted {
-            (isInUse.contains($0) ? 0 : 1, $0.description) < (isInUse.contains($1) ? 0 : 1, $1.description)
-        }
-        for name in order {
+        // What is configured comes first, who has a device keeps it, and strangers come last; then by name.
+        let order = places.keys.map { name in
+            let rank = configured[name] != nil ? 0 : isInUse.contains(name) ? 1 : book[name] != nil ? 2 : 3
+            return (rank, name.description, name)
+        }.sorted { ($0.0, $0.1) < ($1.0, $1.1) }
+        for (_, _, name) in order {
             guard specs.count < configuration.maxPorts else {
                 if !saidTooMany {
                     notes.append(
-                        "\(ports.count) ports, and no more than \(configuration.maxPorts) are made (max-ports)")
+                        "\(places.count) ports, and no more than \(configuration.maxPorts) are made (max-ports)")
                 }
                 saidTooMany = true
                 break
             }
-            guard let servers = ports[name], let minor = minor(of: name, isInUse) else { continue }
+            // A number is kept for whoever runs and for whoever runs after this plan.
+            guard let servers = places[name], let minor = minor(of: name, { isInUse.contains($0) || places[$0] != nil })
+            else { continue }
             specs.append(
                 PortSpec(
-                    name: name, servers: servers, origin: configured.contains(name) ? .configured : .announced,
+                    name: name, servers: servers, origin: configured[name] != nil ? .configured : .announced,
                     major: configuration.major, minor: minor, options: configuration.options(of: name.port)))
         }
         wanted = specs.sorted { $0.name.description < $1.name.description }
+        for spec in specs where denied.contains(spec.name) { denied.remove(spec.name) }
+        rememberPorts(now)
     }
 
-    private mutating func minor(of name: DeviceName, _ isInUse: Set<DeviceName>) -> UInt32? {
+    /// The ports whose servers the configuration gives.
+    var configuredServers: [DeviceName: [Endpoint]] {
+        var configured: [DeviceName: [Endpoint]] = [:]
+        for section in configuration.sections where !section.servers.isEmpty {
+            guard let name = try? DeviceName(port: section.pattern.description) else { continue }
+            configured[name] = section.servers
+        }
+        return configured
+    }
+
+    private mutating func minor(of name: DeviceName, _ isInUse: (DeviceName) -> Bool) -> UInt32? {
         let major = configuration.major
         let minor = minors.minor(
-            for: name, isInUse: { isInUse.contains($0) }, isTaken: { major != 0 && isTaken(major, $0) })
+            for: name, isInUse: isInUse, isTaken: { major != 0 && isTaken(major, $0) })
         if minor == nil { refuse(name.description, "no minor number is left for \(name)") }
         return minor
     }
 
     /// Says once why a name gets no port.
-    private mutating func refuse(_ what: String, _ why: String) {
+    mutating func refuse(_ what: String, _ why: @autoclosure () -> String) {
         guard refused.count <= Self.mostRefusals, refused.insert(what).inserted else { return }
         notes.append(
-            refused.count <= Self.mostRefusals ? why : "more names are refused, and no more of them are listed here")
+            refused.count <= Self.mostRefusals ? why() : "more names are refused, and no more of them are listed here")
     }
 }

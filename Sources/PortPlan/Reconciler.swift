@@ -48,6 +48,8 @@ package struct Reconciler: Sendable {
     private var wanted: [DeviceName: PortSpec] = [:]
     /// No announced port is known to be unwanted: the network has not been heard out yet.
     private var isProvisional = true
+    /// Ports that are known to be unwanted all the same.
+    private var denied: Set<DeviceName> = []
     private var entries: [DeviceName: Entry] = [:]
     /// What may need a step.
     private var unsettled: Set<DeviceName> = []
@@ -55,8 +57,10 @@ package struct Reconciler: Sendable {
     package init() {}
 
     /// The ports that are to run.
-    /// - Parameter isProvisional: what is missing may still be announced: no port is retired for that.
-    package mutating func want(_ specs: [PortSpec], isProvisional: Bool) {
+    /// - Parameters:
+    ///   - denied: ports that the configuration allows no longer: whatever may still be announced, they are retired.
+    ///   - isProvisional: what is missing may still be announced: no port is retired for that.
+    package mutating func want(_ specs: [PortSpec], denied: Set<DeviceName> = [], isProvisional: Bool) {
         let before = wanted
         wanted = Dictionary(specs.map { ($0.name, $0) }, uniquingKeysWith: { first, _ in first })
         for (name, spec) in wanted where before[name] != spec {
@@ -67,6 +71,8 @@ package struct Reconciler: Sendable {
         for name in before.keys where wanted[name] == nil { unsettled.insert(name) }
         if self.isProvisional != isProvisional { unsettled.formUnion(entries.keys) }
         self.isProvisional = isProvisional
+        unsettled.formUnion(denied.symmetricDifference(self.denied))
+        self.denied = denied
     }
 
     /// A port was found running, or found to be otherwise than was thought.
@@ -146,7 +152,8 @@ package struct Reconciler: Sendable {
         case (nil, nil): return nil
         case (let spec?, nil): return .start(spec)
         case (nil, let running?):
-            let mayBeWanted = isProvisional && PortSpec.Origin(options: running.options) != .configured
+            let mayBeWanted = isProvisional && !denied.contains(name)
+                && PortSpec.Origin(options: running.options) != .configured
             return running.isRetiring || mayBeWanted ? nil : .retire(name)
         case (let spec?, let running?):
             // Even one that is to be replaced may be in use for long.

@@ -62,9 +62,10 @@ extension Supervisor {
 
     private func takeAnnouncements(_ now: MonotonicTime) {
         let announcements = (browser?.services ?? []).map {
-            Announcement(
-                name: $0.name, type: $0.type, domain: $0.domain, endpoints: $0.endpoints, security: $0.txt.security,
+            let claim = Announcement.Claim(
+                host: $0.host, interface: $0.interfaces.first ?? "", endpoints: $0.endpoints, security: $0.txt.security,
                 functionClass: $0.txt.functionClass, gensioStack: $0.txt.gensioStack)
+            return Announcement(name: $0.name, type: $0.type, domain: $0.domain, claims: [claim])
         }
         planner.update(announcements, isComplete: browser?.isComplete ?? false, now)
         guard let browser else { return }

@@ -122,7 +122,7 @@ extension Supervisor {
 
     /// Makes what runs into what is wanted, as far as that can be done now.
     func reconcile(_ now: MonotonicTime) {
-        reconciler.want(planner.wanted, isProvisional: planner.isProvisional)
+        reconciler.want(planner.wanted, denied: planner.denied, isProvisional: planner.isProvisional)
         minors.store(planner.minors, now)
         for note in planner.notes { log.warning("\(note)") }
         planner.notes = []

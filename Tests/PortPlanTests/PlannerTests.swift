@@ -11,16 +11,20 @@ import Testing
     private func planner(_ text: String = "") -> Planner {
         let (configuration, errors) = ConfigurationParser.parse(text) { _, _ in nil }
         #expect(errors == [])
-        return Planner(configuration, minors: MinorTable(), isTaken: { _, _ in false })
+        var planner = Planner(configuration, minors: MinorTable(), isTaken: { _, _ in false })
+        planner.setNetworks(.lab, start)
+        return planner
     }
 
     private func port(
         _ name: String, _ host: String = "192.0.2.1", type: String = "_ttynvt._tcp", domain: String = "local",
         security: String? = nil, functionClass: String? = nil, gensioStack: String? = nil
     ) -> Announcement {
-        Announcement(
-            name: name, type: type, domain: domain, endpoints: host.isEmpty ? [] : [Endpoint(host: host, port: 10000)],
-            security: security, functionClass: functionClass, gensioStack: gensioStack)
+        let claim = Announcement.Claim(
+            host: "module.local", interface: "eth0",
+            endpoints: host.isEmpty ? [] : [Endpoint(host: host, port: 10000)], security: security,
+            functionClass: functionClass, gensioStack: gensioStack)
+        return Announcement(name: name, type: type, domain: domain, claims: [claim])
     }
 
     /// Announced from `start` on, heard out, and settled.
@@ -165,11 +169,9 @@ import Testing
             planner.update(good + bad, isComplete: true, now)
             now = now + .seconds(10)
             planner.advance(now)
-            #expect(planner.wanted.count <= 1024)
+            #expect(planner.wanted.count <= 64 * (round + 1))
             #expect(planner.minors.count <= MinorTable.capacity)
         }
-        #expect(planner.wanted.count == 1024)
-        #expect(Set(planner.wanted.compactMap { planner.minors[$0.name] }).count == 1024)
         #expect(planner.notes.count <= 260)
         #expect(planner.notes.contains("more names are refused, and no more of them are listed here"))
     }
@@ -177,6 +179,7 @@ import Testing
     /// Numbers that others have are passed over, and one that turns out to be another's is given up.
     @Test func numbersOfOthers() throws {
         var planner = Planner(Configuration(), minors: MinorTable(), isTaken: { $0 == 199 && $1 < 5 })
+        planner.setNetworks(.lab, start)
         planner.update([port("a")], isComplete: true, start)
         planner.advance(settled)
         let name = try DeviceName(port: "a")

@@ -80,7 +80,9 @@ struct ReconcilerModel {
 
     private var announcements: [Announcement] {
         announced.sorted { $0.key < $1.key }.map {
-            Announcement(name: $0, type: "_ttynvt._tcp", domain: "local", endpoints: $1)
+            Announcement(
+                name: $0, type: "_ttynvt._tcp", domain: "local",
+                claims: [Announcement.Claim(host: "module.local", interface: "eth0", endpoints: $1)])
         }
     }
 

@@ -1,0 +1,44 @@
+import SerialLine
+
+/// Which addresses may be spoken to because somebody announced them.
+package enum AddressRules {
+    /// - Parameters:
+    ///   - interface: the announcement was heard there; nil where that is not known: the networks of all then count.
+    ///   - isLocal: this machine announced it itself.
+    /// - Returns: why the address is not taken; nil where it is.
+    package static func refusal(
+        of address: IPAddress, on interface: String?, isLocal: Bool, networks: NetworkView, configuration: Configuration
+    ) -> String? {
+        switch address.scope {
+        case .unspecified: return "it is no host's address"
+        case .multicast: return "it is a multicast address"
+        case .broadcast: return "it is a broadcast address"
+        case .loopback, .linkLocal, .other: break
+        }
+        if networks.isBroadcast(address) { return "it is the broadcast address of a network" }
+        let isOwn = networks.isOwn(address)
+        if address.scope == .loopback || isOwn {
+            guard configuration.local else {
+                return "it is this machine's own address: 'local = yes' in [discovery] allows it"
+            }
+            return isLocal ? nil : "it is this machine's own address, and another machine announces it"
+        }
+        if configuration.addresses.contains(where: { $0.contains(address) }) { return nil }
+        if !address.isIPv4 && address.scope == .linkLocal {
+            // Without a zone nobody could tell which link is meant.
+            guard let zone = address.zone else { return "it lacks the interface that it is local to" }
+            return interface == nil || zone == interface ? nil : "it is local to \(zone), not to \(interface ?? "")"
+        }
+        if networks.subnets(of: interface).contains(where: { $0.contains(address) }) { return nil }
+        return "it is on no network of \(interface ?? "this machine"): 'allow-addresses' in [discovery] can allow it"
+    }
+
+    /// As `refusal(of:on:isLocal:networks:configuration:)`; what is no address is refused, too.
+    package static func refusal(
+        of endpoint: Endpoint, on interface: String?, isLocal: Bool, networks: NetworkView, configuration: Configuration
+    ) -> String? {
+        guard let address = IPAddress(endpoint.host) else { return "it is no address" }
+        return refusal(
+            of: address, on: interface, isLocal: isLocal, networks: networks, configuration: configuration)
+    }
+}

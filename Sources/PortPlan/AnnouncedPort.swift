@@ -1,0 +1,163 @@
+import SerialLine
+
+/// One name that is announced, or was until a moment ago: who owns it, and where its server is.
+///
+/// The addresses in use stay. Others of the same host wait as candidates until the port could not connect for the grace
+/// period; then they are tried behind those in use. The one that connects is in use from then on. One exception: a
+/// server that is started anew with another number of TCP port has the same address, and its old number is not announced
+/// any more: after the grace period without it the port goes with the server, connected or not tried at all. An
+/// attacker who goes by the host's name can thus make a port that is not connected try other TCP ports of the same
+/// address, and nothing else; a silent host that takes over name and address is the port.
+struct AnnouncedPort: Equatable, Sendable {
+    /// Addresses in use, and as many candidates: both fit in one list of servers.
+    static let mostInUse = [Endpoint].mostServers / 2
+    /// Addresses of a new port, by several interfaces and protocols, come within this time, in nanoseconds.
+    static let settling: UInt64 = .milliseconds(300)
+    /// A name that has lived for so long is remembered.
+    static let remembersAfter: UInt64 = .seconds(60)
+
+    /// nil for a port that was found running, until somebody announces its address.
+    var owner: HostName?
+    /// Where its owner was heard.
+    var interfaces: [String]
+    /// In the order to try.
+    private(set) var inUse: [Endpoint]
+    private(set) var candidates: [Endpoint] = []
+    /// The candidates are tried, too.
+    private(set) var isPromoted = false
+    /// Addresses of a new port are all in use until it counts.
+    let settles: Bool
+    let countsFrom: MonotonicTime
+    /// Since when it has been there, for `remembersAfter`.
+    var livesSince: MonotonicTime
+    let firstSeen: UInt64
+    /// When it was first found missing; nil while it is announced.
+    private(set) var missingSince: MonotonicTime?
+    /// Addresses in use that are not announced any more, and since when.
+    private var silent: [Endpoint: MonotonicTime] = [:]
+    private(set) var health = PortHealth.idle
+    /// How long it failed to connect since it was last connected, without the attempt that is under way, in nanoseconds.
+    private var failed: UInt64 = 0
+
+    /// - Parameters:
+    ///   - isKnown: its addresses are in use from before, and settle no more.
+    ///   - firstSeen: in seconds of Unix time.
+    init(
+        owner: HostName?, interfaces: [String], inUse: [Endpoint], isKnown: Bool, firstSeen: UInt64, _ now: MonotonicTime
+    ) {
+        self.owner = owner
+        self.interfaces = Array(interfaces.prefix(RememberedPort.mostInterfaces))
+        self.inUse = Array(inUse.prefix(Self.mostInUse))
+        self.firstSeen = firstSeen
+        settles = !isKnown
+        countsFrom = isKnown ? now : now + Self.settling
+        livesSince = now
+    }
+
+    /// Where the port is, in the order to try.
+    var servers: [Endpoint] { isPromoted ? inUse + candidates : inUse }
+
+    var isConnected: Bool { if case .connected = health { true } else { false } }
+
+    /// Its owner announces these addresses now; with none, the owner is there, and the port stays where it was.
+    mutating func announce(_ endpoints: [Endpoint], isComplete: Bool, _ now: MonotonicTime) {
+        missingSince = nil
+        guard !endpoints.isEmpty else { return }
+        if settles && now < countsFrom {
+            for endpoint in endpoints where !inUse.contains(endpoint) && inUse.count < Self.mostInUse {
+                inUse.append(endpoint)
+            }
+        }
+        candidates = Array(endpoints.filter { !inUse.contains($0) }.prefix(Self.mostInUse))
+        for endpoint in inUse {
+            silent[endpoint] = endpoints.contains(endpoint) || !isComplete ? nil : silent[endpoint] ?? now
+        }
+    }
+
+    /// Its owner is not heard.
+    mutating func miss(isComplete: Bool, _ now: MonotonicTime) {
+        // Silence says nothing: the grace begins when the network can be heard again.
+        missingSince = isComplete ? missingSince ?? now : nil
+    }
+
+    /// The port reports how its connection stands.
+    mutating func observe(_ health: PortHealth, _ now: MonotonicTime) {
+        let wasConnected = isConnected
+        if case .failing(let since) = self.health, health != self.health { failed += now.since(since) }
+        self.health = health
+        guard case .connected(let text) = health else {
+            // A connection that ends is not the announcement's end.
+            if wasConnected, missingSince != nil { missingSince = now }
+            return
+        }
+        failed = 0
+        if isPromoted, let place = candidates.firstIndex(where: { $0.isReached(at: text) }) {
+            inUse = Array(([candidates.remove(at: place)] + inUse).prefix(Self.mostInUse))
+        }
+        isPromoted = false
+    }
+
+    /// Does what time brings.
+    /// - Parameters:
+    ///   - grace: in nanoseconds.
+    ///   - follows: an address that is not announced any more is given up for any other that is.
+    mutating func advance(grace: UInt64, follows: Bool, _ now: MonotonicTime) {
+        if !candidates.isEmpty, !isConnected, failedFor(now) >= grace, case .failing = health { isPromoted = true }
+        for (place, endpoint) in inUse.enumerated() {
+            guard let since = silent[endpoint], now.since(since) >= grace, !isConnected(to: endpoint) else { continue }
+            let next = candidates.firstIndex { follows || $0.host == endpoint.host }
+            guard let next else { continue }
+            inUse[place] = candidates.remove(at: next)
+            silent[endpoint] = nil
+        }
+        if isConnected, let reached = inUse.first(where: { isConnected(to: $0) }) {
+            inUse.removeAll { endpoint in
+                endpoint != reached && silent[endpoint].map { now.since($0) >= grace } ?? false
+            }
+            silent = silent.filter { inUse.contains($0.key) }
+        }
+    }
+
+    /// Has it been missing for the grace period? Where it is connected, the server is evidently there.
+    func isGone(grace: UInt64, _ now: MonotonicTime) -> Bool {
+        guard let missingSince, !isConnected else { return false }
+        return now.since(missingSince) >= grace
+    }
+
+    /// When `advance`, `isGone` or counting says something new.
+    func nextDeadline(grace: UInt64, _ now: MonotonicTime) -> MonotonicTime? {
+        var times = [countsFrom]
+        if let missingSince, !isConnected { times.append(missingSince + grace) }
+        if !candidates.isEmpty, !isPromoted, case .failing = health, failedFor(now) < grace {
+            times.append(now + (grace - failedFor(now)))
+        }
+        if isConnected || !candidates.isEmpty { times += silent.values.map { $0 + grace } }
+        return times.filter { $0 > now }.min()
+    }
+
+    /// Gives up addresses in use that may not be used any longer.
+    mutating func removeInUse(_ isRefused: (Endpoint) -> Bool) {
+        inUse.removeAll(where: isRefused)
+        candidates.removeAll(where: isRefused)
+        silent = silent.filter { inUse.contains($0.key) }
+    }
+
+    private func failedFor(_ now: MonotonicTime) -> UInt64 {
+        if case .failing(let since) = health { failed + now.since(since) } else { failed }
+    }
+
+    private func isConnected(to endpoint: Endpoint) -> Bool {
+        if case .connected(let text) = health { endpoint.isReached(at: text) } else { false }
+    }
+}
+
+extension Endpoint {
+    /// Is `text` (`address:port`) this endpoint, whatever the zone?
+    func isReached(at text: String) -> Bool {
+        if text == description { return true }
+        guard let other = try? Endpoint(parsing: text), other.port == port, let mine = IPAddress(host),
+            let address = IPAddress(other.host)
+        else { return false }
+        return mine.withoutZone == address.withoutZone
+    }
+}

@@ -1,0 +1,38 @@
+/// The name of a host as DNS compares it: letters of ASCII in either case are one, and a dot at the end does not count.
+/// It has printable characters of ASCII only, and no blank: others are written as DNS writes them, `\ddd`.
+package struct HostName: Hashable, Sendable, Comparable, CustomStringConvertible {
+    /// Longest name in bytes, as DNS has it; what is behind that is cut off.
+    package static let longest = 255
+
+    /// As it was first spelled.
+    package let description: String
+    private let folded: String
+
+    /// - Returns: nil where nothing is left but a dot.
+    package init?(_ text: String) {
+        var shown = ""
+        for byte in text.utf8.prefix(Self.longest) {
+            if byte > 0x20 && byte < 0x7F {
+                shown.unicodeScalars.append(Unicode.Scalar(byte))
+            } else {
+                let digits = String(byte)
+                shown += "\\" + String(repeating: "0", count: 3 - digits.utf8.count) + digits
+            }
+        }
+        if shown.hasSuffix(".") { shown.removeLast() }
+        guard !shown.isEmpty else { return nil }
+        description = shown
+        folded = shown.foldedAsDNS
+    }
+
+    package static func == (a: HostName, b: HostName) -> Bool { a.folded == b.folded }
+    package static func < (a: HostName, b: HostName) -> Bool { a.folded < b.folded }
+    package func hash(into hasher: inout Hasher) { hasher.combine(folded) }
+}
+
+extension String {
+    /// With letters of ASCII in lower case, as DNS compares names.
+    package var foldedAsDNS: String {
+        String(decoding: utf8.map { $0 >= 0x41 && $0 <= 0x5A ? $0 | 0x20 : $0 }, as: UTF8.self)
+    }
+}
