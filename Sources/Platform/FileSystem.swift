@@ -8,13 +8,14 @@ package enum FileSystem {
     package static let longestFile = 1 << 20
 
     /// A small file's contents.
-    /// - Throws: `fileTooLarge` above `longestFile`.
-    package static func contents(of path: String) throws(Errno) -> [UInt8] {
+    /// - Parameter limit: in bytes.
+    /// - Throws: `fileTooLarge` above the limit.
+    package static func contents(of path: String, limit: Int = longestFile) throws(Errno) -> [UInt8] {
         let file = try Descriptor(opening: path, O_RDONLY)
         let chunk = UnsafeMutableRawBufferPointer.allocate(byteCount: 16384, alignment: 1)
         defer { chunk.deallocate() }
         var bytes: [UInt8] = []
-        while bytes.count <= longestFile {
+        while bytes.count <= limit {
             let count = try file.read(into: chunk)
             if count == 0 { return bytes }
             bytes.append(contentsOf: chunk.prefix(count))

@@ -45,10 +45,11 @@ enum DurableFile {
         }
     }
 
-    /// A file's text; nil where there is none.
-    static func read(_ path: String) throws(Failure) -> String? {
+    /// A file's text; nil if there is none.
+    /// - Parameter limit: in bytes.
+    static func read(_ path: String, limit: Int = FileSystem.longestFile) throws(Failure) -> String? {
         do {
-            return String(decoding: try FileSystem.contents(of: path), as: UTF8.self)
+            return String(decoding: try FileSystem.contents(of: path, limit: limit), as: UTF8.self)
         } catch Errno.noSuchFileOrDirectory {
             return nil
         } catch {

@@ -42,7 +42,7 @@ package final class Supervisor {
 
         package var backend = Backend.auto
         /// The file that remembers minor numbers.
-        package var state = MinorFile.defaultPath
+        package var state = LedgerFile.defaultPath
         package var lock = "/run/ttynvt-swift/supervisor/lock"
 
         package init() {}
@@ -50,7 +50,7 @@ package final class Supervisor {
 
     let log: Logger
     let launcher: any Launcher
-    let minors: MinorFile
+    let ledger: LedgerFile
     var planner: Planner
     var reconciler = Reconciler()
     var processes: ProcessWatch
@@ -89,7 +89,7 @@ package final class Supervisor {
         launcher = usesSystemd ? SystemdLauncher() : ChildLauncher()
         inquiries = PortInquiries(most: budget.inquiries)
         processes = ProcessWatch(most: budget.watches)
-        minors = MinorFile(settings.state, log: log)
+        ledger = LedgerFile(settings.state, log: log)
         planner = Planner(configuration, minors: MinorTable(), isTaken: DeviceNumbers.areTaken)
     }
 
@@ -139,7 +139,7 @@ package final class Supervisor {
         askPorts(now)
         planner.advance(now)
         reconcile(now)
-        minors.advance(now)
+        ledger.advance(now)
         heartbeat.beat(status, now)
         return wait()
     }
@@ -151,7 +151,7 @@ package final class Supervisor {
         polls += watches + inquiries.polls + launcher.polls
         let deadlines: [MonotonicTime?] = [
             bus?.deadline, browser?.nextDeadline, nextBus, launcher.nextDeadline, planner.nextDeadline(.now),
-            reconciler.nextDeadline(.now), rounds.nextDeadline, inquiries.nextDeadline, minors.nextDeadline,
+            reconciler.nextDeadline(.now), rounds.nextDeadline, inquiries.nextDeadline, ledger.nextDeadline,
             patienceEnds,
             heartbeat.nextDeadline,
         ]

@@ -1,0 +1,112 @@
+import Glibc
+import Logging
+import Platform
+import PortPlan
+import SerialLine
+
+/// The file in which numbers and hosts of ports are remembered from start to start, and a copy of it beside it.
+///
+/// A file that cannot be written is tried again after 5 s, then after pauses that double up to a minute; one log line
+/// says so, and another one when it has been written. Once a minute the file is compared with what was written: one that
+/// is gone, or was put back from a copy, is written anew.
+final class LedgerFile {
+    /// Under systemd the unit's StateDirectory= is here.
+    static let defaultPath = "/var/lib/ttynvt-swift/ports"
+    /// In nanoseconds.
+    static let firstPause: UInt64 = .seconds(5)
+    static let longestPause: UInt64 = .seconds(60)
+    static let checkPause: UInt64 = .seconds(60)
+    /// In bytes: all names with the longest hosts.
+    private static let longestFile = 8 << 20
+
+    private let path: String
+    private let log: Logger
+    /// What is in the file; nil where that is not known.
+    private var stored: String?
+    /// What is to be in it; nil where nothing is.
+    private var wanted: String?
+    private var failures = 0
+    private var notBefore: MonotonicTime?
+    private var nextCheck: MonotonicTime?
+
+    private var backup: String { path + ".backup" }
+    /// The file of 0.1.0.
+    private var old: String { DurableFile.directory(of: path) + "/minors" }
+
+    init(_ path: String, log: Logger) {
+        self.path = path
+        self.log = log
+    }
+
+    /// What was remembered. If the file is lost or cannot be understood, the copy stands in for it. Numbers that one of
+    /// the two has given are not given again.
+    func load() -> PortLedger {
+        var ledger = read(path)
+        let copy = read(backup)
+        if ledger == nil, let copy {
+            log.warning("\(path) is lost: its copy \(backup) is used")
+            ledger = copy
+        }
+        if var ledger {
+            if let copy { ledger.minors.merge(numbersOf: copy.minors) }
+            nextCheck = .now + Self.checkPause
+            return ledger
+        }
+        return read(old) ?? PortLedger()
+    }
+
+    /// A file's contents; nil if there is none. One that cannot be understood is put aside.
+    private func read(_ path: String) -> PortLedger? {
+        do throws(DurableFile.Failure) {
+            guard let text = try DurableFile.read(path, limit: Self.longestFile) else { return nil }
+            do throws(MinorTable.Corrupt) {
+                let ledger = try PortLedger(parsing: text)
+                if path == self.path { stored = text }
+                return ledger
+            } catch {
+                let aside = path + ".corrupt"
+                log.warning("\(path) is corrupt (\(error)): moved to \(aside)")
+                rename(path, aside)
+            }
+        } catch {
+            log.warning("\(error): what is in it is not used")
+        }
+        return nil
+    }
+
+    /// Remembers the ledger, on the disk, before a number of it is used. If that is impossible, ports work all the same,
+    /// and it is tried again.
+    func store(_ ledger: PortLedger, _ now: MonotonicTime) {
+        wanted = ledger.text
+        advance(now)
+    }
+
+    /// Writes what could not be written, and compares the file with what it should be, when that is due.
+    func advance(_ now: MonotonicTime) {
+        if let nextCheck, nextCheck <= now {
+            self.nextCheck = now + Self.checkPause
+            if stored != nil, (try? DurableFile.read(path, limit: Self.longestFile)) != stored {
+                log.warning("\(path) is gone or was replaced: it is written anew")
+                stored = nil
+            }
+        }
+        guard let wanted, wanted != stored, (notBefore ?? now) <= now else { return }
+        do throws(DurableFile.Failure) {
+            try DurableFile.makeDirectory(DurableFile.directory(of: path))
+            try DurableFile.replace(backup, with: wanted, survivesPowerLoss: true)
+            try DurableFile.replace(path, with: wanted, survivesPowerLoss: true)
+            if failures > 0 { log.notice("\(path) is written again: numbers and hosts of ports are remembered") }
+            stored = wanted
+            failures = 0
+            notBefore = nil
+            if nextCheck == nil { nextCheck = now + Self.checkPause }
+        } catch {
+            if failures == 0 { log.error("\(error): numbers and hosts of ports are not remembered until it can be written") }
+            notBefore = now + min(Self.longestPause, Self.firstPause << UInt64(min(failures, 4)))
+            failures += 1
+        }
+    }
+
+    /// When `advance` is due.
+    var nextDeadline: MonotonicTime? { sooner(notBefore, nextCheck) }
+}
