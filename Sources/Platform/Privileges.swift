@@ -14,10 +14,21 @@ package enum Privileges {
     private static let nobody: UInt32 = 65534
 
     /// Whom a port becomes that root starts by hand: the ports' own user, or nobody, whom other daemons are, too.
-    package static var portUser: String { user(named: "ttynvt") == nil ? "nobody" : "ttynvt" }
+    package static var portUser: String { installedUser(named: "ttynvt") == nil ? "nobody" : "ttynvt" }
 
     /// The user that gives orders to ports and to the starter; nil where it is not installed.
-    package static var supervisor: uid_t? { user(named: "ttynvt-supervisor") }
+    package static var supervisor: uid_t? { installedUser(named: "ttynvt-supervisor") }
+
+    /// A user that the package made: in /etc/passwd. Other places are not asked, which would cost a port that does not
+    /// find it there a library more.
+    private static func installedUser(named name: String) -> uid_t? {
+        guard let file = fopen("/etc/passwd", "re") else { return nil }
+        defer { fclose(file) }
+        while let entry = fgetpwent(file) {
+            if String(cString: entry.pointee.pw_name) == name { return entry.pointee.pw_uid }
+        }
+        return nil
+    }
 
     /// Keeps other processes of the same user from this one's memory and environment.
     package static func hideMemory() { _ = clinux_not_dumpable() }
