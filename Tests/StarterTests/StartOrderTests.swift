@@ -141,6 +141,17 @@ import Testing
         #expect(StartAnswer(line: line) == nil)
     }
 
+    /// systemd's longest name of a unit is 255 bytes.
+    @Test func aNameOfDashesIsNotTooLongForAUnit() throws {
+        let longest = try DeviceName(port: String(repeating: "-", count: 59))
+        #expect(StartOrder.stop(longest).unit.utf8.count <= 255)
+        #expect(throws: DeviceName.Illegal.self) { try DeviceName(port: String(repeating: "-", count: 60)) }
+        #expect(throws: DeviceName.Illegal.self) { try DeviceName(port: String(repeating: "-", count: 61)) }
+        // A dot is written out at the beginning, and only there.
+        let dot = try? DeviceName(port: "." + String(repeating: "-", count: 59))
+        #expect(dot.map { StartOrder.stop($0).unit.utf8.count <= 255 } ?? true)
+    }
+
     /// Random bytes, and random changes of an order: never a trap, never a line feed more in the file.
     @Test func randomLines() {
         var generator = SystemRandomNumberGenerator()
