@@ -44,12 +44,12 @@ package enum FileSystem {
         return String(decoding: buffer.prefix(count).map(UInt8.init(bitPattern:)), as: UTF8.self)
     }
 
-    /// What is put behind the name of a regular file that stands where a device is to be.
+    /// The suffix of a regular file that `setAside` has renamed.
     package static let savedSuffix = ".saved-file"
 
-    /// Renames a regular file, so that a device of its name can be made: what a program has written is kept.
-    /// - Returns: its new name; nil where there is no regular file.
-    /// - Throws: `fileExists` where the new name is another file's.
+    /// Renames a regular file, so that a device of its name can be made and the file's contents are kept.
+    /// - Returns: its new name; nil if there is no regular file.
+    /// - Throws: `fileExists` if another file has the new name.
     package static func setAside(_ path: String) throws(Errno) -> String? {
         guard kind(of: path) == S_IFREG else { return nil }
         let saved = path + savedSuffix

@@ -13,14 +13,13 @@ package enum Privileges {
     /// nobody's number, where even that name is missing.
     private static let nobody: UInt32 = 65534
 
-    /// Whom a port becomes that root starts by hand: the ports' own user, or nobody, whom other daemons are, too.
+    /// The user that a port becomes if root starts it by hand: the ports' own, else `nobody`, which other daemons share.
     package static var portUser: String { installedUser(named: "ttynvt") == nil ? "nobody" : "ttynvt" }
 
-    /// The user that gives orders to ports and to the starter; nil where it is not installed.
+    /// The user that gives orders to ports and to the starter; nil if it is not installed.
     package static var supervisor: uid_t? { installedUser(named: "ttynvt-supervisor") }
 
-    /// A user that the package made: in /etc/passwd. Other places are not asked, which would cost a port that does not
-    /// find it there a library more.
+    /// A user that the package made, from /etc/passwd. A search in other places would load a library into each port.
     private static func installedUser(named name: String) -> uid_t? {
         guard let file = fopen("/etc/passwd", "re") else { return nil }
         defer { fclose(file) }

@@ -3,7 +3,7 @@ import Testing
 
 @testable import PortPlan
 
-/// What the starter takes for an order.
+/// Which lines the starter reads as orders.
 @Suite struct StartOrderTests {
     private let spec: PortSpec
 
@@ -44,7 +44,7 @@ import Testing
         #expect(try StartOrder(line: StartOrder.write(plain).line.dropLast()) == .write(plain))
     }
 
-    /// In each field each of what other programs would take for more than itself: the order is none.
+    /// Text that other programs would read as more than itself, in each field: the order is refused.
     @Test(arguments: [
         "\n", "\r", "\n\nSYSTEMD_WANTS=evil.service", "\nLD_PRELOAD=/tmp/evil.so\n", "../", "/", "'", "\"", "\\",
         "$(id)",
