@@ -195,9 +195,10 @@ extension PortOption {
         }
     }
 
-    /// The name of a user or a group, or its number.
+    /// The name of a user or a group, or its number. The highest number means "none" to the kernel.
     private var isAccount: Bool {
         guard let first = value.utf8.first, value.utf8.count <= 32 else { return false }
+        if first >= UInt8(ascii: "0"), first <= UInt8(ascii: "9") { return UInt32(value).map { $0 < .max } ?? false }
         return (first.isAlphanumeric || first == UInt8(ascii: "_"))
             && value.utf8.allSatisfy { $0.isAlphanumeric || "._-".utf8.contains($0) }
     }

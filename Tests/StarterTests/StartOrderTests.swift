@@ -78,6 +78,7 @@ import Testing
     @Test(arguments: [
         "--user=root", "--check", "--supervised=announced", "--name=ttyY", "--server=h:1", "--help", "-E", "-f",
         "--kernel-ldisc=yes", "--kernel-ldisc=no", "--mode=0888", "--mode=1777", "--mode=06666", "--owner=-x",
+        "--owner=9x", "--owner=4294967295",
         "--owner=a:b", "--group=", "--connect", "--connect=always", "--settings=", "--", "-", "--=x", "--settings==x",
         "--debug=" + String(repeating: "5", count: 200),
     ])
