@@ -14,10 +14,21 @@ struct ListingSchedule {
     private var begunAt = MonotonicTime(nanoseconds: 0)
     private var settledAt: MonotonicTime?
     private var pause = Self.pause
+    /// A known service was withdrawn, by its host or by another one: since then.
+    private var doubtfulSince: MonotonicTime?
+    /// Withdrawals come together, in nanoseconds.
+    private static let doubtPause: UInt64 = .milliseconds(250)
 
     init(settling: UInt64) { self.settling = settling }
 
+    /// A known service was withdrawn: only a listing shows whether it is gone.
+    mutating func doubt(_ now: MonotonicTime) { doubtfulSince = doubtfulSince ?? now }
+
+    /// Something was withdrawn, and no listing has begun since then.
+    var isDoubtful: Bool { doubtfulSince != nil }
+
     mutating func begin(_ now: MonotonicTime) {
+        doubtfulSince = nil
         begunAt = now
         settledAt = nil
     }
@@ -38,5 +49,8 @@ struct ListingSchedule {
     mutating func ended(overflow: Int) { pause = overflow == 0 ? Self.pause : min(2 * pause, Self.longestPause) }
 
     /// When the next listing is due, after this one has ended; nil: none.
-    func next(overflow: Int) -> MonotonicTime? { overflow > 0 ? begunAt + pause : nil }
+    func next(overflow: Int) -> MonotonicTime? {
+        let doubt = doubtfulSince.map { max($0 + Self.doubtPause, begunAt + Self.pause) }
+        return [doubt, overflow > 0 ? begunAt + pause : nil].compactMap(\.self).min()
+    }
 }

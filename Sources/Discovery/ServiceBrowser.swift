@@ -68,7 +68,9 @@ package final class ServiceBrowser {
     /// Avahi is there, every type has been listed, every item has been tried, and no announcement was passed over: a
     /// service that is not among `services` is not announced. While announcements are passed over, this holds only for
     /// known names, which always fit; then `state` is `current` all the same, and all is listed anew from time to time.
-    package var isComplete: Bool { state == .current && catalogue.overflow == 0 }
+    package var isComplete: Bool { isConclusive && catalogue.overflow == 0 }
+    /// Is each known service that is missing among `services` gone? Known ones always fit, whatever is announced.
+    package var isConclusive: Bool { state == .current && !schedule.isDoubtful }
     /// Announcements passed over since the last listing began: for want of room, or in favour of others.
     package var overflow: Int { catalogue.overflow }
 
@@ -272,6 +274,7 @@ package final class ServiceBrowser {
         catalogue.withdraw(item)
         dropLost()
         pool?.remove(item)
+        if isKnown(item.service.name) { schedule.doubt(.now) }
         hasChanged = true
     }
 

@@ -23,6 +23,39 @@ package enum FileSystem {
         throw .fileTooLarge
     }
 
+    /// Replaces a file's contents at once: written beside it, with its owner and mode, and renamed over it. A symbolic link
+    /// stays, and the file that it leads to is replaced.
+    package static func replace(_ path: String, with text: String) throws(Errno) {
+        let path = realPath(path) ?? path
+        var before = stat()
+        let exists = stat(path, &before) == 0
+        let new = path + ".new"
+        unlink(new)
+        let mode = exists ? before.st_mode & 0o7777 : 0o644
+        let file = Descriptor(
+            owning: try syscall("open") { open(new, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, mode) })
+        if exists {
+            try syscall("fchown") { fchown(file.raw, before.st_uid, before.st_gid) }
+            try syscall("fchmod") { fchmod(file.raw, mode) }
+        }
+        let bytes = Array(text.utf8)
+        let raw = file.raw
+        var offset = 0
+        while offset < bytes.count {
+            offset += try syscall("write") {
+                bytes.withUnsafeBytes { write(raw, $0.baseAddress.map { $0 + offset }, $0.count - offset) }
+            }
+        }
+        try syscall("fsync") { fsync(file.raw) }
+        try syscall("rename") { rename(new, path) }
+    }
+
+    private static func realPath(_ path: String) -> String? {
+        guard let real = realpath(path, nil) else { return nil }
+        defer { free(real) }
+        return String(cString: real)
+    }
+
     /// A small file's text; nil where it cannot be read.
     package static func text(of path: String) -> String? {
         (try? contents(of: path)).map { String(decoding: $0, as: UTF8.self) }
@@ -45,12 +78,12 @@ package enum FileSystem {
         return String(decoding: buffer.prefix(count).map(UInt8.init(bitPattern:)), as: UTF8.self)
     }
 
-    /// What is put behind the name of a regular file that stands where a device is to be.
+    /// The suffix of a regular file that `setAside` has renamed.
     package static let savedSuffix = ".saved-file"
 
-    /// Renames a regular file, so that a device of its name can be made: what a program has written is kept.
-    /// - Returns: its new name; nil where there is no regular file.
-    /// - Throws: `fileExists` where the new name is another file's.
+    /// Renames a regular file, so that a device of its name can be made and the file's contents are kept.
+    /// - Returns: its new name; nil if there is no regular file.
+    /// - Throws: `fileExists` if another file has the new name.
     package static func setAside(_ path: String) throws(Errno) -> String? {
         guard kind(of: path) == S_IFREG else { return nil }
         let saved = path + savedSuffix

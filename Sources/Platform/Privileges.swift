@@ -13,11 +13,21 @@ package enum Privileges {
     /// nobody's number, where even that name is missing.
     private static let nobody: UInt32 = 65534
 
-    /// Whom a port becomes that root starts by hand: the ports' own user, or nobody, whom other daemons are, too.
-    package static var portUser: String { user(named: "ttynvt") == nil ? "nobody" : "ttynvt" }
+    /// The user that a port becomes if root starts it by hand: the ports' own, else `nobody`, which other daemons share.
+    package static var portUser: String { installedUser(named: "ttynvt") == nil ? "nobody" : "ttynvt" }
 
-    /// The user that gives orders to ports and to the starter; nil where it is not installed.
-    package static var supervisor: uid_t? { user(named: "ttynvt-supervisor") }
+    /// The user that gives orders to ports and to the starter; nil if it is not installed.
+    package static var supervisor: uid_t? { installedUser(named: "ttynvt-supervisor") }
+
+    /// A user that the package made, from /etc/passwd. A search in other places would load a library into each port.
+    private static func installedUser(named name: String) -> uid_t? {
+        guard let file = fopen("/etc/passwd", "re") else { return nil }
+        defer { fclose(file) }
+        while let entry = fgetpwent(file) {
+            if String(cString: entry.pointee.pw_name) == name { return entry.pointee.pw_uid }
+        }
+        return nil
+    }
 
     /// Keeps other processes of the same user from this one's memory and environment.
     package static func hideMemory() { _ = clinux_not_dumpable() }

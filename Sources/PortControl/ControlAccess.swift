@@ -2,7 +2,7 @@ import Glibc
 import Platform
 import SerialLine
 
-/// What a request needs.
+/// A right that a request needs.
 package enum ControlRight: Sendable {
     /// To read the device's node, or to give orders.
     case look
@@ -20,7 +20,7 @@ extension ControlRequest {
     }
 }
 
-/// Who may ask a port what: `ControlRequest.right` says which right a request needs.
+/// Decides whether a peer may send a request: `ControlRequest.right` says which right it needs.
 package struct ControlAccess: Equatable, Sendable {
     /// The node's owner, group and mode, as stat(2) has them.
     package var owner: UInt32
@@ -43,9 +43,9 @@ package struct ControlAccess: Equatable, Sendable {
         }
     }
 
-    /// A node's reader is who the kernel lets read it (acl_permission_check): the first class that fits is the only one
-    /// that counts.
-    /// - Parameter supervisor: the supervisor's user; nil where there is none.
+    /// Readers of the node are decided as the kernel does (acl_permission_check): only the first class that fits
+    /// counts.
+    /// - Parameter supervisor: the supervisor's user; nil if it does not exist.
     package func allows(_ request: ControlRequest, by peer: PeerCredentials, supervisor: UInt32?) -> Bool {
         if peer.user == 0 || peer.user == supervisor { return true }
         switch request.right {

@@ -4,10 +4,10 @@ import SerialLine
 /// A request to the supervisor, one line on its control socket. Replies are as a port's: `ok`, `error TEXT`, or to
 /// `names` one line for each name (see `NameReport`) and `end COUNT`.
 package enum SupervisorRequest: Equatable, Sendable {
-    /// Which hosts own names, and which other hosts claim them.
-    case names
-    /// The host that claims a name gets it.
-    case accept(DeviceName)
+    /// Which hosts own names, and which other hosts claim them: of one name, or of all.
+    case names(DeviceName?)
+    /// The host that claims a name gets it; which one, if several do.
+    case accept(DeviceName, host: String?)
     /// All that is remembered about a name is removed, but for its number.
     case forget(DeviceName)
     /// The configuration is read anew.
@@ -26,9 +26,11 @@ package enum SupervisorRequest: Equatable, Sendable {
             do { return try DeviceName(String(words[1])) } catch { throw Unknown(description: "\(error)") }
         }
         switch (words.first, words.count) {
-        case ("names", 1): self = .names
+        case ("names", 1): self = .names(nil)
+        case ("names", 2): self = .names(try name())
         case ("reload", 1): self = .reload
-        case ("accept", 2): self = .accept(try name())
+        case ("accept", 2): self = .accept(try name(), host: nil)
+        case ("accept", 3): self = .accept(try name(), host: String(words[2]))
         case ("forget", 2): self = .forget(try name())
         default: throw Unknown(description: "unknown request")
         }
@@ -36,15 +38,17 @@ package enum SupervisorRequest: Equatable, Sendable {
 
     package var line: String {
         switch self {
-        case .names: "names"
-        case .accept(let name): "accept \(name)"
+        case .names(let name): name.map { "names \($0)" } ?? "names"
+        case .accept(let name, let host): (["accept", "\(name)"] + [host].compactMap(\.self)).joined(separator: " ")
         case .forget(let name): "forget \(name)"
         case .reload: "reload"
         }
     }
 
     /// May this peer ask? Names are for everybody: the network hears them. Orders are for root.
-    package func isAllowed(to peer: PeerCredentials) -> Bool { self == .names || peer.user == 0 }
+    package func isAllowed(to peer: PeerCredentials) -> Bool {
+        if case .names = self { true } else { peer.user == 0 }
+    }
 }
 
 /// What the supervisor remembers about a name, and who else claims it.

@@ -59,6 +59,9 @@ struct AnnouncedPort: Equatable, Sendable {
 
     var isConnected: Bool { if case .connected = health { true } else { false } }
 
+    /// What follows depends on how its connection stands: an address waits, or the announcement is missing.
+    var isWatched: Bool { !candidates.isEmpty || !silent.isEmpty || missingSince != nil }
+
     /// Its owner announces these addresses now; with none, the owner is there, and the port stays where it was.
     mutating func announce(_ endpoints: [Endpoint], isComplete: Bool, _ now: MonotonicTime) {
         missingSince = nil
@@ -102,7 +105,7 @@ struct AnnouncedPort: Equatable, Sendable {
     ///   - grace: in nanoseconds.
     ///   - follows: an address that is not announced any more is given up for any other that is.
     mutating func advance(grace: UInt64, follows: Bool, _ now: MonotonicTime) {
-        if !candidates.isEmpty, !isConnected, failedFor(now) >= grace, case .failing = health { isPromoted = true }
+        if !candidates.isEmpty, !isConnected, hasFailed(grace, now) { isPromoted = true }
         for (place, endpoint) in inUse.enumerated() {
             guard let since = silent[endpoint], now.since(since) >= grace, !isConnected(to: endpoint) else { continue }
             let next = candidates.firstIndex { follows || $0.host == endpoint.host }
@@ -140,6 +143,13 @@ struct AnnouncedPort: Equatable, Sendable {
         inUse.removeAll(where: isRefused)
         candidates.removeAll(where: isRefused)
         silent = silent.filter { inUse.contains($0.key) }
+    }
+
+    /// No connection came about for the grace period, or none is tried and the first address is not announced any more:
+    /// the addresses in use are tried first all the same.
+    private func hasFailed(_ grace: UInt64, _ now: MonotonicTime) -> Bool {
+        if case .failing = health, failedFor(now) >= grace { return true }
+        return inUse.first.flatMap { silent[$0] }.map { now.since($0) >= grace } ?? false
     }
 
     private func failedFor(_ now: MonotonicTime) -> UInt64 {

@@ -53,6 +53,21 @@ package struct Planner: Sendable {
     /// What is remembered about names, to be kept from start to start.
     package var remembered: [DeviceName: RememberedPort] { book.records }
 
+    /// Names that belong to a host, remembered or not yet.
+    package var owned: [DeviceName: RememberedPort] {
+        var owned = book.records
+        for (name, port) in ports {
+            guard let owner = port.owner else { continue }
+            owned[name] = RememberedPort(
+                host: owner, interfaces: port.interfaces, subnets: owned[name]?.subnets ?? [], addresses: port.servers,
+                firstSeen: port.firstSeen)
+        }
+        return owned
+    }
+
+    /// Ports about whose connections `observe` is to be told.
+    package var watched: Set<DeviceName> { Set(ports.filter { $0.value.isWatched }.keys) }
+
     /// Is this, in any spelling that DNS takes for the same, the name of a port that is configured, remembered or there?
     package mutating func knows(_ name: String) -> Bool { known(name) != nil }
 

@@ -26,9 +26,9 @@ package struct StartOrder: Equatable, Sendable {
         case port
     }
 
-    /// Where the starter listens.
+    /// The starter's socket.
     package static let socket = "/run/ttynvt-swift/starter.sock"
-    /// Where it writes the files that units and udev read, one for each instance.
+    /// The directory of the files that units and udev read, one for each instance.
     package static let environment = "/run/ttynvt-swift/env"
     /// Longest order, in bytes, with its line feed.
     package static let longest = 16384
@@ -78,7 +78,7 @@ package struct StartOrder: Equatable, Sendable {
         spec = verb.takesArguments ? try PortSpec(name: name, checking: arguments) : nil
     }
 
-    /// Fields of printable ASCII without blanks, none of them empty.
+    /// Fields of printable ASCII, without blanks and never empty.
     private static func fields(_ line: [UInt8]) throws(Illegal) -> [String] {
         guard line.count < longest else { throw Illegal("the order is too long") }
         let fields = line.split(separator: 0, maxSplits: 64, omittingEmptySubsequences: false)
@@ -104,7 +104,7 @@ package enum StartAnswer: Equatable, Sendable {
     case done(note: String)
     case refused(String)
 
-    /// Reads an answer, without its line feed; nil where it is none.
+    /// Reads an answer, without its line feed; nil if it is malformed.
     package init?(line: String) {
         if line == "ok" {
             self = .done(note: "")
@@ -127,7 +127,7 @@ package enum StartAnswer: Equatable, Sendable {
 }
 
 extension PortSpec {
-    /// Reads `arguments` as this type writes them, and takes no others.
+    /// Reads `arguments` in the form that this type writes, and refuses all others.
     init(name: DeviceName, checking arguments: [String]) throws(StartOrder.Illegal) {
         guard arguments.count >= 9, arguments[0] == "-S", arguments[3] == "-n", arguments[5] == "-M",
             arguments[7] == "-m"
@@ -158,7 +158,7 @@ extension PortSpec {
     }
 
     /// The file that systemd reads at every start of the port, and udev when its node appears: servers and options, and
-    /// who may use the node. Nothing in it needs quoting: that has been checked.
+    /// the rights of the node. Nothing in it needs quoting: that has been checked.
     package var environment: String {
         var text = "TTYNVT_SERVERS=\(servers.listed)\nTTYNVT_ARGUMENTS=\(options.joined(separator: " "))\n"
         for key in ["owner", "group", "mode"] {
@@ -195,9 +195,10 @@ extension PortOption {
         }
     }
 
-    /// The name of a user or a group, or its number.
+    /// The name of a user or a group, or its number. The highest number means "none" to the kernel.
     private var isAccount: Bool {
         guard let first = value.utf8.first, value.utf8.count <= 32 else { return false }
+        if first >= UInt8(ascii: "0"), first <= UInt8(ascii: "9") { return UInt32(value).map { $0 < .max } ?? false }
         return (first.isAlphanumeric || first == UInt8(ascii: "_"))
             && value.utf8.allSatisfy { $0.isAlphanumeric || "._-".utf8.contains($0) }
     }

@@ -17,11 +17,11 @@ package struct StarterError: Error, CustomStringConvertible {
 ///
 /// Concurrency model: one thread, one client at a time.
 package struct Starter {
-    /// What it works on; tests have other places than the system's.
+    /// Paths and users; tests replace the system's own.
     package struct Places {
         package var environment = StartOrder.environment
         package var devices = "/dev"
-        /// Who gives orders, besides root.
+        /// The user that may give orders besides root.
         package var supervisor = Privileges.supervisor
 
         package init() {}
@@ -61,7 +61,7 @@ package struct Starter {
         }
     }
 
-    /// - Returns: false where no client has come.
+    /// - Returns: false if no client came in time.
     mutating func serveNext(_ socket: borrowing Descriptor, idle: UInt64) throws(Errno) -> Bool {
         var polls = [pollfd(fd: socket.raw, events: Int16(POLLIN), revents: 0)]
         guard try waitForEvents(&polls, nanoseconds: idle) > 0 else { return false }
@@ -73,7 +73,7 @@ package struct Starter {
     private mutating func serveClient(_ client: consuming Descriptor) {
         let answer: StartAnswer
         do throws(Errno) {
-            // The line first: who is refused before it has sent one does not hear why.
+            // The line first: a client that is refused before it has sent it does not read the reason.
             let line = try Self.readLine(client)
             let user = try PeerCredentials(of: client.raw).user
             answer = user == 0 || user == places.supervisor ? carryOut(line) : .refused("not permitted")
@@ -97,7 +97,7 @@ package struct Starter {
             }
             guard count > 0 else { throw .connectionReset }
             line += chunk[..<count]
-            // What follows a line belongs to no order: with it, the line is none either.
+            // Bytes behind a line make the whole malformed: an order is one line.
             if line.last == UInt8(ascii: "\n") { return line.dropLast() }
         }
         return line
@@ -141,8 +141,8 @@ package struct Starter {
         }
     }
 
-    /// A program that wrote to the name while there was no device has left a regular file there.
-    /// - Returns: what was done about it.
+    /// Sets a regular file aside: a program that wrote to the name while there was no device has left it.
+    /// - Returns: a note for people; empty if nothing was in the way.
     private func makeRoom(for name: DeviceName) throws(StarterError) -> String {
         let path = "\(places.devices)/\(name)"
         do {

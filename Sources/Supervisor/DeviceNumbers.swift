@@ -17,8 +17,8 @@ enum DeviceNumbers {
         return "/dev/" + (name ?? "?").singleLine
     }
 
-    /// Why a device cannot be made; nil if nothing is in the way. A regular file is not: the program that starts the
-    /// port sets it aside.
+    /// Why a device cannot be made; nil if nothing is in the way. A regular file is not in the way: the starter, or
+    /// `ChildLauncher`, sets it aside.
     static func fault(of name: DeviceName) -> String? {
         let kind = FileSystem.kind(of: "/dev/\(name)")
         guard kind != nil && kind != S_IFREG || FileSystem.exists("/sys/class/cuse/\(name)") else { return nil }

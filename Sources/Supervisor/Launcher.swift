@@ -41,7 +41,8 @@ protocol Launcher: AnyObject {
     func stop(_ name: DeviceName)
     /// Ends all that are just being started.
     func stopStarting()
-    /// A port that takes no orders from this supervisor is to end when no program has it open: its successor will.
+    /// Has root tell a port to end when no program has it open: one that refuses this supervisor's orders. The port that
+    /// follows it will take them.
     func retire(_ name: DeviceName)
     /// A port is not wanted any more, and gone.
     func forget(_ name: DeviceName)
@@ -58,7 +59,7 @@ protocol Launcher: AnyObject {
     func takeEvents() -> [LaunchEvent]
 }
 
-/// Most launchers do at once what they are told.
+/// Defaults for launchers that act at once.
 extension Launcher {
     func retire(_ name: DeviceName) {}
     var polls: [pollfd] { [] }

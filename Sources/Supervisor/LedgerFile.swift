@@ -25,6 +25,8 @@ final class LedgerFile {
     private var stored: String?
     /// What is to be in it; nil where nothing is.
     private var wanted: String?
+    /// Of which `wanted` is the text.
+    private var last: PortLedger?
     private var failures = 0
     private var notBefore: MonotonicTime?
     private var nextCheck: MonotonicTime?
@@ -77,7 +79,8 @@ final class LedgerFile {
     /// Remembers the ledger, on the disk, before a number of it is used. If that is impossible, ports work all the same,
     /// and it is tried again.
     func store(_ ledger: PortLedger, _ now: MonotonicTime) {
-        wanted = ledger.text
+        if ledger != last { wanted = ledger.text }
+        last = ledger
         advance(now)
     }
 

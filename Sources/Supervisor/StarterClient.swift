@@ -13,7 +13,7 @@ final class StarterClient {
         let description: String
     }
 
-    /// Told the starter's note, or why there is none; exactly once, in `submit` or in `advance`.
+    /// Gets the starter's note, or a fault; called exactly once, in `submit` or in `advance`.
     typealias Answered = (Result<String, Fault>) -> Void
 
     /// The order at hand, sent.
@@ -24,7 +24,7 @@ final class StarterClient {
         init(_ socket: consuming Descriptor) { self.socket = socket }
     }
 
-    /// Orders that wait: bounded by the ports there are, and in any case.
+    /// Most orders that wait; each port has a few at most.
     private static let mostWaiting = 8192
     /// How often a starter is tried that has no place for one client more, in nanoseconds.
     private static let pause: UInt64 = .milliseconds(20)
@@ -43,7 +43,7 @@ final class StarterClient {
         self.timeout = timeout
     }
 
-    /// Are there orders without an answer?
+    /// Has it orders without an answer?
     var isBusy: Bool { !queue.isEmpty }
 
     func submit(_ order: StartOrder, answered: @escaping Answered = { _ in }) {
@@ -60,7 +60,7 @@ final class StarterClient {
         return [pollfd(fd: socket, events: Int16(POLLIN), revents: 0)]
     }
 
-    /// When `advance` is to be called, whatever poll(2) says.
+    /// When `advance` has to be called even if poll(2) reports nothing.
     var nextDeadline: MonotonicTime? { exchange == nil ? nextTry : deadline }
 
     /// Goes on as far as that is possible now.
@@ -114,7 +114,7 @@ final class StarterClient {
         return socket
     }
 
-    /// - Returns: the answer; nil where it is not whole.
+    /// - Returns: the answer; nil if it is not whole.
     private func receive() throws(Errno) -> Result<String, Fault>? {
         guard let exchange else { return nil }
         var chunk = [UInt8](repeating: 0, count: StartOrder.longestAnswer)

@@ -1,4 +1,5 @@
 import Discovery
+import Glibc
 import Logging
 import Platform
 import PortPlan
@@ -8,6 +9,10 @@ import SystemBus
 // The system bus and what Avahi says on it.
 extension Supervisor {
     private static let busPause: UInt64 = .seconds(5)
+    /// Announcements are not taken more often, in nanoseconds: each time all are judged.
+    private static let announcementsPause: UInt64 = .milliseconds(200)
+    /// How often the addresses of this machine are read, in nanoseconds.
+    private static let networksPause: UInt64 = .seconds(5)
 
     /// Connects to the bus; where that fails, tries again later. Static ports need none.
     func connect(_ now: MonotonicTime) {
@@ -34,12 +39,9 @@ extension Supervisor {
                 guard let configuration = self?.planner.configuration else { return false }
                 return configuration.names.admits(name) && configuration.interfaces.admits(interface)
             },
-            isKnown: { [weak self] name in
-                guard let self, let name = try? DeviceName(port: name) else { return false }
-                return planner.wanted.contains { $0.name == name }
-            },
+            isKnown: { [weak self] name in self?.planner.knows(name) ?? false },
             report: { [log] in log.warning("\($0)") },
-            onChange: { [weak self] in self?.takeAnnouncements(.now) })
+            onChange: { [weak self] in self?.hasAnnouncements = true })
         self.browser = browser
         browser.start()
     }
@@ -58,16 +60,36 @@ extension Supervisor {
         }
         if let nextBus, nextBus <= now { connect(now) }
         browser?.advance(now)
+        if nextNetworks <= now {
+            nextNetworks = now + Self.networksPause
+            readNetworks(now)
+        }
+        if hasAnnouncements, nextAnnouncements <= now {
+            readNetworks(now)
+            takeAnnouncements(now)
+        }
+    }
+
+    /// Reads the addresses of this machine's interfaces, which announced addresses are compared with.
+    private func readNetworks(_ now: MonotonicTime) {
+        guard let addresses = try? InterfaceAddress.all() else { return }
+        var networks = NetworkView()
+        for own in addresses {
+            guard let address = IPAddress(bytes: own.bytes) else { continue }
+            networks.add(address, prefix: own.prefixLength, interface: own.interface)
+        }
+        planner.setNetworks(networks, now)
     }
 
     private func takeAnnouncements(_ now: MonotonicTime) {
-        let announcements = (browser?.services ?? []).map {
-            let claim = Announcement.Claim(
-                host: $0.host, interface: $0.interfaces.first ?? "", endpoints: $0.endpoints, security: $0.txt.security,
-                functionClass: $0.txt.functionClass, gensioStack: $0.txt.gensioStack)
-            return Announcement(name: $0.name, type: $0.type, domain: $0.domain, claims: [claim])
+        hasAnnouncements = false
+        nextAnnouncements = now + Self.announcementsPause
+        planner.unixTime = UInt64(clamping: time(nil))
+        let announcements = (browser?.services ?? []).map { service in
+            Announcement(
+                name: service.name, type: service.type, domain: service.domain, claims: service.claims.map(\.claim))
         }
-        planner.update(announcements, isComplete: browser?.isComplete ?? false, now)
+        planner.update(announcements, isComplete: browser?.isConclusive ?? false, now)
         guard let browser else { return }
         switch browser.state {
         case .noAvahi where bus != nil:
@@ -84,5 +106,14 @@ extension Supervisor {
         guard what != saidNetwork else { return }
         saidNetwork = what
         log.warning("\(what)")
+    }
+}
+
+extension ServiceClaim {
+    /// As the plan sees it.
+    fileprivate var claim: Announcement.Claim {
+        Announcement.Claim(
+            host: host, interface: interface, isLocal: isLocal, endpoints: endpoints, security: txt.security,
+            functionClass: txt.functionClass, gensioStack: txt.gensioStack)
     }
 }

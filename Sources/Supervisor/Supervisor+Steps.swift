@@ -70,15 +70,26 @@ extension Supervisor {
             say(error)
             rounds.hurry(name, within: Self.unwatchedPause, now)
         }
-        if isNew, origin == .announced, !planner.wanted.contains(where: { $0.name == name }) {
-            planner.remember(name, status.servers, now)
-        }
+        // What was announced before this port was found does not move it.
+        if isNew, origin == .announced { planner.remember(name, status.servers, now) }
+        planner.observe(name, health(of: status, now), now)
         if case .start(let spec)? = reconciler.underway(name) { reconciler.done(.start(spec), now) }
         reconciler.found(name, status.running, now)
         saidFailures[name] = nil
         if beginning.remove(name) != nil {
             SerialLink.make(name)
             tell(name, "(\(status.major):\(status.minor)) is there, for \(status.servers.listed)")
+        }
+    }
+
+    /// How a port's connection stands.
+    private func health(of status: PortStatus, _ now: MonotonicTime) -> PortHealth {
+        switch status.link {
+        case .connected: return .connected(to: status.peer ?? "")
+        case .connecting, .lost:
+            let seconds = UInt64(clamping: Int64(time(nil)) - status.since)
+            return .failing(since: MonotonicTime(nanoseconds: now.nanoseconds - min(.seconds(seconds), now.nanoseconds)))
+        case .idle, .disconnecting: return .idle
         }
     }
 
@@ -123,7 +134,8 @@ extension Supervisor {
     /// Makes what runs into what is wanted, as far as that can be done now.
     func reconcile(_ now: MonotonicTime) {
         reconciler.want(planner.wanted, denied: planner.denied, isProvisional: planner.isProvisional)
-        minors.store(planner.minors, now)
+        ledger.store(PortLedger(minors: planner.minors, names: planner.remembered), now)
+        rounds.watchClosely(planner.watched, now)
         for note in planner.notes { log.warning("\(note)") }
         planner.notes = []
         // What runs is not known yet: nothing can be said to be missing.

@@ -27,7 +27,7 @@ import SystemPackage
 /// | a change of a port that no order of ours made | 60 s, or 1 s for one that is watched closely |
 /// | the state file: full disk, removed, an older copy | 5 s, doubling to 60 s; 60 s |
 ///
-/// By topic: `+Network` (the bus and Avahi), `+Steps` (what is done about ports).
+/// By topic: `+Network` (the bus and Avahi), `+Steps` (what is done about ports), `+Control` (what a person asks).
 ///
 /// Concurrency model: one thread; signals come in through `SignalQueue`.
 package final class Supervisor {
@@ -57,6 +57,13 @@ package final class Supervisor {
     let budget = DescriptorBudget.own
     var bus: SystemBus?
     var browser: ServiceBrowser?
+    /// What is announced has changed, and when it may be taken again.
+    var hasAnnouncements = false
+    var nextAnnouncements = MonotonicTime(nanoseconds: 0)
+    /// When the addresses of this machine are read again.
+    var nextNetworks = MonotonicTime(nanoseconds: 0)
+    /// The clients of the control socket.
+    var control = ControlClients(nil)
     /// When the bus is tried again.
     var nextBus: MonotonicTime?
     /// What was said last about the network, so that it is said once.
@@ -98,7 +105,10 @@ package final class Supervisor {
     package func run() throws {
         let lock = try SupervisorLock(settings.lock)
         try DeviceNumbers.checkModule()
-        planner = Planner(planner.configuration, minors: minors.load(), isTaken: DeviceNumbers.areTaken)
+        let remembered = ledger.load()
+        planner = Planner(planner.configuration, minors: remembered.minors, isTaken: DeviceNumbers.areTaken)
+        for (name, port) in remembered.names { planner.remember(name, port) }
+        control = openControl()
         connect(.now)
         if launcher is SystemdLauncher && bus == nil {
             throw SupervisorError("systemd cannot be reached: \(saidNetwork)")
@@ -148,28 +158,34 @@ package final class Supervisor {
         var polls = [pollfd(fd: signals.descriptor, events: Int16(POLLIN), revents: 0)]
         polls.append(pollfd(fd: bus?.descriptor ?? -1, events: bus?.events ?? 0, revents: 0))
         let (names, watches) = processes.polls()
-        polls += watches + inquiries.polls + launcher.polls
+        let clients = control.polls
+        polls += clients + watches + inquiries.polls + launcher.polls
         let deadlines: [MonotonicTime?] = [
             bus?.deadline, browser?.nextDeadline, nextBus, launcher.nextDeadline, planner.nextDeadline(.now),
             reconciler.nextDeadline(.now), rounds.nextDeadline, inquiries.nextDeadline, ledger.nextDeadline,
-            patienceEnds,
+            patienceEnds, hasAnnouncements ? nextAnnouncements : nil, nextNetworks, control.nextDeadline,
             heartbeat.nextDeadline,
         ]
         let deadline = deadlines.compactMap(\.self).min()
         // Nothing can fail here but memory; then a turn too many does no harm.
         _ = try? waitForEvents(&polls, nanoseconds: deadline?.nanosecondsFromNow)
-        for (name, poll) in zip(names, polls.dropFirst(2)) where poll.revents != 0 { processEnded(name) }
+        control.process(polls.dropFirst(2).prefix(clients.count), .now, answer)
+        for (name, poll) in zip(names, polls.dropFirst(2 + clients.count)) where poll.revents != 0 { processEnded(name) }
         return polls[0].revents != 0 ? signals.take() : 0
     }
 
-    private func reload() {
+    /// - Returns: false if the configuration is wrong.
+    @discardableResult
+    func reload() -> Bool {
         guard let configuration = configure() else {
-            return log.error("the configuration is wrong: the one before stays in force")
+            log.error("the configuration is wrong: the one before stays in force")
+            return false
         }
         let types = planner.configuration.types
         planner.configure(configuration, .now)
-        if types != configuration.types { restartBrowser(.now) }
+        if types != configuration.types { restartBrowser(.now) } else { browser?.reload(.now) }
         log.notice("the configuration was read anew\(watching)")
+        return true
     }
 
     private func endPorts() {

@@ -21,10 +21,10 @@ struct SupervisorLock: ~Copyable {
         throw SupervisorError("another supervisor is running" + (holder.map { " (process \($0))" } ?? ""))
     }
 
-    /// Who may read a file may lock it: one that others may open, or made, is replaced, so that whoever holds it holds
-    /// nothing.
-    /// Who may read a file may lock it: one that others may open, or made, is replaced, so that whoever holds it holds
-    /// nothing.
+    /// A user who can read a file can lock it. A file that other users can open, or have made, is replaced, so that their
+    /// lock on it means nothing.
+    /// A user who can read a file can lock it. A file that other users can open, or have made, is replaced, so that their
+    /// lock on it means nothing.
     private static func open(_ path: String) throws(SupervisorError) -> Descriptor {
         do {
             try DurableFile.makeDirectory(DurableFile.directory(of: path))

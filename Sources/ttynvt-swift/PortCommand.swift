@@ -57,7 +57,7 @@ struct PortCommand: ParsableCommand {
     @Option(
         name: .long,
         help:
-            "Whom to become once the device exists, when started as root: ttynvt where there is such a user, else nobody."
+            "The user to become once the device exists, if started as root: ttynvt if that user exists, else nobody."
     )
     var user: String?
 

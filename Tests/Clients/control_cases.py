@@ -154,7 +154,7 @@ def status_for_whom(t):
     for line in ("servers 127.0.0.1:1", "retire", "keep"):
         t.equal("a user in the group gives no orders: " + line, t.helper(order(line), user="games").result(),
                 "error not permitted\n")
-    t.equal("nor does the port's own user, who is other ports' user, too", t.helper(order("keep"), user="nobody").result(),
+    t.equal("nor does the port's own user, which all ports share", t.helper(order("keep"), user="nobody").result(),
             "error not permitted\n")
     t.equal("root may", ask(port.name, "keep"), "ok\n")
 

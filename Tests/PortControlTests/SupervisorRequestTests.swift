@@ -6,13 +6,15 @@ import Testing
 @Suite struct SupervisorRequestTests {
     @Test func lines() throws {
         let name = try DeviceName("ttyA")
-        for request in [SupervisorRequest.names, .accept(name), .forget(name), .reload] {
+        for request in [
+            SupervisorRequest.names(nil), .names(name), .accept(name, host: nil), .accept(name, host: "b.local"), .forget(name), .reload,
+        ] {
             #expect(try SupervisorRequest(line: Array(request.line.utf8)) == request)
         }
     }
 
     @Test(arguments: [
-        "", "names x", "accept", "accept ../x", "accept ttyA ttyB", "accept ttyA\n", "forget  ttyA", "reload\0",
+        "", "names x y", "accept", "accept ../x", "accept ttyA b c", "accept ttyA\n", "forget  ttyA", "reload\0",
         "Names",
     ])
     func unknown(_ line: String) {
@@ -22,8 +24,8 @@ import Testing
     @Test func rights() throws {
         let root = PeerCredentials(pid: 1, user: 0, group: 0)
         let user = PeerCredentials(pid: 1, user: 1000, group: 20)
-        #expect(SupervisorRequest.names.isAllowed(to: user))
-        for request in [SupervisorRequest.accept(try DeviceName("ttyA")), .forget(try DeviceName("ttyA")), .reload] {
+        #expect(SupervisorRequest.names(nil).isAllowed(to: user))
+        for request in [SupervisorRequest.accept(try DeviceName("ttyA"), host: nil), .forget(try DeviceName("ttyA")), .reload] {
             #expect(request.isAllowed(to: root))
             #expect(!request.isAllowed(to: user))
         }

@@ -49,6 +49,13 @@ import Testing
         ("a b:80", .badHost),
         (" host:80", .badHost),
         ("a/b:80", .badHost),
+        // What a shell, systemd or udev would take for more than itself.
+        ("ho'st:80", .badHost),
+        ("ho\"st:80", .badHost),
+        ("ho\\st:80", .badHost),
+        ("$(id):80", .badHost),
+        ("a;b:80", .badHost),
+        ("a=b:80", .badHost),
         ("ho\u{0}st:80", .badHost),
         ("ho\u{7F}st:80", .badHost),
         ("h\u{F6}st:80", .badHost),

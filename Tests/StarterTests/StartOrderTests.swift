@@ -3,7 +3,7 @@ import Testing
 
 @testable import PortPlan
 
-/// What the starter takes for an order.
+/// Which lines the starter reads as orders.
 @Suite struct StartOrderTests {
     private let spec: PortSpec
 
@@ -44,7 +44,7 @@ import Testing
         #expect(try StartOrder(line: StartOrder.write(plain).line.dropLast()) == .write(plain))
     }
 
-    /// In each field each of what other programs would take for more than itself: the order is none.
+    /// Text that other programs would read as more than itself, in each field: the order is refused.
     @Test(arguments: [
         "\n", "\r", "\n\nSYSTEMD_WANTS=evil.service", "\nLD_PRELOAD=/tmp/evil.so\n", "../", "/", "'", "\"", "\\",
         "$(id)",
@@ -78,6 +78,7 @@ import Testing
     @Test(arguments: [
         "--user=root", "--check", "--supervised=announced", "--name=ttyY", "--server=h:1", "--help", "-E", "-f",
         "--kernel-ldisc=yes", "--kernel-ldisc=no", "--mode=0888", "--mode=1777", "--mode=06666", "--owner=-x",
+        "--owner=9x", "--owner=4294967295",
         "--owner=a:b", "--group=", "--connect", "--connect=always", "--settings=", "--", "-", "--=x", "--settings==x",
         "--debug=" + String(repeating: "5", count: 200),
     ])
@@ -139,6 +140,17 @@ import Testing
 
     @Test(arguments: ["", "okay", "error", "no", "OK"]) func noAnswers(_ line: String) {
         #expect(StartAnswer(line: line) == nil)
+    }
+
+    /// systemd's longest name of a unit is 255 bytes.
+    @Test func aNameOfDashesIsNotTooLongForAUnit() throws {
+        let longest = try DeviceName(port: String(repeating: "-", count: 59))
+        #expect(StartOrder.stop(longest).unit.utf8.count <= 255)
+        #expect(throws: DeviceName.Illegal.self) { try DeviceName(port: String(repeating: "-", count: 60)) }
+        #expect(throws: DeviceName.Illegal.self) { try DeviceName(port: String(repeating: "-", count: 61)) }
+        // A dot is written out at the beginning, and only there.
+        let dot = try? DeviceName(port: "." + String(repeating: "-", count: 59))
+        #expect(dot.map { StartOrder.stop($0).unit.utf8.count <= 255 } ?? true)
     }
 
     /// Random bytes, and random changes of an order: never a trap, never a line feed more in the file.

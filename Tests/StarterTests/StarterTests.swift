@@ -41,7 +41,7 @@ private final class Place {
         close(file)
     }
 
-    /// The permissions of a file or directory in octal, as stat(1) prints them; "" where there is none.
+    /// The permissions of a file or directory in octal, as stat(1) prints them; "" if it does not exist.
     func mode(_ name: String) -> String {
         var status = stat()
         guard lstat("\(path)/\(name)", &status) == 0 else { return "" }
@@ -89,7 +89,7 @@ private func line(_ order: StartOrder) -> [UInt8] { order.line.dropLast() }
         #expect(starter.carryOut(line(.forget(try DeviceName(port: "X")))) == .done(note: ""))
     }
 
-    /// Nobody else can write there; a link in place of a file is replaced all the same, not followed.
+    /// A link in place of a file is replaced, not followed, although only root can write there.
     @Test func linksAreNotFollowed() throws {
         var starter = starter()
         place.write("precious", "precious")
@@ -124,14 +124,14 @@ private func line(_ order: StartOrder) -> [UInt8] { order.line.dropLast() }
         #expect(place.mode("env") == "")
     }
 
-    /// Before the unit is asked for; that fails here, where the name is no unit's.
+    /// The file is set aside before systemd is asked to start the unit; that call fails in this test.
     @Test func aRegularFileInPlaceOfTheNode() throws {
         var starter = starter()
         place.write("ttyStarterTest", "what a program wrote")
         _ = starter.carryOut(line(.start(try spec("StarterTest"))))
         #expect(place.mode("ttyStarterTest") == "")
         #expect(place.text("ttyStarterTest.saved-file") == "what a program wrote")
-        // What was saved once is not replaced.
+        // A saved file is never replaced.
         place.write("ttyStarterTest", "and again")
         let answer = starter.carryOut(line(.start(try spec("StarterTest"))))
         guard case .refused(let why) = answer else {
@@ -215,7 +215,7 @@ private func line(_ order: StartOrder) -> [UInt8] { order.line.dropLast() }
         }
     }
 
-    /// A process of nobody's sends a right order.
+    /// A process of another user sends a well-formed order.
     @Test(.enabled(if: geteuid() == 0)) func aUserThatMayNot() throws {
         let program = """
             import socket, sys

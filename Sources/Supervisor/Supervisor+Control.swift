@@ -1,0 +1,82 @@
+import Logging
+import Platform
+import PortControl
+import PortPlan
+import SerialLine
+
+// What a person asks the supervisor.
+extension Supervisor {
+    /// Opens the control socket. Without it ports work all the same.
+    func openControl() -> ControlClients {
+        do throws(ControlSocketError) {
+            return ControlClients(try ControlSocket(inDirectory: SupervisorControl.directory))
+        } catch {
+            log.warning("\(error): accept, forget and pin do not work")
+            return ControlClients(nil)
+        }
+    }
+
+    /// The reply to a request's line, with its last line feed.
+    func answer(_ line: [UInt8], _ peer: PeerCredentials) -> String {
+        do throws(SupervisorRequest.Unknown) {
+            let request = try SupervisorRequest(line: line)
+            guard request.isAllowed(to: peer) else { return reply(.refused(PortControl.notPermitted)) }
+            switch request {
+            case .names(let name): return names(name)
+            case .accept(let name, let host): return accept(name, host)
+            case .forget(let name): return forget(name)
+            case .reload: return reply(reload() ? .done : .refused("the configuration is wrong: see check-config"))
+            }
+        } catch { return reply(.refused(error.description)) }
+    }
+
+    private func reply(_ reply: ControlReply) -> String { reply.line + "\n" }
+
+    private func accept(_ name: DeviceName, _ host: String?) -> String {
+        let before = planner.owned[name]?.host
+        switch planner.accept(name, host: host.flatMap { HostName($0) }, .now) {
+        case .accepted(let host):
+            log.notice("'\(name.port)' belongs to \(host) now, not to \(before.map { "\($0)" } ?? "another host")")
+            return reply(.done)
+        case .notContested: return reply(.refused("no other host announces '\(name.port)'"))
+        case .severalClaimants(let hosts):
+            let list = hosts.map { "\($0)" }.joined(separator: ", ")
+            return reply(.refused("several hosts announce '\(name.port)': name one of \(list)"))
+        }
+    }
+
+    private func forget(_ name: DeviceName) -> String {
+        guard planner.forget(name, .now) else {
+            return reply(.refused("nothing is remembered about '\(name.port)'"))
+        }
+        log.notice("'\(name.port)' belongs to no host now: the next one that announces it gets it")
+        return reply(.done)
+    }
+
+    /// A line for each name that belongs to a host, or that another host claims.
+    /// - Parameter only: nil for all.
+    private func names(_ only: DeviceName?) -> String {
+        let owned = planner.owned
+        let contests = Dictionary(planner.contested.map { ($0.name, $0) }, uniquingKeysWith: { first, _ in first })
+        var text = ""
+        var count = 0
+        let names = Set(owned.keys).union(contests.keys).filter { only == nil || $0 == only }
+        // A reply has an end: contested names come first.
+        let order = names.sorted {
+            (contests[$0] == nil ? 1 : 0, $0.description) < (contests[$1] == nil ? 1 : 0, $1.description)
+        }
+        for name in order {
+            let claimant = contests[name].map {
+                NameReport.Party(host: "\($0.claimant)", interfaces: [$0.interface], servers: $0.addresses)
+            }
+            let owner = owned[name].map {
+                NameReport.Party(host: "\($0.host)", interfaces: $0.interfaces, servers: $0.addresses)
+            }
+            let line = NameReport(name: name, owner: owner, claimant: claimant).line + "\n"
+            guard text.utf8.count + line.utf8.count < PortControl.longestReply - 100 else { break }
+            text += line
+            count += 1
+        }
+        return text + "end \(count)\n"
+    }
+}

@@ -1,0 +1,81 @@
+import ArgumentParser
+import Platform
+import PortControl
+import PortPlan
+import SerialLine
+
+/// `ttynvt-swift accept`: another host gets a name.
+struct Accept: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Give a port's name to the other host that announces it.",
+        discussion: """
+            A name belongs to the host that had it first. After a module was replaced, this gives the name to the new \
+            one. Programs that have the port open go on with the new host.
+            """)
+
+    @Argument(help: ArgumentHelp("The port's name, as announced, or /dev/ttyNAME.", valueName: "name")) var name: String
+    @Argument(help: ArgumentHelp("The host, if several announce the name.", valueName: "host")) var host: String?
+
+    func run() throws {
+        let name = try portName(self.name)
+        if let host, HostName(host) == nil || host.contains(" ") { throw Failure("'\(host)' is no host name") }
+        do {
+            try SupervisorControl.order(.accept(name, host: host))
+            let owner = try SupervisorControl.names(name).first?.owner
+            print("'\(name.port)' belongs to \(owner?.host ?? "the other host") now")
+        } catch { throw Failure("\(error)") }
+    }
+}
+
+/// `ttynvt-swift forget`: a name belongs to no host.
+struct Forget: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Forget to which host a port's name belongs.",
+        discussion: "The next host that announces the name gets it. The name keeps its minor number.")
+
+    @Argument(help: ArgumentHelp("The port's name, as announced, or /dev/ttyNAME.", valueName: "name")) var name: String
+
+    func run() throws {
+        let name = try portName(self.name)
+        do { try SupervisorControl.order(.forget(name)) } catch { throw Failure("\(error)") }
+        print("'\(name.port)' belongs to no host now")
+    }
+}
+
+/// `ttynvt-swift pin`: the configuration names a port's host and interface.
+struct Pin: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Write a port's host and interface into the configuration.",
+        discussion: """
+            From then on only this host, on this interface, may announce the port. The section [port NAME] of the \
+            configuration gets the lines; the supervisor reads it anew.
+            """)
+
+    @Argument(help: ArgumentHelp("The port's name, as announced, or /dev/ttyNAME.", valueName: "name")) var name: String
+    @Option(help: ArgumentHelp("The configuration.", valueName: "file")) var config = ConfigurationFile.defaultPath
+
+    func run() throws {
+        let name = try portName(self.name)
+        do {
+            guard let owner = try SupervisorControl.names(name).first?.owner, let interface = owner.interfaces.first
+            else { throw Failure("no host is known that announces '\(name.port)' (ttynvt-swift browse)") }
+            let text = try ConfigurationEdit.set(
+                [("host", owner.host), ("interface", interface)], ofPort: name.port,
+                in: FileSystem.exists(config) ? String(decoding: FileSystem.contents(of: config), as: UTF8.self) : "")
+            try FileSystem.replace(config, with: text)
+            try SupervisorControl.order(.reload)
+            print("[port \(name.port)] in \(config): host = \(owner.host), interface = \(interface)")
+        } catch let failure as Failure {
+            throw failure
+        } catch {
+            throw Failure("cannot pin '\(name.port)': \(error)")
+        }
+    }
+}
+
+/// The device of a port's name, in whichever way a person writes it.
+private func portName(_ text: String) throws -> DeviceName {
+    do throws(DeviceName.Illegal) {
+        return text.hasPrefix("tty") || text.hasPrefix("/dev/") ? try DeviceName(text) : try DeviceName(port: text)
+    } catch { throw Failure("\(error)") }
+}
