@@ -83,6 +83,19 @@ struct ReconcilerModel {
 
     // The world's turns.
 
+    /// Some ports are there before anything happens, for so long that they are remembered.
+    mutating func begin() {
+        guard random.below(3) > 0 else { return }
+        for name in Self.names where random.below(3) > 0 { announced[name] = [endpoint(random.below(3) + 1)] }
+        hear(whole: true)
+        pass(.seconds(1))
+        for _ in 0..<30 { work() }
+        pass(.seconds(70))
+    }
+
+    /// Ports that were there before what others announced.
+    var protectedCount: Int { protected.count }
+
     mutating func turn() {
         switch random.below(26) {
         case 0, 1, 2:
@@ -106,7 +119,7 @@ struct ReconcilerModel {
         case 15: reconfigure()
         case 20, 21: attack()
         case 22: goodbye()
-        case 16: pass(.seconds(UInt64(random.below(10))))
+        case 16: pass(.seconds(UInt64(random.below(8) == 0 ? 70 : random.below(10))))
         default: work()
         }
     }
