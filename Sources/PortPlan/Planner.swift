@@ -123,11 +123,10 @@ package struct Planner: Sendable {
         judge(now)
     }
 
-    /// A port reports how its connection stands.
+    /// A port reports how its connection stands; one that has ended is idle. `advance` does what follows from it.
     package mutating func observe(_ name: DeviceName, _ health: PortHealth, _ now: MonotonicTime) {
         guard let port = ports[name], port.health != health else { return }
         ports[name]?.observe(health, now)
-        plan(now)
     }
 
     /// Time has passed.

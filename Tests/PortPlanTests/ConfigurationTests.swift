@@ -75,7 +75,10 @@ import Testing
         ("[ports", "1: '[ports' lacks the closing ']'"),
         ("[port]", "1: [port NAME] takes one name, without blanks"),
         ("[port a b]", "1: [port NAME] takes one name, without blanks"),
-        ("[other]\nx = 1", "1: unknown section [other]: there are [discovery], [interface NAME], [ports] and [port NAME]"),
+        (
+            "[other]\nx = 1",
+            "1: unknown section [other]: there are [discovery], [interface NAME], [ports] and [port NAME]"
+        ),
         ("[port ../../etc/passwd]", "1: illegal device name '../../etc/passwd': only A-Z a-z 0-9 . _ - are allowed"),
         ("[port S0]", "1: illegal device name 'S0': it belongs to a driver of the kernel"),
         ("[discovery]\n\nnone = 1", "3: unknown key 'none' in [discovery]"),
@@ -142,7 +145,8 @@ import Testing
             """)
         #expect(errors == [])
         #expect(configuration.local)
-        #expect(configuration.addresses == [try #require(Subnet("192.0.2.0/24")), try #require(Subnet("2001:db8::/32"))])
+        #expect(
+            configuration.addresses == [try #require(Subnet("192.0.2.0/24")), try #require(Subnet("2001:db8::/32"))])
         #expect(configuration.trust == .configured)
         #expect(configuration.interfaceSections.map(\.trust) == [.announced])
         let section = try #require(configuration.section(of: "a"))

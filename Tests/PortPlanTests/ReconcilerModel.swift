@@ -76,7 +76,9 @@ struct ReconcilerModel {
     /// Is it an address that attackers announce under an honest host's name?
     private func isSpoof(_ endpoint: Endpoint?) -> Bool { endpoint.map { (70...79).contains(number($0)) } ?? false }
 
-    private func number(_ endpoint: Endpoint) -> Int { endpoint.host.split(separator: ".").last.flatMap { Int($0) } ?? 0 }
+    private func number(_ endpoint: Endpoint) -> Int {
+        endpoint.host.split(separator: ".").last.flatMap { Int($0) } ?? 0
+    }
     private func host(_ name: String) -> String { "module-\(name).local" }
 
     private func endpoint(_ number: Int) -> Endpoint { Endpoint(host: "192.0.2.\(number)", port: 10000) }
@@ -153,9 +155,15 @@ struct ReconcilerModel {
         switch random.below(9) {
         case 0: hostile[name, default: [:]]["evil-\(random.below(3)).local"] = [address]
         case 1: hostile[name.uppercased(), default: [:]]["evil.local"] = [address]
-        case 2: hostile[name, default: [:]]["evil.local"] = [Endpoint(host: random.pick(["127.0.0.1", "8.8.8.8"]), port: 22)]
+        case 2:
+            hostile[name, default: [:]]["evil.local"] = [
+                Endpoint(host: random.pick(["127.0.0.1", "8.8.8.8"]), port: 22)
+            ]
         case 3: spoofed[name] = (endpoint(70 + random.below(10)), random.below(2) == 0)
-        case 4: spoofed[name] = (Endpoint(host: random.pick(["127.0.0.1", "8.8.8.8", "0.0.0.0"]), port: 22), random.below(2) == 0)
+        case 4:
+            spoofed[name] = (
+                Endpoint(host: random.pick(["127.0.0.1", "8.8.8.8", "0.0.0.0"]), port: 22), random.below(2) == 0
+            )
         case 5: secured.formSymmetricDifference([name])
         case 6:
             for _ in 0..<(5 + random.below(20)) {
@@ -269,6 +277,7 @@ struct ReconcilerModel {
     private mutating func plan() {
         planner.notes = []
         reportHealth()
+        planner.advance(now)
         reconciler.want(planner.wanted, denied: planner.denied, isProvisional: planner.isProvisional)
         checkOwners()
         for spec in planner.wanted { checkSpec(spec) }
@@ -286,7 +295,8 @@ struct ReconcilerModel {
                 planner.observe(spec.name, .idle, now)
                 continue
             }
-            if let place = place(spec.name.port), process.running.servers.contains(place), allTry || random.below(4) > 0 {
+            if let place = place(spec.name.port), process.running.servers.contains(place), allTry || random.below(4) > 0
+            {
                 failingSince[spec.name] = nil
                 planner.observe(spec.name, .connected(to: place.description), now)
             } else {
@@ -414,8 +424,9 @@ struct ReconcilerModel {
         let names = announced.filter { !$0.value.isEmpty && (try? DeviceName(port: $0.key)) != nil }
         let admitted = names.filter { name, _ in
             // Who came first has the name; what was not there yet may ask for security.
-            configuration.names.admits(name) && ((try? DeviceName(port: name)).map { protected.contains($0) } ?? false
-                || !attacked.contains(name) && !secured.contains(name))
+            configuration.names.admits(name)
+                && ((try? DeviceName(port: name)).map { protected.contains($0) } ?? false
+                    || !attacked.contains(name) && !secured.contains(name))
         }.merging(statics) { $1 }
         guard processes.count == planner.wanted.count, processes.count <= configuration.maxPorts else { return false }
         // With room for all, each announced port runs; one whose address is not known runs where it did.
@@ -429,8 +440,11 @@ struct ReconcilerModel {
         guard Set(processes.keys.map { planner.minors[$0] }).count == processes.count else { return false }
         return processes.allSatisfy { name, process in
             let spec = planner.wanted.first { $0.name == name }
-            let isAnnounced = announced[name.port] != nil || hostile.keys.contains { $0.lowercased() == name.port.lowercased() }
-            guard isAnnounced && configuration.names.admits(name.port) || statics[name.port] != nil else { return false }
+            let isAnnounced =
+                announced[name.port] != nil || hostile.keys.contains { $0.lowercased() == name.port.lowercased() }
+            guard isAnnounced && configuration.names.admits(name.port) || statics[name.port] != nil else {
+                return false
+            }
             if statics[name.port] == nil, protected.contains(name), let place = place(name.port),
                 !process.running.servers.contains(place)
             {

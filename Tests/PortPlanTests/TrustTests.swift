@@ -70,6 +70,7 @@ struct PlannerBench {
 
     mutating func observe(_ name: String, _ health: PortHealth) throws {
         planner.observe(try DeviceName(port: name), health, now)
+        planner.advance(now)
     }
 
     /// The servers of a port; nil where it is not wanted.
@@ -155,6 +156,22 @@ struct PlannerBench {
                 == RememberedPort(
                     host: try #require(HostName("module.local")), interfaces: ["eth0"], subnets: ["192.0.2.0/24"],
                     addresses: [Endpoint(host: "192.0.2.1", port: 10000)], firstSeen: 1_700_000_000))
+    }
+
+    /// Many strangers push out each other, and nobody who was there before them.
+    @Test func aFullBook() throws {
+        var bench = PlannerBench()
+        let host = try #require(HostName("module.local"))
+        for index in 0..<5000 {
+            let record = RememberedPort(
+                host: host, interfaces: [], subnets: [], addresses: [], firstSeen: UInt64(index))
+            bench.planner.remember(try DeviceName(port: "p\(index)x"), record)
+        }
+        #expect(bench.planner.remembered.count == 4096)
+        for index in 0..<4095 { #expect(bench.planner.remembered[try DeviceName(port: "p\(index)x")] != nil) }
+        let isKnown = bench.planner.knows("P17X")
+        let isStrange = bench.planner.knows("q")
+        #expect(isKnown && !isStrange)
     }
 
     @Test func accept() throws {
