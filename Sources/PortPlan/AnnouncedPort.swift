@@ -43,7 +43,8 @@ struct AnnouncedPort: Equatable, Sendable {
     ///   - isKnown: its addresses are in use from before, and settle no more.
     ///   - firstSeen: in seconds of Unix time.
     init(
-        owner: HostName?, interfaces: [String], inUse: [Endpoint], isKnown: Bool, firstSeen: UInt64, _ now: MonotonicTime
+        owner: HostName?, interfaces: [String], inUse: [Endpoint], isKnown: Bool, firstSeen: UInt64,
+        _ now: MonotonicTime
     ) {
         self.owner = owner
         self.interfaces = Array(interfaces.prefix(RememberedPort.mostInterfaces))

@@ -55,19 +55,23 @@ package struct Configuration: Equatable, Sendable {
     /// - Parameter interface: where it is announced; nil where that is not known.
     package func trust(of name: String, on interface: String?) -> Trust {
         if let trust = section(of: name)?.trust { return trust }
-        if let section = sections.last(where: { $0.trust != nil && $0.pattern.matches(name) }), let trust = section.trust {
+        if let section = sections.last(where: { $0.trust != nil && $0.pattern.matches(name) }),
+            let trust = section.trust
+        {
             return trust
         }
         guard let interface else { return trust }
         let literal = interfaceSections.first { $0.pattern.isLiteral && $0.pattern.description == interface }
-        return literal?.trust ?? interfaceSections.last { $0.trust != nil && $0.pattern.matches(interface) }?.trust ?? trust
+        return literal?.trust ?? interfaceSections.last { $0.trust != nil && $0.pattern.matches(interface) }?.trust
+            ?? trust
     }
 
     /// Could a driver of the kernel give `/dev/ttyNAME`, capital letters and a number, and does no line allow the name?
     package func isKernelLike(_ name: String) -> Bool {
         let units = Array(name.utf8)
         let letters = units.prefix { (UInt8(ascii: "A")...UInt8(ascii: "Z")).contains($0) }.count
-        let isLike = (1...6).contains(letters) && letters < units.count
+        let isLike =
+            (1...6).contains(letters) && letters < units.count
             && units[letters...].allSatisfy { (UInt8(ascii: "0")...UInt8(ascii: "9")).contains($0) }
         return isLike && !names.allow.contains { $0.matches(name) } && !isConfigured(name)
     }

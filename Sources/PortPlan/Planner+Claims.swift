@@ -68,12 +68,15 @@ extension Planner {
         return name
     }
 
-    private mutating func judged(_ claim: Announcement.Claim, of announcement: Announcement, _ name: DeviceName) -> Heard? {
+    private mutating func judged(_ claim: Announcement.Claim, of announcement: Announcement, _ name: DeviceName)
+        -> Heard?
+    {
         guard configuration.interfaces.admits(claim.interface) else { return nil }
         if claim.isLocal && !configuration.local {
             refuse(
                 "local \(name)",
-                "'\(name.port)' is announced by this machine itself and ignored: 'local = yes' in [discovery] allows it")
+                "'\(name.port)' is announced by this machine itself and ignored: 'local = yes' in [discovery] allows it"
+            )
             return nil
         }
         let trust = configuration.trust(of: name.port, on: claim.interface)
@@ -120,7 +123,8 @@ extension Planner {
         let section = configuration.section(of: name.port)
         if let pinned = section?.host, let owner = port.owner, pinned != owner { return false }
         let allowed = interfaces.filter { interface in
-            if configuration.trust(of: name.port, on: interface) == .configured, !configuration.isConfigured(name.port) {
+            if configuration.trust(of: name.port, on: interface) == .configured, !configuration.isConfigured(name.port)
+            {
                 return false
             }
             guard let interface else { return true }

@@ -152,9 +152,15 @@ extension Planner {
     mutating func rememberPorts(_ now: MonotonicTime) {
         let running = Set(wanted.map(\.name))
         for name in running {
-            guard let port = ports[name], let record = record(of: port), book[name] != record else { continue }
-            let isOld = port.missingSince == nil && now.since(port.livesSince) >= AnnouncedPort.remembersAfter
-            guard book[name] != nil || isOld else { continue }
+            guard let port = ports[name] else { continue }
+            if let known = book[name] {
+                if known.host == port.owner, known.interfaces == port.interfaces, known.addresses == port.inUse {
+                    continue
+                }
+            } else if port.missingSince != nil || now.since(port.livesSince) < AnnouncedPort.remembersAfter {
+                continue
+            }
+            guard let record = record(of: port) else { continue }
             if book.insert(name, record, isInUse: { running.contains($0) || ports[$0] != nil }) { spellings = nil }
         }
     }

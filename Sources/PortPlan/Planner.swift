@@ -7,6 +7,8 @@ import SerialLine
 package struct Planner: Sendable {
     /// Refusals remembered, so that each is logged once; further ones are only counted.
     static let mostRefusals = 256
+    /// More ports that the configuration allows no longer are not listed: they end when the network has been heard out.
+    static let mostDenied = 4096
 
     package private(set) var configuration: Configuration
     /// Tells whether a device that is not ours has a number of the ports' major.
@@ -32,7 +34,8 @@ package struct Planner: Sendable {
     /// The ports that are to run, by name.
     package private(set) var wanted: [PortSpec] = []
     /// Ports that the configuration allows no longer: they are to end even while the network has not been heard out.
-    package internal(set) var denied: Set<DeviceName> = []
+    package var denied: Set<DeviceName> { Set(deniedPorts.keys) }
+    private var deniedPorts: [DeviceName: AnnouncedPort] = [:]
     /// Who announces a name that is another host's.
     package internal(set) var contested: [Contest] = []
     /// Log lines not yet logged; whoever does empties it.
@@ -86,7 +89,8 @@ package struct Planner: Sendable {
             owner: record?.host, interfaces: record?.interfaces ?? [], inUse: servers, isKnown: true,
             firstSeen: record?.firstSeen ?? unixTime, now)
         port.miss(isComplete: true, now)
-        if isAllowed(name, &port) { ports[name] = port } else { denied.insert(name) }
+        let before = port
+        if isAllowed(name, &port) { ports[name] = port } else { deny(name, before) }
         spellings = nil
         judge(now)
     }
@@ -98,21 +102,22 @@ package struct Planner: Sendable {
         saidContests = []
         saidTooMany = false
         spellings = nil
-        // Those that the configuration said no to before, and allows by name now, may come back.
-        denied = denied.filter { name in
-            var port = AnnouncedPort(owner: nil, interfaces: [], inUse: [], isKnown: true, firstSeen: 0, now)
+        // Those that the last configuration did not allow may come back.
+        deniedPorts = deniedPorts.filter { name, port in
+            var port = port
             return !isAllowed(name, &port)
         }
-        for (name, port) in ports {
-            var port = port
-            if isAllowed(name, &port) {
-                ports[name] = port
-            } else {
-                ports[name] = nil
-                denied.insert(name)
-            }
+        for (name, before) in ports {
+            var port = before
+            let isAllowed = isAllowed(name, &port)
+            ports[name] = isAllowed ? port : nil
+            if !isAllowed { deny(name, before) }
         }
         judge(now)
+    }
+
+    private mutating func deny(_ name: DeviceName, _ port: AnnouncedPort) {
+        if deniedPorts.count < Self.mostDenied { deniedPorts[name] = port }
     }
 
     /// This machine's addresses are these now.
@@ -135,16 +140,15 @@ package struct Planner: Sendable {
         judge(now)
     }
 
-    /// A port reports how its connection stands.
+    /// A port reports how its connection stands; one that has ended is idle. `advance` does what follows from it.
     package mutating func observe(_ name: DeviceName, _ health: PortHealth, _ now: MonotonicTime) {
         guard let port = ports[name], port.health != health else { return }
         ports[name]?.observe(health, now)
-        plan(now)
     }
 
     /// Time has passed.
     package mutating func advance(_ now: MonotonicTime) {
-        if let nextAdmission, nextAdmission <= now { judge(now) } else { plan(now) }
+        if dropGone(now) || nextAdmission.map({ $0 <= now }) ?? false { judge(now) } else { plan(now) }
     }
 
     /// When `advance` is to be called next; nil for no time.
@@ -170,8 +174,21 @@ package struct Planner: Sendable {
 
     /// All that is announced is judged, then planned.
     mutating func judge(_ now: MonotonicTime) {
-        takeClaims(claims(), now)
+        let claims = claims()
+        takeClaims(claims, now)
+        // Whoever else announces a name that has become free gets its turn.
+        if dropGone(now) { takeClaims(claims, now) }
         plan(now)
+    }
+
+    /// Drops what has been missing for the grace period.
+    /// - Returns: was there any?
+    private mutating func dropGone(_ now: MonotonicTime) -> Bool {
+        guard isComplete else { return false }
+        let gone = ports.filter { $0.value.isGone(grace: configuration.grace, now) }.keys
+        for name in gone { ports[name] = nil }
+        if !gone.isEmpty { spellings = nil }
+        return !gone.isEmpty
     }
 
     // Who gets a device.
@@ -180,12 +197,6 @@ package struct Planner: Sendable {
         for name in Array(ports.keys) {
             let trust = configuration.trust(of: name.port, on: ports[name]?.interfaces.first)
             ports[name]?.advance(grace: configuration.grace, follows: trust == .announced, now)
-            if isComplete, let port = ports[name], port.isGone(grace: configuration.grace, now) {
-                ports[name] = nil
-                spellings = nil
-                // Whoever else announces it may get its turn.
-                nextAdmission = now
-            }
         }
         let isInUse = Set(wanted.map(\.name))
         for section in configuration.sections {
@@ -221,7 +232,7 @@ package struct Planner: Sendable {
                     major: configuration.major, minor: minor, options: configuration.options(of: name.port)))
         }
         wanted = specs.sorted { $0.name.description < $1.name.description }
-        for spec in specs where denied.contains(spec.name) { denied.remove(spec.name) }
+        for spec in specs { deniedPorts[spec.name] = nil }
         rememberPorts(now)
     }
 

@@ -152,7 +152,8 @@ package struct Reconciler: Sendable {
         case (nil, nil): return nil
         case (let spec?, nil): return .start(spec)
         case (nil, let running?):
-            let mayBeWanted = isProvisional && !denied.contains(name)
+            let mayBeWanted =
+                isProvisional && !denied.contains(name)
                 && PortSpec.Origin(options: running.options) != .configured
             return running.isRetiring || mayBeWanted ? nil : .retire(name)
         case (let spec?, let running?):

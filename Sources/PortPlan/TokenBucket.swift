@@ -62,7 +62,8 @@ struct Admission: Sendable {
         let host = Self.key(host, &hosts, now)
         let interface = Self.key(interface, &interfaces, now)
         var own = hosts[host] ?? TokenBucket(burst: Self.hostBurst, interval: Self.hostInterval, now)
-        var shared = interfaces[interface] ?? TokenBucket(burst: Self.interfaceBurst, interval: Self.interfaceInterval, now)
+        var shared =
+            interfaces[interface] ?? TokenBucket(burst: Self.interfaceBurst, interval: Self.interfaceInterval, now)
         let passes = own.available(now) > 0 && shared.available(now) > 0
         let retry = max(own.nextToken, shared.nextToken)
         if passes {

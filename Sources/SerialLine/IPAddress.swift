@@ -12,7 +12,8 @@ package struct IPAddress: Hashable, Sendable, CustomStringConvertible {
     /// - Returns: nil where `bytes` are neither 4 nor 16.
     package init?(bytes: [UInt8], zone: String? = nil) {
         guard bytes.count == 4 || bytes.count == 16 else { return nil }
-        let isMapped = bytes.count == 16 && bytes[..<10].allSatisfy { $0 == 0 } && bytes[10] == 0xFF && bytes[11] == 0xFF
+        let isMapped =
+            bytes.count == 16 && bytes[..<10].allSatisfy { $0 == 0 } && bytes[10] == 0xFF && bytes[11] == 0xFF
         self.bytes = isMapped ? Array(bytes[12...]) : bytes
         self.zone = isMapped ? nil : zone
     }
@@ -95,7 +96,8 @@ package struct IPAddress: Hashable, Sendable, CustomStringConvertible {
         }
         let hex: (ArraySlice<UInt16>) -> String = { $0.map { String($0, radix: 16) }.joined(separator: ":") }
         let text =
-            longest.isEmpty ? hex(groups[...]) : hex(groups[..<longest.lowerBound]) + "::" + hex(groups[longest.upperBound...])
+            longest.isEmpty
+            ? hex(groups[...]) : hex(groups[..<longest.lowerBound]) + "::" + hex(groups[longest.upperBound...])
         return zone.map { "\(text)%\($0)" } ?? text
     }
 
@@ -171,7 +173,8 @@ package struct Subnet: Hashable, Sendable, CustomStringConvertible {
     /// Reads `192.0.2.0/24`, or an address alone, which stands for itself. Bits behind the prefix do not count.
     package init?(_ text: String) {
         let parts = text.split(separator: "/", omittingEmptySubsequences: false)
-        guard let first = parts.first, parts.count <= 2, let address = IPAddress(String(first)), address.zone == nil else {
+        guard let first = parts.first, parts.count <= 2, let address = IPAddress(String(first)), address.zone == nil
+        else {
             return nil
         }
         var prefix = address.bytes.count * 8

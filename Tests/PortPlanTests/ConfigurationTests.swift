@@ -6,7 +6,7 @@ import Testing
 @Suite struct ConfigurationTests {
     private func parse(_ text: String) -> (configuration: Configuration, errors: [String]) {
         let (configuration, errors) = ConfigurationParser.parse(text) { key, value in
-            guard ["connect", "loss-timeout", "rs485-codes", "group"].contains(key) else {
+            guard ["connect", "loss-timeout", "rs485-codes", "owner", "group", "mode"].contains(key) else {
                 return "unknown option '\(key)'"
             }
             return value == "bad" ? "'\(value)' is no value for \(key)" : nil
@@ -75,7 +75,10 @@ import Testing
         ("[ports", "1: '[ports' lacks the closing ']'"),
         ("[port]", "1: [port NAME] takes one name, without blanks"),
         ("[port a b]", "1: [port NAME] takes one name, without blanks"),
-        ("[other]\nx = 1", "1: unknown section [other]: there are [discovery], [ports] and [port NAME]"),
+        (
+            "[other]\nx = 1",
+            "1: unknown section [other]: there are [discovery], [interface NAME], [ports] and [port NAME]"
+        ),
         ("[port ../../etc/passwd]", "1: illegal device name '../../etc/passwd': only A-Z a-z 0-9 . _ - are allowed"),
         ("[port S0]", "1: illegal device name 'S0': it belongs to a driver of the kernel"),
         ("[discovery]\n\nnone = 1", "3: unknown key 'none' in [discovery]"),
@@ -97,9 +100,66 @@ import Testing
         ("[ports]\ngroup = $(reboot)", "2: illegal value '$(reboot)' for 'group'"),
         ("[ports]\ngroup =", "2: illegal value '' for 'group'"),
         ("[ports]\n= x", "2: no key before '='"),
+        ("[ports]\nmode = 1000", "2: mode takes an octal number from 0 to 0777, not '1000'"),
+        ("[ports]\nmode = 660x", "2: mode takes an octal number from 0 to 0777, not '660x'"),
+        ("[ports]\nmode = 0o660", "2: mode takes an octal number from 0 to 0777, not '0o660'"),
+        ("[ports]\nmode = +660", "2: mode takes an octal number from 0 to 0777, not '+660'"),
+        ("[ports]\nmode = 00660", "2: mode takes an octal number from 0 to 0777, not '00660'"),
+        ("[ports]\nmode = 680", "2: mode takes an octal number from 0 to 0777, not '680'"),
+        ("[ports]\ngroup = Dialout", "2: group takes a name (a-z, 0-9, _ and -) or a number, not 'Dialout'"),
+        ("[ports]\nowner = 1a", "2: owner takes a name (a-z, 0-9, _ and -) or a number, not '1a'"),
+        (
+            "[ports]\nowner = 4294967295",
+            "2: owner takes a name (a-z, 0-9, _ and -) or a number, not '4294967295'"
+        ),
+        ("[ports]\ntrust = announced", "2: 'trust' belongs to [discovery], [interface NAME] or [port NAME]"),
+        ("[discovery]\ntrust = all", "2: trust takes first-use, announced, configured, not 'all'"),
+        ("[discovery]\nlocal = true", "2: local takes yes or no, not 'true'"),
+        (
+            "[discovery]\nallow-addresses = 10/8",
+            "2: '10/8' is no network: they look like 192.0.2.0/24 or 2001:db8::/32"
+        ),
+        ("[interface]", "1: [interface NAME] takes one name, without blanks"),
+        ("[interface eth0]\nlocal = yes", "2: unknown key 'local' in [interface eth0]"),
+        ("[port a*]\nhost = x", "2: 'host' belongs to one port, and [port a*] is a pattern"),
+        ("[port a]\nhost = x y", "2: illegal host 'x y': one name, without blanks"),
+        ("[port a]\nhost = .", "2: illegal host '.': one name, without blanks"),
+        ("[port a]\ninterface = ../x", "2: illegal interface '../x': one name, without blanks"),
         ("[ports]\ngroup = a\u{1B}b", "2: the line has a control character in it"),
     ])
     func faults(_ text: String, _ fault: String) { #expect(parse(text).errors == [fault]) }
+
+    @Test func trust() throws {
+        let (configuration, errors) = parse(
+            """
+            [discovery]
+            local = yes
+            allow-addresses = 192.0.2.0/24 2001:db8::/32
+            trust = configured
+            [interface usb*]
+            trust = announced
+            [port a]
+            host = Module.local.
+            interface = eth0
+            trust = first-use
+            """)
+        #expect(errors == [])
+        #expect(configuration.local)
+        #expect(
+            configuration.addresses == [try #require(Subnet("192.0.2.0/24")), try #require(Subnet("2001:db8::/32"))])
+        #expect(configuration.trust == .configured)
+        #expect(configuration.interfaceSections.map(\.trust) == [.announced])
+        let section = try #require(configuration.section(of: "a"))
+        #expect(section.host == HostName("module.local") && section.interface == "eth0" && section.trust == .firstUse)
+    }
+
+    /// Rights are written in the one form that udev takes.
+    @Test(arguments: [("0", "0000"), ("770", "0770"), ("0660", "0660"), ("7", "0007"), ("0777", "0777")])
+    func mode(_ given: String, _ written: String) {
+        let (configuration, errors) = parse("[ports]\nmode = \(given)\nowner = _x-1\ngroup = 20\n")
+        #expect(errors == [])
+        #expect(configuration.options.map(\.value) == [written, "_x-1", "20"])
+    }
 
     @Test func allFaultsAtOnce() {
         #expect(parse("[ports]\na = 1\nconnect = open\nb = 2").errors.map { $0.prefix(2) } == ["2:", "4:"])

@@ -5,6 +5,9 @@ import TestSupport
 /// A small world around planner and reconciler: announcements that come and go, processes that crash, programs that
 /// open ports, a network that cannot be heard at times, and supervisors that are replaced. What the supervisor knows
 /// reaches it late; what it orders happens late.
+///
+/// Each honest port has a host of its own. Others announce, too: the same names from other hosts, other addresses under
+/// the honest host's name, addresses that no network of ours has, goodbyes, many names, TXT records, other spellings.
 struct ReconcilerModel {
     /// One port's process.
     struct Process: Equatable {
@@ -29,6 +32,22 @@ struct ReconcilerModel {
     private var heard = false
     private var processes: [DeviceName: Process] = [:]
     private var serial = 0
+    /// What attackers announce, by name and host.
+    private var hostile: [String: [String: [Endpoint]]] = [:]
+    /// Addresses that attackers announce under an honest host's name; instead of its own, where `replaces`.
+    private var spoofed: [String: (address: Endpoint, replaces: Bool)] = [:]
+    /// Names that attackers say of that they ask for security.
+    private var secured: Set<String> = []
+    private var flooded = 0
+    /// Since when an honest port cannot be reached where it is looked for.
+    private var failingSince: [DeviceName: MonotonicTime] = [:]
+    /// Ports that were there before: their names are remembered as their honest hosts'.
+    private var protected: Set<DeviceName> = []
+    /// Names that others announced, or announced other addresses of, before they were protected.
+    private var attacked: Set<String> = []
+    private var tainted: Set<String> = []
+    /// All programs hold their ports open: each port tries to connect.
+    private var allTry = false
     private var planner: Planner
     private var reconciler = Reconciler()
     /// On their way to the supervisor.
@@ -46,14 +65,41 @@ struct ReconcilerModel {
         random = SplitMix64(seed: seed)
         configuration.grace = .seconds(5)
         planner = Planner(configuration, minors: MinorTable(), isTaken: { _, _ in false })
+        planner.setNetworks(.lab, now)
     }
+
+    /// Is it an address of a host of the attackers', or of none on our network?
+    private func isEvil(_ endpoint: Endpoint) -> Bool {
+        !endpoint.host.hasPrefix("192.0.2.") || (60...69).contains(number(endpoint))
+    }
+
+    /// Is it an address that attackers announce under an honest host's name?
+    private func isSpoof(_ endpoint: Endpoint?) -> Bool { endpoint.map { (70...79).contains(number($0)) } ?? false }
+
+    private func number(_ endpoint: Endpoint) -> Int {
+        endpoint.host.split(separator: ".").last.flatMap { Int($0) } ?? 0
+    }
+    private func host(_ name: String) -> String { "module-\(name).local" }
 
     private func endpoint(_ number: Int) -> Endpoint { Endpoint(host: "192.0.2.\(number)", port: 10000) }
 
     // The world's turns.
 
+    /// Some ports are there before anything happens, for so long that they are remembered.
+    mutating func begin() {
+        guard random.below(3) > 0 else { return }
+        for name in Self.names where random.below(3) > 0 { announced[name] = [endpoint(random.below(3) + 1)] }
+        hear(whole: true)
+        pass(.seconds(1))
+        for _ in 0..<30 { work() }
+        pass(.seconds(70))
+    }
+
+    /// Ports that were there before what others announced.
+    var protectedCount: Int { protected.count }
+
     mutating func turn() {
-        switch random.below(20) {
+        switch random.below(26) {
         case 0, 1, 2:
             announced[random.pick(Self.names)] = [endpoint(random.below(3) + 1)]
             hear()
@@ -73,17 +119,75 @@ struct ReconcilerModel {
         case 13: crash()
         case 14: replaceSupervisor()
         case 15: reconfigure()
-        case 16: pass(.seconds(UInt64(random.below(10))))
+        case 20, 21: attack()
+        case 22: goodbye()
+        case 16: pass(.seconds(UInt64(random.below(8) == 0 ? 70 : random.below(10))))
         default: work()
         }
     }
 
     private var announcements: [Announcement] {
-        announced.sorted { $0.key < $1.key }.map {
-            Announcement(
-                name: $0, type: "_ttynvt._tcp", domain: "local",
-                claims: [Announcement.Claim(host: "module.local", interface: "eth0", endpoints: $1)])
+        var claims: [String: [Announcement.Claim]] = [:]
+        // The attacker's come first.
+        for (name, hosts) in hostile.sorted(by: { $0.key < $1.key }) {
+            for (host, endpoints) in hosts.sorted(by: { $0.key < $1.key }) {
+                claims[name, default: []].append(
+                    Announcement.Claim(host: host, interface: "eth0", endpoints: endpoints))
+            }
         }
+        for (name, endpoints) in announced {
+            let spoof = spoofed[name].flatMap { endpoints.isEmpty ? nil : $0 }
+            let heard = spoof.map { $0.replaces ? [$0.address] : [$0.address] + endpoints } ?? endpoints
+            claims[name, default: []].append(
+                Announcement.Claim(
+                    host: endpoints.isEmpty ? "" : host(name), interface: "eth0", endpoints: heard,
+                    security: secured.contains(name) ? "yes" : nil))
+        }
+        return claims.sorted { $0.key < $1.key }.map {
+            Announcement(name: $0, type: "_ttynvt._tcp", domain: "local", claims: $1)
+        }
+    }
+
+    /// Somebody announces something that is not so.
+    private mutating func attack() {
+        let name = random.pick(Self.names)
+        let address = endpoint(60 + random.below(10))
+        switch random.below(9) {
+        case 0: hostile[name, default: [:]]["evil-\(random.below(3)).local"] = [address]
+        case 1: hostile[name.uppercased(), default: [:]]["evil.local"] = [address]
+        case 2:
+            hostile[name, default: [:]]["evil.local"] = [
+                Endpoint(host: random.pick(["127.0.0.1", "8.8.8.8"]), port: 22)
+            ]
+        case 3: spoofed[name] = (endpoint(70 + random.below(10)), random.below(2) == 0)
+        case 4:
+            spoofed[name] = (
+                Endpoint(host: random.pick(["127.0.0.1", "8.8.8.8", "0.0.0.0"]), port: 22), random.below(2) == 0
+            )
+        case 5: secured.formSymmetricDifference([name])
+        case 6:
+            for _ in 0..<(5 + random.below(20)) {
+                flooded += 1
+                hostile["0-flood-\(flooded)", default: [:]]["evil-\(random.below(100)).local"] = [address]
+            }
+        case 7: hostile = hostile.filter { _ in random.below(2) == 0 }
+        default: spoofed[name] = nil
+        }
+        attacked.formUnion(hostile.keys.map { $0.lowercased() })
+        for name in spoofed.keys where (try? DeviceName(port: name)).map({ !protected.contains($0) }) ?? false {
+            tainted.insert(name)
+        }
+        hear()
+    }
+
+    /// A goodbye that is not the host's own, which announces the port again within a second.
+    private mutating func goodbye() {
+        guard heard else { return }
+        let name = random.pick(Self.names)
+        planner.update(announcements.filter { $0.name != name }, isComplete: true, now)
+        plan()
+        pass(.milliseconds(UInt64(random.below(1000))))
+        hear()
     }
 
     private mutating func hear(whole: Bool = false) {
@@ -144,12 +248,15 @@ struct ReconcilerModel {
     /// A new supervisor knows what is stored and what runs, and nothing else.
     private mutating func replaceSupervisor() {
         storedMinors = planner.minors
+        let remembered = planner.remembered
         let before = processes
         planner = Planner(configuration, minors: storedMinors, isTaken: { _, _ in false })
         reconciler = Reconciler()
         events = []
         orders = []
         heard = false
+        planner.setNetworks(.lab, now)
+        for (name, record) in remembered { planner.remember(name, record) }
         for (name, process) in processes {
             if PortSpec.Origin(options: process.running.options) == .announced {
                 planner.remember(name, process.running.servers, now)
@@ -169,9 +276,48 @@ struct ReconcilerModel {
 
     private mutating func plan() {
         planner.notes = []
-        reconciler.want(planner.wanted, isProvisional: planner.isProvisional)
+        reportHealth()
+        planner.advance(now)
+        reconciler.want(planner.wanted, denied: planner.denied, isProvisional: planner.isProvisional)
+        checkOwners()
         for spec in planner.wanted { checkSpec(spec) }
         takeSteps()
+    }
+
+    /// Where the port of a name is in truth; nil where it is not there.
+    private func place(_ name: String) -> Endpoint? { announced[name]?.first }
+
+    /// Each process says how its connection stands. The network in between fails at times.
+    private mutating func reportHealth() {
+        for spec in planner.wanted {
+            guard let process = processes[spec.name], process.openers > 0 || allTry else {
+                failingSince[spec.name] = nil
+                planner.observe(spec.name, .idle, now)
+                continue
+            }
+            if let place = place(spec.name.port), process.running.servers.contains(place), allTry || random.below(4) > 0
+            {
+                failingSince[spec.name] = nil
+                planner.observe(spec.name, .connected(to: place.description), now)
+            } else {
+                let since = failingSince[spec.name] ?? now
+                failingSince[spec.name] = since
+                planner.observe(spec.name, .failing(since: since), now)
+            }
+        }
+    }
+
+    /// A name that was its honest host's stays its.
+    private mutating func checkOwners() {
+        for name in Self.names {
+            guard let device = try? DeviceName(port: name) else { continue }
+            let owner = planner.remembered[device]?.host
+            if owner == HostName(host(name)) {
+                protected.insert(device)
+            } else if protected.contains(device) {
+                faults.append("\(name) belongs to \(owner?.description ?? "nobody") and not to \(host(name))")
+            }
+        }
     }
 
     private mutating func takeSteps() {
@@ -179,7 +325,7 @@ struct ReconcilerModel {
         orders += steps
         // With room for all, who is announced, and configured as it runs, is let be.
         for case .retire(let name) in steps where configuration.maxPorts > Self.names.count {
-            guard let since = announcedSince[name.port], now.since(since) >= .seconds(1),
+            guard protected.contains(name), let since = announcedSince[name.port], now.since(since) >= .seconds(1),
                 announced[name.port]?.isEmpty == false, configuration.names.admits(name.port),
                 let process = processes[name], PortSpec.Origin(options: process.running.options) == .announced,
                 planner.wanted.first(where: { $0.name == name }).map({ $0.options == process.running.options }) ?? true
@@ -196,6 +342,13 @@ struct ReconcilerModel {
         }
         if !spec.arguments.allSatisfy({ $0.utf8.allSatisfy { $0 > 0x20 && $0 < 0x7F } }) {
             faults.append("an argument that needs quoting: \(spec.arguments)")
+        }
+        let isStatic = configuration.sections.contains { $0.pattern.description == spec.name.port }
+        if isStatic || protected.contains(spec.name), spec.servers.contains(where: isEvil) {
+            faults.append("\(spec.name) was taken to \(spec.servers)")
+        }
+        if isStatic || protected.contains(spec.name) && !tainted.contains(spec.name.port), isSpoof(spec.servers.first) {
+            faults.append("\(spec.name) was moved to \(spec.servers)")
         }
         if spec.servers.isEmpty { faults.append("\(spec.name) has no server") }
     }
@@ -249,6 +402,9 @@ struct ReconcilerModel {
     /// The world comes to rest: everything is heard, every program has closed, and time passes.
     /// - Returns: is what runs what is wanted?
     mutating func settle() -> Bool {
+        allTry = true
+        // Who answers instead of a host for ever is the host.
+        spoofed = spoofed.filter { !$0.value.replaces }
         hear(whole: true)
         for _ in 0..<400 {
             for name in Array(processes.keys) {
@@ -266,7 +422,12 @@ struct ReconcilerModel {
         let statics = Dictionary(
             uniqueKeysWithValues: configuration.sections.map { ($0.pattern.description, $0.servers) })
         let names = announced.filter { !$0.value.isEmpty && (try? DeviceName(port: $0.key)) != nil }
-        let admitted = names.filter { configuration.names.admits($0.key) }.merging(statics) { $1 }
+        let admitted = names.filter { name, _ in
+            // Who came first has the name; what was not there yet may ask for security.
+            configuration.names.admits(name)
+                && ((try? DeviceName(port: name)).map { protected.contains($0) } ?? false
+                    || !attacked.contains(name) && !secured.contains(name))
+        }.merging(statics) { $1 }
         guard processes.count == planner.wanted.count, processes.count <= configuration.maxPorts else { return false }
         // With room for all, each announced port runs; one whose address is not known runs where it did.
         if configuration.maxPorts > Self.names.count,
@@ -279,10 +440,17 @@ struct ReconcilerModel {
         guard Set(processes.keys.map { planner.minors[$0] }).count == processes.count else { return false }
         return processes.allSatisfy { name, process in
             let spec = planner.wanted.first { $0.name == name }
-            let isAnnounced = announced[name.port] != nil && configuration.names.admits(name.port)
-            guard isAnnounced || statics[name.port] != nil else { return false }
-            let servers =
-                statics[name.port] ?? announced[name.port].flatMap { $0.isEmpty ? nil : $0 } ?? spec?.servers
+            let isAnnounced =
+                announced[name.port] != nil || hostile.keys.contains { $0.lowercased() == name.port.lowercased() }
+            guard isAnnounced && configuration.names.admits(name.port) || statics[name.port] != nil else {
+                return false
+            }
+            if statics[name.port] == nil, protected.contains(name), let place = place(name.port),
+                !process.running.servers.contains(place)
+            {
+                return false
+            }
+            let servers = statics[name.port] ?? spec?.servers
             return process.running.servers == servers && process.running.options == spec?.options
                 && !process.running.isRetiring
         }

@@ -131,15 +131,19 @@ import Testing
     /// Starting twice, a changed minor, a touched port where a supervisor was replaced, are faults at any time.
     @Test func randomWorlds() {
         // The long run: make test-long.
-        let worlds = getenv("TTYNVT_WORLDS").flatMap { Int(String(cString: $0)) } ?? 10_000
+        let worlds = getenv("TTYNVT_WORLDS").flatMap { Int(String(cString: $0)) } ?? 2_000
+        var protected = 0
         for seed in 0..<UInt64(worlds) {
             var model = ReconcilerModel(seed: seed)
+            model.begin()
             for _ in 0..<(10 + model.random.below(60)) { model.turn() }
             let isSettled = model.settle()
             guard isSettled, model.faults.isEmpty else {
                 Issue.record("seed \(seed): \(model.faults) \(model.description)")
                 return
             }
+            protected += model.protectedCount
         }
+        #expect(protected >= worlds, "too few ports were there before others announced them")
     }
 }

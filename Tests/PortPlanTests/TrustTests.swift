@@ -70,6 +70,7 @@ struct PlannerBench {
 
     mutating func observe(_ name: String, _ health: PortHealth) throws {
         planner.observe(try DeviceName(port: name), health, now)
+        planner.advance(now)
     }
 
     /// The servers of a port; nil where it is not wanted.
@@ -155,6 +156,22 @@ struct PlannerBench {
                 == RememberedPort(
                     host: try #require(HostName("module.local")), interfaces: ["eth0"], subnets: ["192.0.2.0/24"],
                     addresses: [Endpoint(host: "192.0.2.1", port: 10000)], firstSeen: 1_700_000_000))
+    }
+
+    /// Many strangers push out each other, and nobody who was there before them.
+    @Test func aFullBook() throws {
+        var bench = PlannerBench()
+        let host = try #require(HostName("module.local"))
+        for index in 0..<5000 {
+            let record = RememberedPort(
+                host: host, interfaces: [], subnets: [], addresses: [], firstSeen: UInt64(index))
+            bench.planner.remember(try DeviceName(port: "p\(index)x"), record)
+        }
+        #expect(bench.planner.remembered.count == 4096)
+        for index in 0..<4095 { #expect(bench.planner.remembered[try DeviceName(port: "p\(index)x")] != nil) }
+        let isKnown = bench.planner.knows("P17X")
+        let isStrange = bench.planner.knows("q")
+        #expect(isKnown && !isStrange)
     }
 
     @Test func accept() throws {
@@ -251,15 +268,14 @@ struct PlannerBench {
     @Test func failuresAddUp() throws {
         var bench = bench()
         bench.announce("a", [Bench.claim("module.local", ["192.0.2.66"])])
-        for _ in 0..<2 {
-            try bench.observe("a", .failing(since: bench.now))
-            bench.pass(.seconds(3))
-            try bench.observe("a", .idle)
-            bench.pass(.seconds(1000))
-        }
-        #expect(bench.servers("a") == [Self.address])
         try bench.observe("a", .failing(since: bench.now))
-        bench.pass(.milliseconds(1))
+        bench.pass(.seconds(3))
+        try bench.observe("a", .idle)
+        bench.pass(.seconds(1000))
+        try bench.observe("a", .failing(since: bench.now))
+        bench.pass(.milliseconds(1900))
+        #expect(bench.servers("a") == [Self.address])
+        bench.pass(.milliseconds(200))
         #expect(bench.servers("a")?.count == 2)
     }
 
@@ -351,7 +367,11 @@ struct PlannerBench {
     @Test func lookalikes() {
         var bench = PlannerBench()
         bench.announce("K", [Bench.claim("k.local", ["192.0.2.1"])])
-        bench.announce("\u{212A}", [Bench.claim("k.local", ["192.0.2.66"])])
+        bench.announcements.append(
+            Announcement(
+                name: "\u{212A}", type: "_ttynvt._tcp", domain: "local",
+                claims: [Bench.claim("k.local", ["192.0.2.66"])]))
+        bench.planner.update(bench.announcements, isComplete: true, bench.now)
         bench.pass(.seconds(10))
         #expect(bench.planner.wanted.map(\.servers).count == 1)
         #expect(bench.servers("K") == [Self.address])
