@@ -3,11 +3,12 @@ import SerialLine
 /// One name that is announced, or was until a moment ago: who owns it, and where its server is.
 ///
 /// The addresses in use stay. Others of the same host wait as candidates until the port could not connect for the grace
-/// period; then they are tried behind those in use. The one that connects is in use from then on. One exception: a
-/// server that is started anew with another number of TCP port has the same address, and its old number is not announced
-/// any more: after the grace period without it the port goes with the server, connected or not tried at all. An
-/// attacker who goes by the host's name can thus make a port that is not connected try other TCP ports of the same
-/// address, and nothing else; a silent host that takes over name and address is the port.
+/// period, or, while no program has it open, until the first address has not been announced for that long; then they are
+/// tried behind those in use. The one that connects is in use from then on. One exception: a server that is started anew
+/// with another number of TCP port has the same address, and its old number is not announced any more: after the grace
+/// period without it the port goes with the server. An attacker who goes by the host's name can thus have its address
+/// tried if that of the host does not answer, and nothing else; a silent host that takes over name and address is the
+/// port.
 struct AnnouncedPort: Equatable, Sendable {
     /// Addresses in use, and as many candidates: both fit in one list of servers.
     static let mostInUse = [Endpoint].mostServers / 2
@@ -106,7 +107,7 @@ struct AnnouncedPort: Equatable, Sendable {
     ///   - grace: in nanoseconds.
     ///   - follows: an address that is not announced any more is given up for any other that is.
     mutating func advance(grace: UInt64, follows: Bool, _ now: MonotonicTime) {
-        if !candidates.isEmpty, !isConnected, hasFailed(grace, now) { isPromoted = true }
+        if !candidates.isEmpty, hasFailed(grace, now) { isPromoted = true }
         for (place, endpoint) in inUse.enumerated() {
             guard let since = silent[endpoint], now.since(since) >= grace, !isConnected(to: endpoint) else { continue }
             let next = candidates.firstIndex { follows || $0.host == endpoint.host }
@@ -146,11 +147,14 @@ struct AnnouncedPort: Equatable, Sendable {
         silent = silent.filter { inUse.contains($0.key) }
     }
 
-    /// No connection came about for the grace period, or none is tried and the first address is not announced any more:
-    /// the addresses in use are tried first all the same.
+    /// No connection came about for the grace period. Of a port that is not open that is not known: its first address
+    /// counts as failed when it is not announced any more, and is tried first all the same.
     private func hasFailed(_ grace: UInt64, _ now: MonotonicTime) -> Bool {
-        if case .failing = health, failedFor(now) >= grace { return true }
-        return inUse.first.flatMap { silent[$0] }.map { now.since($0) >= grace } ?? false
+        switch health {
+        case .connected: false
+        case .failing: failedFor(now) >= grace
+        case .idle: inUse.first.flatMap { silent[$0] }.map { now.since($0) >= grace } ?? false
+        }
     }
 
     private func failedFor(_ now: MonotonicTime) -> UInt64 {

@@ -46,7 +46,8 @@ extension RememberedPort {
             values[word[..<equals]] = word[word.index(after: equals)...]
         }
         let list = { (key: Substring) in (values[key] ?? "").split(separator: ",").map(String.init) }
-        guard let host = values["host"].flatMap({ HostName(String($0)) }), let since = values["since"].flatMap({ UInt64($0) }),
+        guard let host = values["host"].flatMap({ HostName(String($0)) }),
+            let since = values["since"].flatMap({ UInt64($0) }),
             let servers = try? list("servers").map({ try Endpoint(parsing: $0) }), !servers.isEmpty
         else { return nil }
         self.init(

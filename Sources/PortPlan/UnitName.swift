@@ -5,21 +5,11 @@ package enum UnitName {
     private static let prefix = "ttynvt@"
     private static let suffix = ".service"
 
-    /// Longest name of a unit, in bytes (UNIT_NAME_MAX of systemd).
-    private static let longest = 255
-
     /// Covers every port's unit.
     package static let pattern = prefix + "*" + suffix
 
     /// The unit of a port: what `systemd-escape --template=ttynvt@.service NAME` prints.
     package static func unit(of name: DeviceName) -> String { prefix + escape(name.port) + suffix }
-
-    /// Why a port can have no unit; nil if it can. Each `-` of a name takes four bytes in a unit's name.
-    package static func fault(of name: DeviceName) -> String? {
-        let count = unit(of: name).utf8.count
-        guard count > longest else { return nil }
-        return "'\(name.port)' makes a unit name of \(count) bytes, and systemd takes \(longest): use a shorter name"
-    }
 
     /// The port of a unit; nil where it is not one of ours.
     package static func name(of unit: String) -> DeviceName? {

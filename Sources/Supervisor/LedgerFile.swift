@@ -104,7 +104,9 @@ final class LedgerFile {
             notBefore = nil
             if nextCheck == nil { nextCheck = now + Self.checkPause }
         } catch {
-            if failures == 0 { log.error("\(error): numbers and hosts of ports are not remembered until it can be written") }
+            if failures == 0 {
+                log.error("\(error): numbers and hosts of ports are not remembered until it can be written")
+            }
             notBefore = now + min(Self.longestPause, Self.firstPause << UInt64(min(failures, 4)))
             failures += 1
         }

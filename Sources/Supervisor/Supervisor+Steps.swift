@@ -88,7 +88,8 @@ extension Supervisor {
         case .connected: return .connected(to: status.peer ?? "")
         case .connecting, .lost:
             let seconds = UInt64(clamping: Int64(time(nil)) - status.since)
-            return .failing(since: MonotonicTime(nanoseconds: now.nanoseconds - min(.seconds(seconds), now.nanoseconds)))
+            return .failing(
+                since: MonotonicTime(nanoseconds: now.nanoseconds - min(.seconds(seconds), now.nanoseconds)))
         case .idle, .disconnecting: return .idle
         }
     }

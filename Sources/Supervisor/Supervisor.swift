@@ -170,7 +170,9 @@ package final class Supervisor {
         // Nothing can fail here but memory; then a turn too many does no harm.
         _ = try? waitForEvents(&polls, nanoseconds: deadline?.nanosecondsFromNow)
         control.process(polls.dropFirst(2).prefix(clients.count), .now, answer)
-        for (name, poll) in zip(names, polls.dropFirst(2 + clients.count)) where poll.revents != 0 { processEnded(name) }
+        for (name, poll) in zip(names, polls.dropFirst(2 + clients.count)) where poll.revents != 0 {
+            processEnded(name)
+        }
         return polls[0].revents != 0 ? signals.take() : 0
     }
 

@@ -7,7 +7,8 @@ import Testing
     @Test func lines() throws {
         let name = try DeviceName("ttyA")
         for request in [
-            SupervisorRequest.names(nil), .names(name), .accept(name, host: nil), .accept(name, host: "b.local"), .forget(name), .reload,
+            SupervisorRequest.names(nil), .names(name), .accept(name, host: nil), .accept(name, host: "b.local"),
+            .forget(name), .reload,
         ] {
             #expect(try SupervisorRequest(line: Array(request.line.utf8)) == request)
         }
@@ -25,7 +26,9 @@ import Testing
         let root = PeerCredentials(pid: 1, user: 0, group: 0)
         let user = PeerCredentials(pid: 1, user: 1000, group: 20)
         #expect(SupervisorRequest.names(nil).isAllowed(to: user))
-        for request in [SupervisorRequest.accept(try DeviceName("ttyA"), host: nil), .forget(try DeviceName("ttyA")), .reload] {
+        for request in [
+            SupervisorRequest.accept(try DeviceName("ttyA"), host: nil), .forget(try DeviceName("ttyA")), .reload,
+        ] {
             #expect(request.isAllowed(to: root))
             #expect(!request.isAllowed(to: user))
         }

@@ -37,7 +37,8 @@ import Testing
     }
 
     @Test(arguments: [
-        "x", "host=", "host=a", "host=a since=x servers=1.2.3.4:1", "host=a since=1", "host=a since=1 servers=1.2.3.4:0",
+        "x", "host=", "host=a", "host=a since=x servers=1.2.3.4:1", "host=a since=1",
+        "host=a since=1 servers=1.2.3.4:0",
         "host=a since=1 servers=a b:1",
     ])
     func damagedWords(_ words: String) throws {

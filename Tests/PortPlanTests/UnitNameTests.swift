@@ -25,10 +25,4 @@ import Testing
         #"ttynvt@a\x"#, #"ttynvt@\xff.service"#, "ttynvt@S0.service",
     ])
     func notOurs(_ unit: String) { #expect(UnitName.name(of: unit) == nil) }
-
-    @Test func length() throws {
-        #expect(UnitName.fault(of: try DeviceName(port: String(repeating: "-", count: 60))) == nil)
-        let long = try DeviceName(port: String(repeating: "-", count: 61))
-        #expect(UnitName.fault(of: long)?.contains("259 bytes") == true)
-    }
 }
