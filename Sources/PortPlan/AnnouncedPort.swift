@@ -13,7 +13,7 @@ struct AnnouncedPort: Equatable, Sendable {
     static let mostInUse = [Endpoint].mostServers / 2
     /// Addresses of a new port, by several interfaces and protocols, come within this time, in nanoseconds.
     static let settling: UInt64 = .milliseconds(300)
-    /// A name that has lived for so long is remembered.
+    /// A name that has lived for this time is remembered, in nanoseconds.
     static let remembersAfter: UInt64 = .seconds(60)
 
     /// nil for a port that was found running, until somebody announces its address.

@@ -12,7 +12,7 @@ extension Planner {
         return .accepted(claimant)
     }
 
-    /// Forgets whose a name is. Whoever announces it now keeps it and is new; if its owner is not heard, the next host
+    /// Forgets which host a name belongs to. Whoever announces it now keeps it and is new; if its owner is not heard, the next host
     /// that announces it has it.
     /// - Returns: false where nothing is remembered about the name.
     package mutating func forget(_ name: DeviceName, _ now: MonotonicTime) -> Bool {

@@ -1,6 +1,6 @@
 import SerialLine
 
-// Whose a name is.
+// Which host has a name.
 extension Planner {
     /// Contests that are listed, and those of one name.
     static let mostContests = 1024
@@ -93,7 +93,7 @@ extension Planner {
             guard let host = claims.first?.host else { continue }
             new.append((admission.share(of: host, now), name, claims))
         }
-        // Who floods waits behind who does not.
+        // A host that floods waits behind one that does not.
         for (_, name, claims) in new.sorted(by: { ($1.share, $0.name.description) < ($0.share, $1.name.description) }) {
             guard let first = claims.first, let host = first.host else { continue }
             if let retry = admission.admit(host, on: first.interface, now) {
@@ -148,7 +148,7 @@ extension Planner {
         }
     }
 
-    /// Remembers what has lived for a while, and what has changed about what is remembered.
+    /// Remembers names that have lived for a while, and changes of those that are remembered.
     mutating func rememberPorts(_ now: MonotonicTime) {
         let running = Set(wanted.map(\.name))
         for name in running {
