@@ -4,8 +4,8 @@ import SerialLine
 ///
 /// The addresses in use stay. Others of the same host wait as candidates until the port could not connect for the grace
 /// period; then they are tried behind those in use. The one that connects is in use from then on. One exception: a
-/// server that is started anew with another number of TCP port has the same address, and its old number is not announced
-/// any more: after the grace period without it the port goes with the server, connected or not tried at all. An
+/// server that is started anew with another number of TCP port has the same address, and its old number is not
+/// announced any more: after the grace period without it the port goes with the server, connected or not tried at all. An
 /// attacker who goes by the host's name can thus make a port that is not connected try other TCP ports of the same
 /// address, and nothing else; a silent host that takes over name and address is the port.
 struct AnnouncedPort: Equatable, Sendable {
@@ -36,7 +36,7 @@ struct AnnouncedPort: Equatable, Sendable {
     /// Addresses in use that are not announced any more, and since when.
     private var silent: [Endpoint: MonotonicTime] = [:]
     private(set) var health = PortHealth.idle
-    /// How long it failed to connect since it was last connected, without the attempt that is under way, in nanoseconds.
+    /// How long it failed to connect since it was last connected, in nanoseconds; without the time since `failing`.
     private var failed: UInt64 = 0
 
     /// - Parameters:

@@ -50,8 +50,8 @@ package struct Configuration: Equatable, Sendable {
         section(of: name).map { !$0.servers.isEmpty || $0.host != nil } ?? false
     }
 
-    /// From which hosts a port's announcements are taken: as its own section says, else as the last section that covers it, else the
-    /// interface's, else what holds for all.
+    /// From which hosts a port's announcements are taken: as its own section says, else as the last section that covers
+    /// it, else as its interface's section says, else as holds for all.
     /// - Parameter interface: where it is announced; nil where that is not known.
     package func trust(of name: String, on interface: String?) -> Trust {
         if let trust = section(of: name)?.trust { return trust }

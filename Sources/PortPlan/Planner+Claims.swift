@@ -87,8 +87,8 @@ extension Planner {
         if let pinned = section?.host, let host, pinned != host {
             refuse(
                 "pin \(name) \(host)",
-                "'\(name.port)' belongs to \(pinned) (host in [port \(name.port)]), and \(host), which announces it, too, "
-                    + "is ignored")
+                "'\(name.port)' belongs to \(pinned) (host in [port \(name.port)]), and \(host), which announces it, "
+                    + "too, is ignored")
             return nil
         }
         var endpoints: [Endpoint] = []

@@ -12,8 +12,8 @@ extension Planner {
         return .accepted(claimant)
     }
 
-    /// Forgets which host a name belongs to. Whoever announces it now keeps it and is new; if its owner is not heard, the next host
-    /// that announces it has it.
+    /// Forgets which host a name belongs to. A host that announces it now keeps it, and is new; if its owner is not
+    /// heard, the next host that announces it has it.
     /// - Returns: false where nothing is remembered about the name.
     package mutating func forget(_ name: DeviceName, _ now: MonotonicTime) -> Bool {
         let record = book.remove(name)

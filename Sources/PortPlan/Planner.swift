@@ -3,7 +3,7 @@ import SerialLine
 /// From configuration and announcements to the ports that are to run: names checked, owners kept, numbers given,
 /// refusals explained.
 ///
-/// By topic: `+Claims` (which announcements count), `+Ownership` (which host has a name), `+Orders` (what a person says).
+/// By topic: `+Claims` (which announcements count), `+Ownership` (which host has a name), `+Orders` (a person's words).
 package struct Planner: Sendable {
     /// Refusals remembered, so that each is logged once; further ones are only counted.
     static let mostRefusals = 256
@@ -56,7 +56,7 @@ package struct Planner: Sendable {
     /// The names that are remembered; whoever keeps files stores them from start to start.
     package var remembered: [DeviceName: RememberedPort] { book.records }
 
-    /// Is this, in any spelling that DNS takes for the same, the name of a port that is configured, remembered or there?
+    /// Is it the name of a port that is configured, remembered or there, in any spelling that is one to DNS?
     package mutating func knows(_ name: String) -> Bool { known(name) != nil }
 
     /// A name was remembered before the start.

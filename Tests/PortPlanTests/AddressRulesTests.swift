@@ -84,8 +84,8 @@ import Testing
         #expect(bench.wanted == ["AML1"])
         #expect(
             bench.planner.notes == [
-                "'GPS0' is announced and gets no port, because a driver of the kernel could give /dev/ttyGPS0: list it in "
-                    + "'allow-names' of [discovery] if it is one of yours"
+                "'GPS0' is announced and gets no port, because a driver of the kernel could give /dev/ttyGPS0: list "
+                    + "it in 'allow-names' of [discovery] if it is one of yours"
             ])
     }
 

@@ -460,8 +460,8 @@ struct ReconcilerModel {
 
     var description: String {
         """
-        wanted \(planner.wanted.map { "\($0.name) \($0.servers) \($0.options)" }), running \(processes), orders \(orders), \
-        events \(events), announced \(announced), by others \(hostile), instead \(spoofed), secured \(secured), there \
+        wanted \(planner.wanted.map { "\($0.name) \($0.servers) \($0.options)" }), running \(processes), \
+        orders \(orders), events \(events), announced \(announced), by others \(hostile), instead \(spoofed), secured \(secured), there \
         before \(protected.map(\.description)), remembered \(planner.remembered.mapValues(\.host)), denied names \
         \(configuration.names.deny), at most \(configuration.maxPorts)
         """

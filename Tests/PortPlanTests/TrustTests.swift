@@ -347,7 +347,8 @@ struct PlannerBench {
         #expect(bench.servers("a") == [Self.address])
         #expect(
             bench.planner.notes == [
-                "'a' (_ttynvt._tcp) is no port for us: it asks for security 'yes', which RFC 2217 has not; the port goes on"
+                "'a' (_ttynvt._tcp) is no port for us: it asks for security 'yes', which RFC 2217 has not; "
+                    + "the port goes on"
             ])
     }
 
