@@ -23,6 +23,8 @@ struct AnnouncedPort: Equatable, Sendable {
     /// In the order to try.
     private(set) var inUse: [Endpoint]
     private(set) var candidates: [Endpoint] = []
+    /// Where its owner says that it is.
+    private(set) var announced: [Endpoint] = []
     /// The candidates are tried, too.
     private(set) var isPromoted = false
     /// Addresses of a new port are all in use until it counts.
@@ -64,6 +66,7 @@ struct AnnouncedPort: Equatable, Sendable {
     mutating func announce(_ endpoints: [Endpoint], isComplete: Bool, _ now: MonotonicTime) {
         missingSince = nil
         guard !endpoints.isEmpty else { return }
+        announced = Array(endpoints.prefix([Endpoint].mostServers))
         if settles && now < countsFrom {
             for endpoint in endpoints where !inUse.contains(endpoint) && inUse.count < Self.mostInUse {
                 inUse.append(endpoint)
@@ -77,6 +80,7 @@ struct AnnouncedPort: Equatable, Sendable {
 
     /// Its owner is not heard.
     mutating func miss(isComplete: Bool, _ now: MonotonicTime) {
+        announced = []
         // Silence says nothing: the grace begins when the network can be heard again.
         missingSince = isComplete ? missingSince ?? now : nil
     }

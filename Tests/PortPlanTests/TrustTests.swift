@@ -223,6 +223,27 @@ struct PlannerBench {
         #expect(bench.servers("a") == ["192.0.2.5:10000"])
     }
 
+    /// Two modules have exchanged their addresses: no port moves by itself, and the operator can let them.
+    @Test func swappedAddresses() throws {
+        var bench = bench()
+        bench.announce("b", [Bench.claim("second.local", ["192.0.2.2"])])
+        bench.pass(.seconds(100))
+        bench.announcements = []
+        bench.announce("a", [Bench.claim("module.local", ["192.0.2.2"])])
+        bench.announce("b", [Bench.claim("second.local", ["192.0.2.1"])])
+        bench.pass(.seconds(100))
+        #expect(bench.servers("a") == [Self.address])
+        #expect(
+            bench.planner.notes.first
+                == "'a' stays at 192.0.2.1:10000, but second.local announces that address now, for 'b', and "
+                + "module.local announces 192.0.2.2:10000: if the hosts have exchanged addresses, "
+                + "'ttynvt-swift forget a' lets it follow"
+        )
+        let isForgotten = bench.planner.forget(try DeviceName(port: "a"), bench.now)
+        #expect(isForgotten)
+        #expect(bench.servers("a") == ["192.0.2.2:10000"])
+    }
+
     /// Forgetting a port that is there leaves it running.
     @Test func forgetOfARunningPort() throws {
         var bench = bench()
