@@ -25,7 +25,7 @@ package enum AddressRules {
         }
         if configuration.addresses.contains(where: { $0.contains(address) }) { return nil }
         if !address.isIPv4 && address.scope == .linkLocal {
-            // Without a zone nobody could tell which link is meant.
+            // Without a zone it is not known which link is meant.
             guard let zone = address.zone else { return "it lacks the interface that it is local to" }
             return interface == nil || zone == interface ? nil : "it is local to \(zone), not to \(interface ?? "")"
         }
@@ -33,7 +33,7 @@ package enum AddressRules {
         return "it is on no network of \(interface ?? "this machine"): 'allow-addresses' in [discovery] can allow it"
     }
 
-    /// As `refusal(of:on:isLocal:networks:configuration:)`; what is no address is refused, too.
+    /// As `refusal(of:on:isLocal:networks:configuration:)`; a text that is no address is refused, too.
     package static func refusal(
         of endpoint: Endpoint, on interface: String?, isLocal: Bool, networks: NetworkView, configuration: Configuration
     ) -> String? {

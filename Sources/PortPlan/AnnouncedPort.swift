@@ -14,7 +14,7 @@ struct AnnouncedPort: Equatable, Sendable {
     static let mostInUse = [Endpoint].mostServers / 2
     /// Addresses of a new port, by several interfaces and protocols, come within this time, in nanoseconds.
     static let settling: UInt64 = .milliseconds(300)
-    /// A name that has lived for so long is remembered.
+    /// A name that has lived for this time is remembered, in nanoseconds.
     static let remembersAfter: UInt64 = .seconds(60)
 
     /// nil for a port that was found running, until somebody announces its address.
@@ -24,6 +24,8 @@ struct AnnouncedPort: Equatable, Sendable {
     /// In the order to try.
     private(set) var inUse: [Endpoint]
     private(set) var candidates: [Endpoint] = []
+    /// Where its owner says that it is.
+    private(set) var announced: [Endpoint] = []
     /// The candidates are tried, too.
     private(set) var isPromoted = false
     /// Addresses of a new port are all in use until it counts.
@@ -37,7 +39,7 @@ struct AnnouncedPort: Equatable, Sendable {
     /// Addresses in use that are not announced any more, and since when.
     private var silent: [Endpoint: MonotonicTime] = [:]
     private(set) var health = PortHealth.idle
-    /// How long it failed to connect since it was last connected, without the attempt that is under way, in nanoseconds.
+    /// How long it failed to connect since it was last connected, in nanoseconds; without the time since `failing`.
     private var failed: UInt64 = 0
 
     /// - Parameters:
@@ -68,6 +70,7 @@ struct AnnouncedPort: Equatable, Sendable {
     mutating func announce(_ endpoints: [Endpoint], isComplete: Bool, _ now: MonotonicTime) {
         missingSince = nil
         guard !endpoints.isEmpty else { return }
+        announced = Array(endpoints.prefix([Endpoint].mostServers))
         if settles && now < countsFrom {
             for endpoint in endpoints where !inUse.contains(endpoint) && inUse.count < Self.mostInUse {
                 inUse.append(endpoint)
@@ -81,6 +84,7 @@ struct AnnouncedPort: Equatable, Sendable {
 
     /// Its owner is not heard.
     mutating func miss(isComplete: Bool, _ now: MonotonicTime) {
+        announced = []
         // Silence says nothing: the grace begins when the network can be heard again.
         missingSince = isComplete ? missingSince ?? now : nil
     }

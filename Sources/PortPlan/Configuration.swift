@@ -11,9 +11,9 @@ package struct Configuration: Equatable, Sendable {
     package var local = false
     /// Networks that addresses may be on, besides those of the interface where they were heard.
     package var addresses: [Subnet] = []
-    /// Whose announcements count, where no section says otherwise.
+    /// From which hosts announcements are taken, where no section says otherwise.
     package var trust = Trust.firstUse
-    /// What is said about interfaces, in the file's order.
+    /// The sections on interfaces, in the file's order.
     package var interfaceSections: [InterfaceSection] = []
     /// How long a vanished announcement counts as a flap, in nanoseconds.
     package var grace: UInt64 = .seconds(5)
@@ -50,8 +50,8 @@ package struct Configuration: Equatable, Sendable {
         section(of: name).map { !$0.servers.isEmpty || $0.host != nil } ?? false
     }
 
-    /// Whose announcements count for a port: what its own section says, else the last section that covers it, else the
-    /// interface's, else what holds for all.
+    /// From which hosts a port's announcements are taken: as its own section says, else as the last section that covers
+    /// it, else as its interface's section says, else as holds for all.
     /// - Parameter interface: where it is announced; nil where that is not known.
     package func trust(of name: String, on interface: String?) -> Trust {
         if let trust = section(of: name)?.trust { return trust }
@@ -77,7 +77,7 @@ package struct Configuration: Equatable, Sendable {
     }
 }
 
-/// `[interface NAME]`: what holds for what is heard on an interface, or on all that a pattern covers.
+/// `[interface NAME]`: options for announcements heard on an interface, or on all that a pattern covers.
 package struct InterfaceSection: Equatable, Sendable {
     package let pattern: Pattern
     package var trust: Trust?
@@ -111,7 +111,7 @@ package struct PortSection: Equatable, Sendable {
     /// Where the port is, if it is not to be looked for on the network.
     package var servers: [Endpoint] = []
     package var minor: UInt32?
-    /// Whose announcements count.
+    /// From which hosts announcements are taken.
     package var trust: Trust?
     /// Only this host's announcements count, and only on this interface.
     package var host: HostName?

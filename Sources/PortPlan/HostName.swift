@@ -1,7 +1,7 @@
 /// The name of a host as DNS compares it: letters of ASCII in either case are one, and a dot at the end does not count.
 /// It has printable characters of ASCII only, and no blank: others are written as DNS writes them, `\ddd`.
 package struct HostName: Hashable, Sendable, Comparable, CustomStringConvertible {
-    /// Longest name in bytes, as DNS has it; what is behind that is cut off.
+    /// Longest name in bytes, as DNS has it; the rest is cut off.
     package static let longest = 255
 
     /// As it was first spelled.

@@ -1,6 +1,6 @@
 import SerialLine
 
-/// What is left of a claim when it has been judged.
+/// A claim that has been judged.
 struct Heard {
     /// nil while the host is not known.
     let host: HostName?
@@ -16,7 +16,7 @@ struct Heard {
 
 // Which announcements count.
 extension Planner {
-    /// What is announced and may count, by device; the preferred claim first.
+    /// The claims that may count, by device; the preferred claim first.
     mutating func claims() -> [DeviceName: [Heard]] {
         var heard: [DeviceName: [Heard]] = [:]
         let configured = configuredServers
@@ -87,8 +87,8 @@ extension Planner {
         if let pinned = section?.host, let host, pinned != host {
             refuse(
                 "pin \(name) \(host)",
-                "'\(name.port)' belongs to \(pinned) (host in [port \(name.port)]), and \(host), which announces it, too, "
-                    + "is ignored")
+                "'\(name.port)' belongs to \(pinned) (host in [port \(name.port)]), and \(host), which announces it, "
+                    + "too, is ignored")
             return nil
         }
         var endpoints: [Endpoint] = []

@@ -12,16 +12,17 @@ extension Planner {
         return .accepted(claimant)
     }
 
-    /// Forgets whose a name is. Whoever announces it now keeps it and is new; if its owner is not heard, the next host
-    /// that announces it has it.
+    /// Forgets which host a name belongs to. A host that announces it now keeps it, and is new; if its owner is not
+    /// heard, the next host that announces it has it. The addresses in use are forgotten, too, for those announced now.
     /// - Returns: false where nothing is remembered about the name.
     package mutating func forget(_ name: DeviceName, _ now: MonotonicTime) -> Bool {
         let record = book.remove(name)
         let isThere = ports[name] != nil
         guard record != nil || isThere else { return false }
         spellings = nil
-        if ports[name]?.missingSince != nil { ports[name] = nil }
-        ports[name]?.livesSince = now
+        if let port = ports[name] {
+            if port.missingSince == nil { renew(name, port, now) } else { ports[name] = nil }
+        }
         judge(now)
         return true
     }

@@ -1,6 +1,6 @@
 import SerialLine
 
-// Whose a name is.
+// Which host has a name.
 extension Planner {
     /// Contests that are listed, and those of one name.
     static let mostContests = 1024
@@ -27,7 +27,25 @@ extension Planner {
             }
             if let owner = ports[name]?.owner { contest(name, owner, claims) }
         }
+        saySwapped()
         admit(heard.filter { ports[$0.key] == nil }, now)
+    }
+
+    /// Two hosts may have exchanged addresses, or somebody says so: a port that stays where it was then reaches the
+    /// other host. That is for a person to judge.
+    private mutating func saySwapped() {
+        var places: [Endpoint: DeviceName] = [:]
+        for (name, port) in ports { for endpoint in port.announced { places[endpoint] = name } }
+        for (name, port) in ports.sorted(by: { $0.key.description < $1.key.description }) {
+            guard let first = port.inUse.first, !port.announced.isEmpty, !port.announced.contains(first),
+                let other = places[first], let owner = port.owner, let host = ports[other]?.owner, host != owner
+            else { continue }
+            refuse(
+                "swap \(name)",
+                "'\(name.port)' stays at \(first), but \(host) announces that address now, for '\(other.port)', and "
+                    + "\(owner) announces \(port.announced.listed): if the hosts have exchanged addresses, "
+                    + "'ttynvt-swift forget \(name.port)' lets it follow")
+        }
     }
 
     /// A port that runs belongs to the first who announces exactly the address in use.
@@ -93,7 +111,7 @@ extension Planner {
             guard let host = claims.first?.host else { continue }
             new.append((admission.share(of: host, now), name, claims))
         }
-        // Who floods waits behind who does not.
+        // A host that floods waits behind one that does not.
         for (_, name, claims) in new.sorted(by: { ($1.share, $0.name.description) < ($0.share, $1.name.description) }) {
             guard let first = claims.first, let host = first.host else { continue }
             if let retry = admission.admit(host, on: first.interface, now) {
@@ -148,7 +166,7 @@ extension Planner {
         }
     }
 
-    /// Remembers what has lived for a while, and what has changed about what is remembered.
+    /// Remembers names that have lived for a while, and changes of those that are remembered.
     mutating func rememberPorts(_ now: MonotonicTime) {
         let running = Set(wanted.map(\.name))
         for name in running {
@@ -177,6 +195,12 @@ extension Planner {
         return RememberedPort(
             host: owner, interfaces: port.interfaces, subnets: subnets, addresses: port.inUse,
             firstSeen: port.firstSeen)
+    }
+
+    /// A port is where its owner says now, as if it were new, and runs on.
+    mutating func renew(_ name: DeviceName, _ port: AnnouncedPort, _ now: MonotonicTime) {
+        let own = (claims()[name] ?? []).filter { $0.host == port.owner && !$0.endpoints.isEmpty }
+        if own.isEmpty { ports[name]?.livesSince = now } else { add(name, own, settles: false, now) }
     }
 
     /// Gives a name to another host, with what that host announces.

@@ -3,7 +3,7 @@ import SerialLine
 /// From configuration and announcements to the ports that are to run: names checked, owners kept, numbers given,
 /// refusals explained.
 ///
-/// By topic: `+Claims` (which announcements count), `+Ownership` (whose a name is), `+Orders` (what a person says).
+/// By topic: `+Claims` (which announcements count), `+Ownership` (which host has a name), `+Orders` (a person's words).
 package struct Planner: Sendable {
     /// Refusals remembered, so that each is logged once; further ones are only counted.
     static let mostRefusals = 256
@@ -23,7 +23,7 @@ package struct Planner: Sendable {
     /// When a new name that has to wait may be let in.
     var nextAdmission: MonotonicTime?
     var isComplete = false
-    /// Known names by what DNS compares; nil when they are to be listed anew.
+    /// Known names by what DNS compares; nil when the list is out of date.
     var spellings: [String: DeviceName]?
     private var refused: Set<String> = []
     var saidContests: Set<String> = []
@@ -33,7 +33,7 @@ package struct Planner: Sendable {
     package var unixTime: UInt64 = 0
     /// The ports that are to run, by name.
     package private(set) var wanted: [PortSpec] = []
-    /// Ports that the configuration allows no longer: they are to end even while the network has not been heard out.
+    /// Ports that the configuration allows no longer: they end even while the network has not been heard out.
     package var denied: Set<DeviceName> { Set(deniedPorts.keys) }
     private var deniedPorts: [DeviceName: AnnouncedPort] = [:]
     /// Who announces a name that is another host's.
@@ -53,7 +53,7 @@ package struct Planner: Sendable {
     /// May what is missing among `wanted` still turn up?
     package var isProvisional: Bool { !configuration.types.isEmpty && !isComplete }
 
-    /// What is remembered about names, to be kept from start to start.
+    /// The names that are remembered; whoever keeps files stores them from start to start.
     package var remembered: [DeviceName: RememberedPort] { book.records }
 
     /// Names that belong to a host, remembered or not yet.
@@ -71,7 +71,7 @@ package struct Planner: Sendable {
     /// Ports about whose connections `observe` is to be told.
     package var watched: Set<DeviceName> { Set(ports.filter { $0.value.isWatched }.keys) }
 
-    /// Is this, in any spelling that DNS takes for the same, the name of a port that is configured, remembered or there?
+    /// Is it the name of a port that is configured, remembered or there, in any spelling that is one to DNS?
     package mutating func knows(_ name: String) -> Bool { known(name) != nil }
 
     /// A name was remembered before the start.

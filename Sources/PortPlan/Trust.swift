@@ -1,12 +1,12 @@
 import SerialLine
 
-/// Whom a port's announcements are taken from.
+/// From which hosts a port's announcements are taken.
 package enum Trust: String, CaseIterable, Sendable {
     /// Its first host, and no other until a person says so.
     case firstUse = "first-use"
-    /// Anybody.
+    /// From every host.
     case announced
-    /// Nobody whose port is not named in the configuration.
+    /// From none, except for ports that the configuration names with a server or a host.
     case configured
 }
 
@@ -35,7 +35,7 @@ package struct Contest: Equatable, Sendable {
 package enum Acceptance: Equatable, Sendable {
     /// The name belongs to this host from now on.
     case accepted(HostName)
-    /// Nobody but its owner announces it, or not that host.
+    /// No other host announces it, or the host that was named does not.
     case notContested
     /// Several do: one has to be named.
     case severalClaimants([HostName])
@@ -51,7 +51,7 @@ package enum PortHealth: Equatable, Sendable {
     case idle
 }
 
-/// What is remembered about a name from start to start.
+/// The memory of one name, kept from start to start.
 package struct RememberedPort: Equatable, Sendable {
     /// The host it belongs to.
     package var host: HostName

@@ -84,8 +84,8 @@ import Testing
         #expect(bench.wanted == ["AML1"])
         #expect(
             bench.planner.notes == [
-                "'GPS0' is announced and gets no port, because a driver of the kernel could give /dev/ttyGPS0: list it in "
-                    + "'allow-names' of [discovery] if it is one of yours"
+                "'GPS0' is announced and gets no port, because a driver of the kernel could give /dev/ttyGPS0: list "
+                    + "it in 'allow-names' of [discovery] if it is one of yours"
             ])
     }
 
@@ -129,7 +129,7 @@ import Testing
         #expect(bench.planner.denied.count == 2)
     }
 
-    /// What is denied is retired even while the network has not been heard out.
+    /// A denied port is retired even while the network has not been heard out.
     @Test func deniedIsRetired() throws {
         var reconciler = Reconciler()
         let name = try DeviceName(port: "a")
@@ -181,7 +181,7 @@ import Testing
         #expect((300...310).contains(bench.wanted.count))
     }
 
-    /// Known names wait for nobody, and strangers that came first take no place of theirs.
+    /// Known names do not wait, and strangers that came first take no place of theirs.
     @Test func knownNamesComeFirst() {
         var bench = PlannerBench()
         bench.announce("zz", [Bench.claim("module.local", ["192.0.2.1"])])

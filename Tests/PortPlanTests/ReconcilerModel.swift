@@ -85,7 +85,7 @@ struct ReconcilerModel {
 
     // The world's turns.
 
-    /// Some ports are there before anything happens, for so long that they are remembered.
+    /// Some ports are there before anything happens, long enough to be remembered.
     mutating func begin() {
         guard random.below(3) > 0 else { return }
         for name in Self.names where random.below(3) > 0 { announced[name] = [endpoint(random.below(3) + 1)] }
@@ -440,8 +440,10 @@ struct ReconcilerModel {
         guard Set(processes.keys.map { planner.minors[$0] }).count == processes.count else { return false }
         return processes.allSatisfy { name, process in
             let spec = planner.wanted.first { $0.name == name }
-            let isAnnounced =
-                announced[name.port] != nil || hostile.keys.contains { $0.lowercased() == name.port.lowercased() }
+            // One whose address is not known keeps the port where it was, whatever its spelling.
+            let isAnnounced = (Array(announced.keys) + hostile.keys).contains {
+                $0.lowercased() == name.port.lowercased()
+            }
             guard isAnnounced && configuration.names.admits(name.port) || statics[name.port] != nil else {
                 return false
             }
@@ -457,7 +459,12 @@ struct ReconcilerModel {
     }
 
     var description: String {
-        "wanted \(planner.wanted.map { "\($0.name) \($0.servers) \($0.options)" }), running \(processes), orders \(orders), events \(events)"
+        """
+        wanted \(planner.wanted.map { "\($0.name) \($0.servers) \($0.options)" }), running \(processes), \
+        orders \(orders), events \(events), announced \(announced), by others \(hostile), instead \(spoofed), secured \(secured), there \
+        before \(protected.map(\.description)), remembered \(planner.remembered.mapValues(\.host)), denied names \
+        \(configuration.names.deny), at most \(configuration.maxPorts)
+        """
     }
 }
 

@@ -16,7 +16,7 @@ extension NetworkView {
     }
 }
 
-/// A planner, what is announced to it, and the time.
+/// A planner, the announcements that it hears, and the time.
 struct PlannerBench {
     var now = MonotonicTime(nanoseconds: 1_000_000_000)
     var planner: Planner
@@ -39,7 +39,7 @@ struct PlannerBench {
             endpoints: addresses.map { Endpoint(host: $0, port: port) }, security: security)
     }
 
-    /// What is announced from now on under this name; nothing where there is no claim.
+    /// Announces a name with these claims from now on; without any claim, withdraws it.
     mutating func announce(
         _ name: String, _ claims: [Announcement.Claim], type: String = "_ttynvt._tcp", isComplete: Bool = true
     ) {
@@ -158,7 +158,7 @@ struct PlannerBench {
                     addresses: [Endpoint(host: "192.0.2.1", port: 10000)], firstSeen: 1_700_000_000))
     }
 
-    /// Many strangers push out each other, and nobody who was there before them.
+    /// Many strangers push out each other, and no name that was there before them.
     @Test func aFullBook() throws {
         var bench = PlannerBench()
         let host = try #require(HostName("module.local"))
@@ -197,7 +197,7 @@ struct PlannerBench {
         #expect(bench.servers("a") == ["192.0.2.5:10000"])
     }
 
-    /// A name that nobody has at the moment can be given away as well.
+    /// A name without a host at the moment can be given away as well.
     @Test func acceptOfAnAbsentName() throws {
         var bench = bench()
         bench.announce("a", [Bench.claim("new.local", ["192.0.2.5"])])
@@ -221,6 +221,27 @@ struct PlannerBench {
         bench.announce("a", [Bench.claim("new.local", ["192.0.2.5"])])
         bench.pass(.seconds(1))
         #expect(bench.servers("a") == ["192.0.2.5:10000"])
+    }
+
+    /// Two modules have exchanged their addresses: no port moves by itself, and the operator can let them.
+    @Test func swappedAddresses() throws {
+        var bench = bench()
+        bench.announce("b", [Bench.claim("second.local", ["192.0.2.2"])])
+        bench.pass(.seconds(100))
+        bench.announcements = []
+        bench.announce("a", [Bench.claim("module.local", ["192.0.2.2"])])
+        bench.announce("b", [Bench.claim("second.local", ["192.0.2.1"])])
+        bench.pass(.seconds(100))
+        #expect(bench.servers("a") == [Self.address])
+        #expect(
+            bench.planner.notes.first
+                == "'a' stays at 192.0.2.1:10000, but second.local announces that address now, for 'b', and "
+                + "module.local announces 192.0.2.2:10000: if the hosts have exchanged addresses, "
+                + "'ttynvt-swift forget a' lets it follow"
+        )
+        let isForgotten = bench.planner.forget(try DeviceName(port: "a"), bench.now)
+        #expect(isForgotten)
+        #expect(bench.servers("a") == ["192.0.2.2:10000"])
     }
 
     /// Forgetting a port that is there leaves it running.
@@ -338,7 +359,7 @@ struct PlannerBench {
         #expect(bench.servers("a") == [Self.address, "192.0.2.66:10000"])
     }
 
-    // What is said of a port.
+    // TXT records and spellings.
 
     @Test func aTXTChangeNeverRetires() {
         var bench = bench()
@@ -347,7 +368,8 @@ struct PlannerBench {
         #expect(bench.servers("a") == [Self.address])
         #expect(
             bench.planner.notes == [
-                "'a' (_ttynvt._tcp) is no port for us: it asks for security 'yes', which RFC 2217 has not; the port goes on"
+                "'a' (_ttynvt._tcp) is no port for us: it asks for security 'yes', which RFC 2217 has not; "
+                    + "the port goes on"
             ])
     }
 
