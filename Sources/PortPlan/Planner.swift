@@ -36,7 +36,7 @@ package struct Planner: Sendable {
     /// A port of ours was found running that somebody else has started, before its announcement or after it.
     package mutating func remember(_ name: DeviceName, _ servers: [Endpoint], _ now: MonotonicTime) {
         memory.remember(name, servers, now)
-        // What is announced is not missing.
+        // An announced port is not missing.
         memory.update(accepted(announcements), isComplete: isComplete, now)
     }
 

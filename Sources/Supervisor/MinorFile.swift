@@ -7,8 +7,8 @@ import SerialLine
 /// Where minor numbers are remembered from start to start.
 ///
 /// A file that cannot be written is tried again after 5 s, then after pauses that double up to a minute; that is said
-/// once, and again when it has been written. Once a minute it is compared with what was written: one that is gone, or
-/// was put back from a copy, is written anew.
+/// once, and again when it has been written. Once a minute its content is checked: a file that vanished, or was
+/// replaced by an older copy, is written anew.
 final class MinorFile {
     /// Under systemd the unit's StateDirectory= is here.
     static let defaultPath = "/var/lib/ttynvt-swift/minors"
@@ -19,9 +19,9 @@ final class MinorFile {
 
     private let path: String
     private let log: Logger
-    /// What is in the file; nil where that is not known.
+    /// The file's content as last written or read; nil if unknown.
     private var stored: String?
-    /// What is to be in it; nil where nothing is.
+    /// The content it should have; nil before the first table.
     private var wanted: String?
     private var failures = 0
     private var notBefore: MonotonicTime?
@@ -52,14 +52,14 @@ final class MinorFile {
         return MinorTable()
     }
 
-    /// Remembers the table, on the disk, before a number of it is used. Where that is impossible, ports work all the
-    /// same, and it is tried again.
+    /// Remembers the table, on the disk, before a number of it is used. If that fails, ports work all the same, and it
+    /// is tried again.
     func store(_ table: MinorTable, _ now: MonotonicTime) {
         wanted = table.text
         advance(now)
     }
 
-    /// Writes what could not be written, and compares the file with what it should be, when that is due.
+    /// Tries again after a failed write, and checks the content of the file, when that is due.
     func advance(_ now: MonotonicTime) {
         if let nextCheck, nextCheck <= now {
             self.nextCheck = now + Self.checkPause

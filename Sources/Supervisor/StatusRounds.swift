@@ -2,14 +2,14 @@ import SerialLine
 
 /// When each port is asked for its status next. Pure: the time is an argument.
 ///
-/// A port that answers is asked again after a minute, or after a second where it is watched closely; one that does not,
+/// A port that answers is asked again after a minute, or after a second if it is watched closely; one that does not,
 /// after a pause that doubles up to a minute. Minutes begin at another moment for each port.
 struct StatusRounds {
     /// In nanoseconds.
     static let usual: UInt64 = .seconds(60)
     static let close: UInt64 = .seconds(1)
     static let firstPause: UInt64 = .seconds(1)
-    /// So many missing answers in a row are worth a log line.
+    /// This number of missing answers in a row is worth a log line.
     static let suspicious = 3
 
     private struct Entry {
@@ -28,7 +28,7 @@ struct StatusRounds {
 
     func contains(_ name: DeviceName) -> Bool { entries[name] != nil }
 
-    /// Is a port there that has not said yet what it is?
+    /// Is a port there that has never answered?
     func isUnclear(_ name: DeviceName) -> Bool { entries[name].map { !$0.hasAnswered } ?? false }
 
     /// These are asked each second from now on, and no others.
@@ -40,7 +40,7 @@ struct StatusRounds {
     /// A port runs, or may run: it is asked at once.
     mutating func add(_ name: DeviceName, _ now: MonotonicTime) { entries[name, default: Entry()].next = now }
 
-    /// A port is to be asked after so many nanoseconds, or earlier.
+    /// Has a port asked after `pause` nanoseconds, or earlier.
     mutating func hurry(_ name: DeviceName, within pause: UInt64, _ now: MonotonicTime) {
         guard let next = entries[name]?.next else { return }
         entries[name]?.next = min(next, now + pause)
@@ -55,7 +55,7 @@ struct StatusRounds {
         return due
     }
 
-    /// A port has said what it is.
+    /// A port has answered.
     /// - Returns: was its silence conspicuous before?
     @discardableResult
     mutating func answered(_ name: DeviceName, _ now: MonotonicTime) -> Bool {
