@@ -21,6 +21,8 @@ final class MinorFile {
     private let log: Logger
     /// The file's content as last written or read; nil if unknown.
     private var stored: String?
+    /// The last table, which costs less to compare than its text.
+    private var table: MinorTable?
     /// The content it should have; nil before the first table.
     private var wanted: String?
     private var failures = 0
@@ -55,7 +57,8 @@ final class MinorFile {
     /// Remembers the table, on the disk, before a number of it is used. If that fails, ports work all the same, and it
     /// is tried again.
     func store(_ table: MinorTable, _ now: MonotonicTime) {
-        wanted = table.text
+        if table != self.table { wanted = table.text }
+        self.table = table
         advance(now)
     }
 

@@ -8,6 +8,8 @@ struct StatusRounds {
     /// In nanoseconds.
     static let usual: UInt64 = .seconds(60)
     static let close: UInt64 = .seconds(1)
+    /// Minutes end at multiples of this: the supervisor wakes up for a batch of ports, not for each.
+    static let batch: UInt64 = .seconds(4)
     static let firstPause: UInt64 = .seconds(1)
     /// This number of missing answers in a row is worth a log line.
     static let suspicious = 3
@@ -61,7 +63,8 @@ struct StatusRounds {
     mutating func answered(_ name: DeviceName, _ now: MonotonicTime) -> Bool {
         guard let entry = entries[name] else { return false }
         let wait = entry.hasAnswered ? Self.usual : Self.spread(name)
-        entries[name] = Entry(next: now + (watchedClosely.contains(name) ? Self.close : wait), hasAnswered: true)
+        let next = watchedClosely.contains(name) ? now + Self.close : Self.aligned(now + wait)
+        entries[name] = Entry(next: next, hasAnswered: true)
         return entry.silences >= Self.suspicious
     }
 
@@ -77,9 +80,13 @@ struct StatusRounds {
 
     var nextDeadline: MonotonicTime? { entries.values.lazy.compactMap(\.next).min() }
 
+    private static func aligned(_ time: MonotonicTime) -> MonotonicTime {
+        MonotonicTime(nanoseconds: time.nanoseconds - time.nanoseconds % Self.batch)
+    }
+
     /// The first minute is a part of one, which depends on the name: ports that start together are not asked together.
     private static func spread(_ name: DeviceName) -> UInt64 {
         let hash = name.description.utf8.reduce(UInt64(5381)) { $0 &* 33 &+ UInt64($1) }
-        return .seconds(1) + hash % 60 * .seconds(1)
+        return batch + hash % (usual - batch)
     }
 }
