@@ -136,7 +136,7 @@ let package = Package(
         .testTarget(
             name: "SupervisorTests",
             dependencies: [
-                "CLinux", "Platform", "PortControl", "PortPlan", "SerialLine", "Supervisor", system,
+                "Platform", "PortControl", "PortPlan", "SerialLine", "Supervisor", system,
                 .product(name: "Logging", package: "swift-log"),
             ],
             swiftSettings: common),

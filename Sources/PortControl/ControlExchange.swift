@@ -12,9 +12,9 @@ package final class ControlExchange {
     package let request: ControlRequest
     /// When the port is given up.
     package let deadline: MonotonicTime
-    /// The reply as it came, or why there is none; nil as long as the port may still answer.
+    /// The whole reply, or the reason for its absence; nil as long as the port may still answer.
     package private(set) var result: Result<[UInt8], PortControlError>?
-    /// To be polled for POLLIN; -1, which poll(2) skips, where there is no connection.
+    /// To be polled for POLLIN; -1, which poll(2) skips, if no connection was made.
     package let raw: Int32
     private let socket: Descriptor?
     private let timeout: UInt64
@@ -22,7 +22,7 @@ package final class ControlExchange {
 
     /// Connects and sends. Never blocks: a port that has stopped has a full queue in the end, and then has not answered.
     /// - Parameter timeout: for all of it, in nanoseconds.
-    /// - Throws: where this process has no descriptor or no memory left for it. That says nothing about the port.
+    /// - Throws: if this process has no descriptor or no memory left for it. That says nothing about the port.
     package init(
         _ name: DeviceName, _ request: ControlRequest, in base: String = PortControl.base,
         timeout: UInt64 = .seconds(1), _ now: MonotonicTime = .now
@@ -90,7 +90,7 @@ package final class ControlExchange {
         case itself(Errno)
         case port(PortControlError)
 
-        /// What this process lacks.
+        /// The error of this process.
         var own: Errno { if case .itself(let error) = self { error } else { .ioError } }
     }
 
@@ -118,7 +118,7 @@ package final class ControlExchange {
     }
 }
 
-// What a reply means.
+// The meaning of replies.
 extension ControlExchange {
     /// The status that was asked for.
     package static func status(_ name: DeviceName, _ reply: [UInt8]) throws(PortControlError) -> PortStatus {

@@ -23,7 +23,7 @@ package enum PortControlError: Error, Equatable, CustomStringConvertible {
     }
 }
 
-/// Asks one port, and waits for what it says. Each request is a connection of its own. Poll loops use
+/// Asks one port, and waits for its reply. Each request is a connection of its own. Poll loops use
 /// `ControlExchange`.
 package struct PortControlClient: Sendable {
     package let name: DeviceName

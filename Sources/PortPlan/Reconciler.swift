@@ -80,7 +80,7 @@ package struct Reconciler: Sendable {
         var entry = entries[name, default: Entry()]
         if entry.running == nil {
             entry.runsSince = now
-            // What failed before was its start, or was in the way of one.
+            // The failures before were of its start: they say nothing about the next step.
             entry.failures = 0
             entry.notBefore = now
         }

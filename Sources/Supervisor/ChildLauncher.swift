@@ -21,7 +21,7 @@ final class ChildLauncher: Launcher {
     private struct Start {
         let id: pid_t
         let deadline: MonotonicTime
-        /// The question whether it is there, while that has no answer.
+        /// The question for its status, until that is answered.
         var question: ControlExchange?
     }
 
@@ -103,7 +103,7 @@ final class ChildLauncher: Launcher {
         for name in starts.keys { look(name, now) }
     }
 
-    /// Is a port there that was started?
+    /// Has a port that was started come up?
     private func look(_ name: DeviceName, _ now: MonotonicTime) {
         guard let start = starts[name] else { return }
         if let end = reap(name) {

@@ -29,7 +29,7 @@ enum LaunchEvent {
 protocol Launcher: AnyObject {
     /// In words, for the log.
     var description: String { get }
-    /// Does `processEnded` look whether that is so? Else it takes the caller's word.
+    /// Does `processEnded` look at the state first? If not, it takes the caller's word.
     var looksItself: Bool { get }
     /// Starts a port's process. `runs` or `failed` follows within `UnitJobs.startPatience`.
     func start(_ spec: PortSpec)

@@ -93,7 +93,11 @@ final class LedgerFile {
                 stored = nil
             }
         }
-        guard let wanted, wanted != stored, (notBefore ?? now) <= now else { return }
+        guard let wanted, wanted != stored else {
+            notBefore = nil
+            return
+        }
+        guard (notBefore ?? now) <= now else { return }
         do throws(DurableFile.Failure) {
             try DurableFile.makeDirectory(DurableFile.directory(of: path))
             try DurableFile.replace(backup, with: wanted, survivesPowerLoss: true)

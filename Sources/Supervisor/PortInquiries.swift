@@ -5,8 +5,8 @@ import PortPlan
 import SerialLine
 import SystemPackage
 
-/// Requests to ports, all at once in the supervisor's poll loop. A port is asked one thing at a time, in order; so many
-/// ports are asked at a time, and the others wait. A port that does not answer keeps its place for a second, and no
+/// Requests to ports, all at once in the supervisor's poll loop. A port is asked one thing at a time, in order; a
+/// limited number of ports is asked at a time, and the others wait. A port that does not answer keeps its place for a second, and no
 /// other port from its answer.
 ///
 /// Concurrency model: the supervisor's thread.
@@ -14,9 +14,9 @@ final class PortInquiries {
     /// A port's answer, or the lack of one. Every inquiry gets exactly one.
     struct Answer {
         let name: DeviceName
-        /// What was to be done; nil where only the status was asked for.
+        /// The step that the order carries out; nil for a question for the status.
         let step: Step?
-        /// The status, where that was asked for; nil for a step that is done.
+        /// The status, if that was the question; nil for a step that is done.
         let result: Result<PortStatus?, PortControlError>
     }
 
@@ -43,7 +43,7 @@ final class PortInquiries {
     private var running: [DeviceName: Running] = [:]
     private var answers: [Answer] = []
     private var notBefore: MonotonicTime?
-    /// Why no connection could be made: something this process lacks. nil where it lacks nothing.
+    /// The reason why the last connection could not be made, if that was a lack of this process; else nil.
     private(set) var shortage: Errno?
 
     /// - Parameters:
@@ -55,7 +55,7 @@ final class PortInquiries {
         self.timeout = timeout
     }
 
-    /// Asks a port for its status. Asked once where it is asked twice before its turn.
+    /// Asks a port for its status. Two questions before the port's turn are one.
     func askStatus(_ name: DeviceName, _ now: MonotonicTime) {
         guard !questions.contains(where: { $0.name == name }) else { return }
         questions.append(Inquiry(name: name, request: .status, step: nil))
@@ -68,7 +68,7 @@ final class PortInquiries {
         fill(now)
     }
 
-    /// Takes what has come, gives up what has waited too long, and asks the next.
+    /// Reads replies, gives up requests after their deadline, and sends the next.
     func advance(_ now: MonotonicTime) {
         for (name, one) in running {
             one.exchange.advance(now)
@@ -90,7 +90,7 @@ final class PortInquiries {
         running.values.map { pollfd(fd: $0.exchange.raw, events: Int16(POLLIN), revents: 0) }
     }
 
-    /// When `advance` is due whatever poll(2) says.
+    /// The time when `advance` is due whatever poll(2) says.
     var nextDeadline: MonotonicTime? {
         if !answers.isEmpty { return MonotonicTime(nanoseconds: 0) }
         return sooner(running.values.lazy.map(\.exchange.deadline).min(), notBefore)
@@ -101,7 +101,7 @@ final class PortInquiries {
         fill(&questions, now)
     }
 
-    /// Begins with those whose turn it is.
+    /// Sends the requests that may go now.
     private func fill(_ waiting: inout [Inquiry], _ now: MonotonicTime) {
         guard notBefore == nil, running.count < most else { return }
         var rest: [Inquiry] = []
@@ -117,7 +117,7 @@ final class PortInquiries {
         waiting = rest
     }
 
-    /// - Returns: false where something is missing for it.
+    /// - Returns: false if this process lacks something for it.
     private func begin(_ inquiry: Inquiry, _ now: MonotonicTime) -> Bool {
         do throws(Errno) {
             let exchange = try ControlExchange(inquiry.name, inquiry.request, in: base, timeout: timeout, now)

@@ -6,12 +6,12 @@ import SystemPackage
 
 /// Notices the end of ports' processes, whoever their parent is: a pidfd each.
 struct ProcessWatch: ~Copyable {
-    /// What became of a wish to watch a process.
+    /// The result of `watch`.
     enum Outcome: Equatable {
         case watched
         /// There is no such process.
         case gone
-        /// Something is missing for it in this process: the port's process may well run.
+        /// This process lacks something for it: the port's process may well run.
         case shortage(Errno)
     }
 
@@ -28,7 +28,7 @@ struct ProcessWatch: ~Copyable {
     private var handles: [DeviceName: Handle] = [:]
     private let most: Int
 
-    /// - Parameter most: processes watched at a time: what it leaves of the descriptors is for everything else.
+    /// - Parameter most: processes watched at a time: the other descriptors are for everything else.
     init(most: Int = .max) { self.most = most }
 
     /// Watches a port's process instead of the one before.
@@ -60,7 +60,7 @@ struct ProcessWatch: ~Copyable {
     }
 }
 
-/// How this process divides its descriptors (RLIMIT_NOFILE): questions to ports first, without which nothing works.
+/// How this process divides its descriptors (RLIMIT_NOFILE): questions to ports first, because nothing works without them.
 struct DescriptorBudget: Equatable {
     /// Bus, signals, lock, files, control socket.
     private static let others = 24

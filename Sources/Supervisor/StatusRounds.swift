@@ -2,14 +2,16 @@ import SerialLine
 
 /// When each port is asked for its status next. Pure: the time is an argument.
 ///
-/// A port that answers is asked again after a minute, or after a second where it is watched closely; one that does not,
+/// A port that answers is asked again after a minute, or after a second if it is watched closely; one that does not,
 /// after a pause that doubles up to a minute. Minutes begin at another moment for each port.
 struct StatusRounds {
     /// In nanoseconds.
     static let usual: UInt64 = .seconds(60)
     static let close: UInt64 = .seconds(1)
+    /// Minutes end at multiples of this: the supervisor wakes up for a batch of ports, not for each.
+    static let batch: UInt64 = .seconds(4)
     static let firstPause: UInt64 = .seconds(1)
-    /// So many missing answers in a row are worth a log line.
+    /// This number of missing answers in a row is worth a log line.
     static let suspicious = 3
 
     private struct Entry {
@@ -28,7 +30,7 @@ struct StatusRounds {
 
     func contains(_ name: DeviceName) -> Bool { entries[name] != nil }
 
-    /// Is a port there that has not said yet what it is?
+    /// Is a port there that has never answered?
     func isUnclear(_ name: DeviceName) -> Bool { entries[name].map { !$0.hasAnswered } ?? false }
 
     /// These are asked each second from now on, and no others.
@@ -40,7 +42,7 @@ struct StatusRounds {
     /// A port runs, or may run: it is asked at once.
     mutating func add(_ name: DeviceName, _ now: MonotonicTime) { entries[name, default: Entry()].next = now }
 
-    /// A port is to be asked after so many nanoseconds, or earlier.
+    /// Has a port asked after `pause` nanoseconds, or earlier.
     mutating func hurry(_ name: DeviceName, within pause: UInt64, _ now: MonotonicTime) {
         guard let next = entries[name]?.next else { return }
         entries[name]?.next = min(next, now + pause)
@@ -55,13 +57,14 @@ struct StatusRounds {
         return due
     }
 
-    /// A port has said what it is.
+    /// A port has answered.
     /// - Returns: was its silence conspicuous before?
     @discardableResult
     mutating func answered(_ name: DeviceName, _ now: MonotonicTime) -> Bool {
         guard let entry = entries[name] else { return false }
         let wait = entry.hasAnswered ? Self.usual : Self.spread(name)
-        entries[name] = Entry(next: now + (watchedClosely.contains(name) ? Self.close : wait), hasAnswered: true)
+        let next = watchedClosely.contains(name) ? now + Self.close : Self.aligned(now + wait)
+        entries[name] = Entry(next: next, hasAnswered: true)
         return entry.silences >= Self.suspicious
     }
 
@@ -77,9 +80,13 @@ struct StatusRounds {
 
     var nextDeadline: MonotonicTime? { entries.values.lazy.compactMap(\.next).min() }
 
+    private static func aligned(_ time: MonotonicTime) -> MonotonicTime {
+        MonotonicTime(nanoseconds: time.nanoseconds - time.nanoseconds % Self.batch)
+    }
+
     /// The first minute is a part of one, which depends on the name: ports that start together are not asked together.
     private static func spread(_ name: DeviceName) -> UInt64 {
         let hash = name.description.utf8.reduce(UInt64(5381)) { $0 &* 33 &+ UInt64($1) }
-        return .seconds(1) + hash % 60 * .seconds(1)
+        return batch + hash % (usual - batch)
     }
 }

@@ -6,14 +6,14 @@ import PortPlan
 import SerialLine
 import SystemPackage
 
-// What is done about ports, and what they say.
+// Orders to ports, and their answers.
 extension Supervisor {
     /// How soon a port is asked again whose process cannot be watched, in nanoseconds.
     private static let unwatchedPause: UInt64 = .seconds(5)
 
-    // MARK: What they say
+    // MARK: Answers
 
-    /// Asks the ports whose time has come, and takes what others have answered. Never waits.
+    /// Asks the ports that are due, and takes the answers of others. Never waits.
     func askPorts(_ now: MonotonicTime) {
         inquiries.advance(now)
         for answer in inquiries.takeAnswers() {
@@ -49,7 +49,7 @@ extension Supervisor {
         }
         // Even if it runs: its place among those that start is another port's.
         if case .start(let spec)? = reconciler.underway(name) { reconciler.failed(.start(spec), now) }
-        // Gone, or not there yet: whoever starts ports knows.
+        // Gone, or not there yet: the launcher knows.
         guard case .noSuchPort = error, launcher.looksItself || !processes.isWatched(name) else { return }
         launcher.processEnded(name)
     }
@@ -57,7 +57,7 @@ extension Supervisor {
     /// A port has told its status, for the first time or another time.
     func observed(_ name: DeviceName, _ status: PortStatus, _ now: MonotonicTime) {
         let origin = PortSpec.Origin(options: status.options)
-        // One that somebody runs by hand is none of ours.
+        // A port that somebody runs by hand is not the supervisor's.
         guard launcher.looksItself || origin != nil else { return rounds.remove(name) }
         let isNew = rounds.isUnclear(name)
         if rounds.answered(name, now) { log.notice("/dev/\(name) answers again") }
@@ -94,7 +94,7 @@ extension Supervisor {
         }
     }
 
-    /// The launcher has listed what runs.
+    /// The launcher has listed the running ports.
     private func take(present: Set<DeviceName>, _ now: MonotonicTime) {
         patienceEnds = nil
         for name in present where !rounds.contains(name) {
@@ -111,14 +111,14 @@ extension Supervisor {
         sayAdopted()
     }
 
-    /// Says what was found at the start, once each has been asked.
+    /// Logs the number of ports found at the start, once each has been asked.
     private func sayAdopted() {
         guard adopting == [] else { return }
         let count = reconciler.runningNames.count
         if count > 0 { log.notice("\(count) running ports found") }
     }
 
-    /// Says once that this process has not got what it needs.
+    /// Says once that this process lacks descriptors or memory.
     private func say(_ shortage: Errno) {
         guard !saidShortage else { return }
         saidShortage = true
@@ -130,7 +130,7 @@ extension Supervisor {
             """)
     }
 
-    // MARK: What is done
+    // MARK: Orders
 
     /// Makes what runs into what is wanted, as far as that can be done now.
     func reconcile(_ now: MonotonicTime) {
@@ -139,7 +139,7 @@ extension Supervisor {
         rounds.watchClosely(planner.watched, now)
         for note in planner.notes { log.warning("\(note)") }
         planner.notes = []
-        // What runs is not known yet: nothing can be said to be missing.
+        // The running ports are not known yet: no port can be missing.
         guard adopting != nil else { return }
         while true {
             let steps = reconciler.steps(now)
@@ -159,7 +159,7 @@ extension Supervisor {
         }
     }
 
-    /// What became of an order.
+    /// Takes the result of an order.
     private func take(_ result: Result<PortStatus?, PortControlError>, of step: Step, _ now: MonotonicTime) {
         // The port may have ended meanwhile, and another one run in its place.
         guard reconciler.underway(step.name) == step else { return }
@@ -178,7 +178,7 @@ extension Supervisor {
     }
 
     private func start(_ spec: PortSpec, _ now: MonotonicTime) {
-        // A port of that name runs, and is to say first what it is.
+        // A port of that name runs, and has not answered yet.
         guard !rounds.contains(spec.name) else { return reconciler.failed(.start(spec), now) }
         if let fault = DeviceNumbers.fault(of: spec.name) {
             sayFailure(spec.name, fault)
@@ -206,12 +206,12 @@ extension Supervisor {
         planner.configuration.sections.contains { $0.minor != nil && $0.pattern.description == name.port }
     }
 
-    /// What a launcher says of ports.
+    /// Takes an event of the launcher.
     func take(_ event: LaunchEvent, _ now: MonotonicTime) {
         switch event {
         case .present(let names): take(present: names, now)
         case .runs(let name):
-            // It is there when it has said so itself. One that is silent is asked when its time has come.
+            // It is there when it has answered. If it was silent before, it is asked when its pause is over.
             beginning.insert(name)
             if !rounds.contains(name) { rounds.add(name, now) }
         case .failed(let name, let why):
@@ -242,7 +242,7 @@ extension Supervisor {
         if !planner.wanted.contains(where: { $0.name == name }) { launcher.forget(name) }
     }
 
-    /// Why a port has ended that was not told to, and what follows.
+    /// For the log: why a port has ended without an order, and the consequence.
     private func why(_ name: DeviceName, _ end: LaunchEvent.End) -> String {
         if case .other(let why) = end { return why }
         let unit = UnitName.unit(of: name)

@@ -11,10 +11,10 @@ import SystemPackage
 /// Keeps the ports that are announced and configured running: listens to the network, plans, and carries out what the
 /// reconciler says, in one loop.
 ///
-/// It compares what is wanted with what runs, and what runs with what the kernel, systemd and the ports themselves say,
-/// on timers, whatever it was told. What it does about ports never waits for one of them. After any loss — an answer, a
-/// signal of the bus, a file, its own process — what is wanted is reached again within these times, counted while the
-/// machine is awake (CLOCK_MONOTONIC; a clock that is set changes nothing):
+/// It compares the wanted ports with the running ones, and its knowledge of these with the kernel, systemd and the ports
+/// themselves, on timers, whatever it was told. It never waits for one port. After any loss — an answer, a signal of the
+/// bus, a file, its own process — the wanted state is reached again within these times, counted while the machine is
+/// awake (CLOCK_MONOTONIC; setting the clock changes nothing):
 ///
 /// | Lost, or wrong | Reached again |
 /// |---|---|
@@ -71,11 +71,11 @@ package final class Supervisor {
     /// Ports that run, and when each is asked for its status.
     var rounds = StatusRounds()
     let inquiries: PortInquiries
-    /// Ports found at the start that have not been asked yet; nil while it is not known which run.
+    /// Ports found at the start that have not been asked yet; nil until the launcher has listed the running ones.
     var adopting: Set<DeviceName>?
-    /// Ports whose beginning is to be told once they have answered.
+    /// Ports that have begun to run, and whose first answer will be logged.
     var beginning: Set<DeviceName> = []
-    /// When it is said that systemd does not tell what runs.
+    /// The time to say that systemd does not list its units.
     var patienceEnds: MonotonicTime?
     var saidShortage = false
     /// Why a port could not be started, as last said.

@@ -31,7 +31,7 @@ final class SystemdLauncher: Launcher {
     private var nextList: MonotonicTime?
     private var events: [LaunchEvent] = []
 
-    /// How often all units are listed, and how soon again where that failed, in nanoseconds.
+    /// The pause between two lists of all units, and after a failed one, in nanoseconds.
     static let listPause: UInt64 = .seconds(30)
     private static let listAgain: UInt64 = .seconds(2)
     /// No answer of systemd is waited for longer, in nanoseconds.
@@ -143,7 +143,7 @@ final class SystemdLauncher: Launcher {
         return events
     }
 
-    // MARK: What becomes of them
+    // MARK: Their states
 
     /// JobRemoved(u id, o job, s unit, s result): a reason to look. The result may be a stop's.
     private func jobRemoved(_ arguments: [BusValue]) {

@@ -1,9 +1,9 @@
 import SerialLine
 
-/// What is known of units that are being started, by us or by systemd itself, and when each is looked at. Pure: the time
-/// is an argument, states come from outside, and what a unit's state means is an event.
+/// The units that are being started, by us or by systemd itself, and the time of the next look at each. Pure: the time
+/// is an argument, states come from outside, and the meaning of a state is an event.
 ///
-/// Signals only hurry a look: what counts is the state that systemd tells when it is asked. A signal that is lost costs
+/// Signals only hurry a look: the state that systemd tells when it is asked counts. A signal that is lost costs
 /// time, and a job's "done" says nothing, because the job may have been a stop.
 struct UnitJobs {
     /// A start whose end no signal tells is looked at after this time, and each second from then on, in nanoseconds.
@@ -29,7 +29,7 @@ struct UnitJobs {
     }
 
     private struct Work {
-        /// nil where its process has ended, and systemd is to start it again.
+        /// nil if its process has ended, and systemd may start it again.
         var startedAt: MonotonicTime?
         var nextLook: MonotonicTime
     }
@@ -45,7 +45,7 @@ struct UnitJobs {
     }
 
     /// A start could not even be asked for.
-    /// - Returns: false where nothing was under way.
+    /// - Returns: false if no start was under way.
     mutating func refused(_ name: DeviceName) -> Bool {
         guard works[name]?.startedAt != nil else { return false }
         works[name] = nil
@@ -57,15 +57,15 @@ struct UnitJobs {
         works[name, default: Work(nextLook: now)].nextLook = now
     }
 
-    /// Something happened to a unit: it is looked at now, if there is reason to.
+    /// A signal has come about a unit: if a result of it is due, it is looked at now.
     mutating func hurry(_ name: DeviceName, _ now: MonotonicTime) { works[name]?.nextLook = now }
 
-    /// Whatever was heard may have been lost: all are looked at.
+    /// Signals may have been lost: all units are looked at.
     mutating func hurryAll(_ now: MonotonicTime) {
         for name in works.keys { works[name]?.nextLook = now }
     }
 
-    /// Those that are to be looked at now, and again after a pause.
+    /// The units to look at now, and again after a pause.
     mutating func takeDue(_ now: MonotonicTime) -> [DeviceName] {
         let due = works.filter { $0.value.nextLook <= now }.map(\.key)
         for name in due {
@@ -77,9 +77,9 @@ struct UnitJobs {
 
     var nextDeadline: MonotonicTime? { works.values.lazy.map(\.nextLook).min() }
 
-    /// What systemd says of a unit.
-    /// - Parameter asked: when it was asked: what was started later it does not know of.
-    /// - Returns: what that means; nil while it is still at it, or nothing was to be known.
+    /// Takes a state that systemd has told.
+    /// - Parameter asked: the time of the question: it says nothing about a later start.
+    /// - Returns: its meaning; nil as long as the unit is changing, or if no result is due.
     mutating func take(
         _ name: DeviceName, _ state: State, asked: MonotonicTime, _ now: MonotonicTime
     ) -> LaunchEvent? {

@@ -1,4 +1,4 @@
-"""A systemd made of what it says on the bus: it starts ports as a real one does, and loses and says what a case wants."""
+"""A systemd made of messages: it starts ports as a real one does, sends no signals, and gives wrong answers on demand."""
 import os
 import subprocess
 import threading
@@ -51,7 +51,7 @@ class FakeSystemd(threading.Thread):
             self.reply(call, UNITS, [[self.state(unit) for unit in call.body[0]]])
         elif member == "ListUnitsByPatterns" and self.wrong:
             self.wrong -= 1
-            self.reply(call, "s", ["none of your business"])
+            self.reply(call, "s", ["no list"])
         elif member == "ListUnitsByPatterns":
             units = [] if self.empty else list(self.processes)
             self.empty = max(0, self.empty - 1)

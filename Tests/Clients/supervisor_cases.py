@@ -496,7 +496,7 @@ def supervise_fixed_minor(t):
                 r"\(or give it another one: minor = in \[port MIO-a\]\)")
     time.sleep(4)
     t.equal("lines about it", made.log.count("199:77"), 1)
-    t.check("it has not got another one", not os.path.exists("/dev/ttyMIO-a"))
+    t.check("it gets no other one", not os.path.exists("/dev/ttyMIO-a"))
     with open("/proc/{}/stat".format(made.pid)) as file:
         ticks = sum(map(int, file.read().rsplit(")", 1)[1].split()[11:13]))
     t.check("it does not loop", ticks < 100, "{} ticks".format(ticks))

@@ -63,6 +63,20 @@ import Testing
         #expect(tries == [10, 20, 40, 60, 60, 60, 60])
     }
 
+    /// Nothing is left to write: the pause does not go on, and no loop waits for its end.
+    @Test func aChangeThatIsTakenBackIsNotTried() throws {
+        let file = LedgerFile(path, log: lines.logger)
+        let table = try table("ttyXa")
+        file.store(table, .at(0))
+        unlink(path)
+        rmdir(scratch.path + "/state")
+        try block()
+        file.store(try self.table("ttyXb"), .at(1))
+        #expect(file.nextDeadline == .at(6))
+        file.store(table, .at(2))
+        #expect(file.nextDeadline == .at(60), "the next look at its content")
+    }
+
     @Test func aLostFileIsWrittenAnew() throws {
         let file = LedgerFile(path, log: lines.logger)
         let (old, new) = (try table("ttyXa"), try table("ttyXa", "ttyXb"))

@@ -49,7 +49,7 @@ import Testing
         for index in 0..<30 { inquiries.askStatus(try Self.name(index), .now) }
         inquiries.askStatus(lively, .now)
         let asked = MonotonicTime.now.since(began)
-        #expect(asked < .milliseconds(500), "asking waits for nobody")
+        #expect(asked < .milliseconds(500), "asking does not wait")
         try Self.serve(listener, "name ttyX99\nreceived 7\nend\n")
         let first = try Self.run(inquiries) { !$0.isEmpty }
         #expect(first.count == 1 && first.first?.name == lively)

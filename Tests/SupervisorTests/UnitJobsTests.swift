@@ -20,7 +20,7 @@ import Testing
         #expect(jobs.takeDue(.at(1)) == [a])
         #expect(take("active", at: 1) == "runs(ttyXa)")
         #expect(jobs.starts.isEmpty && jobs.nextDeadline == nil)
-        #expect(take("failed", at: 2) == nil, "nothing was to be known")
+        #expect(take("failed", at: 2) == nil, "no result was due")
     }
 
     @Test func aLostSignalCostsTimeAndNoMore() {

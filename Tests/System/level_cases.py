@@ -1,4 +1,4 @@
-"""What the supervisor finds out by looking: units that others stop and start, its own sudden end, systemd's new start."""
+"""Things that the supervisor learns by looking: units that others stop and start, its own sudden end, daemon-reexec."""
 import os
 import random
 import signal
@@ -116,7 +116,7 @@ def killed_at_any_moment():
             if pid:
                 os.kill(pid, signal.SIGKILL)
             unwanted = set(NAMES) - set(wanted)
-            good = within("killed {} ms after a change: what is wanted is there".format(delay), 40, lambda: all(
+            good = within("killed {} ms after a change: the wanted state is reached".format(delay), 40, lambda: all(
                 map(is_ready, wanted)) and not any(os.path.lexists(node(name)) for name in unwanted))
             if not good:
                 break
