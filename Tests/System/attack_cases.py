@@ -13,11 +13,10 @@ import time
 import lab
 import mdns
 import system
-from lab import LONG, Module, Segment, configure, memory, snapshot, statuses
+from lab import GRACE, LONG, Module, Segment, configure, memory, snapshot, statuses
 from system import (PROGRAM, SUPERVISOR, Open, Service, Timeout, as_operator, case, check, holds_for, is_active, is_ready,
                     journal, main_pid, node, number, output, rights, run, same, show, wait_until, within)
 
-GRACE = 5
 # Who may not do what the supervisor may: a user of serial ports, the ports' own user, one without any right.
 USERS = [system.OPERATOR, "ttynvt", "nobody"]
 
@@ -69,39 +68,45 @@ def said_since(before):
 
 @case()
 def an_impostor_gets_nothing():
+    """MIO04-2 does not defend its records, as RFC 6762 asks, until others say goodbye for it."""
     field = ready_lab()
     evil, other = field.attacker, field.other_attacker
-    first, idle = field.names[0], field.names[1]
+    first, idle, undefended, undefended_idle = field.names
+    careless = field.modules[1].responder
     log = journal(SUPERVISOR)
-    with Open(node(first)) as program:
-        check("the open port works before", program.echoes("before"))
+    with Open(node(first)) as program, Open(node(undefended)) as program2:
+        check("the open ports work before", program.echoes("before") and program2.echoes("before"))
+        careless.defends = False
         with Untouched(field, "another host on the same link announces their names"):
-            for name in field.names:
-                evil.send_for(1, *mdns.service(name, "EVIL", evil.address, 10000, ttl=20))
+            evil.send_for(3, *[record for name in field.names
+                               for record in mdns.service(name, "EVIL", evil.address, 10000, ttl=20)])
+        said = said_since(log)
         check("the log names both hosts and the command that would accept it", all(
-            word in said_since(log) for word in ("MIO04-1.local", "EVIL.local", "accept MIO04-1-com1")), said_since(log)[-400:])
+            word in said for word in ("MIO04-2.local", "EVIL.local", "accept MIO04-2-com1")), said[-400:])
         with Untouched(field, "another host on another interface, with a lower index"):
-            for name in field.names:
-                other.send_for(1, *mdns.service(name, "EVIL2", other.address, 10000, ttl=20))
-        with Untouched(field, "the host's own name on another interface"):
-            other.send_for(2, *mdns.service(first, "MIO04-1", other.address, 10000, ttl=20),
-                           *mdns.service(idle, "MIO04-1", other.address, 10000, ttl=20))
+            other.send_for(2, *[record for name in field.names
+                                for record in mdns.service(name, "EVIL2", other.address, 10000, ttl=20)])
+        with Untouched(field, "the hosts' own names on another interface"):
+            other.send_for(2, *[record for module in field.modules for name in module.names
+                                for record in mdns.service(name, module.name, other.address, 10000, ttl=20)])
         with Untouched(field, "names that differ in case only"):
-            for name in field.names:
-                evil.send_for(1, *mdns.service(name.swapcase(), "EVIL", evil.address, 10000, ttl=20))
+            evil.send_for(2, *[record for name in field.names
+                               for record in mdns.service(name.swapcase(), "EVIL", evil.address, 10000, ttl=20)])
         same("and there is no second node", [name for name in field.names if os.path.lexists(node(name.swapcase()))], [])
-        with Untouched(field, "an A record for the true host, with cache-flush"):
-            evil.send_for(3, mdns.a("MIO04-1", evil.address), mdns.a("MIO04-2", evil.address))
-        with Untouched(field, "an SRV record with another port for the true host, with cache-flush"):
-            evil.send_for(3, *[mdns.srv(name, name.rpartition("-")[0], 22) for name in field.names])
-        with Untouched(field, "security=yes in the TXT record", settle=2):
-            evil.send_for(3, *[mdns.txt(name, "security=yes") for name in field.names])
+        with Untouched(field, "an A record for the true hosts, with cache-flush"):
+            evil.send_for(3, *[mdns.a(module.name, evil.address) for module in field.modules])
+        with Untouched(field, "an SRV record with another port for the true hosts, with cache-flush"):
+            evil.send_for(3, *[mdns.srv(name, module.name, 22) for module in field.modules for name in module.names])
+        with Untouched(field, "security=yes in the TXT records, for longer than the grace", settle=2):
+            evil.send_for(GRACE + 2, *[mdns.txt(name, "security=yes") for name in field.names])
+        careless.defends = True
         with Untouched(field, "goodbyes for all they have announced, for longer than the grace", settle=2):
-            evil.send_for(GRACE + 3, *[record.goodbye() for module in field.modules
+            evil.send_for(GRACE + 2, *[record.goodbye() for module in field.modules
                                        for record in module.responder.records])
-        check("the open port works after", program.echoes("after"))
-    with Open(node(idle)) as program:
-        check("the idle port opens at its own module", program.echoes("idle"))
+        check("the open ports work after", program.echoes("after") and program2.echoes("after"))
+    for name in (idle, undefended_idle):
+        with Open(node(name)) as program:
+            check("{}, which was idle, opens at its own module".format(name), program.echoes("idle"))
     same("clients that the attackers' servers have had", evil.traps.clients + other.traps.clients, 0)
 
 
@@ -376,7 +381,7 @@ def honest_changes():
 def an_operator_accepts_another_host():
     field = ready_lab()
     module, evil = field.modules[1], field.attacker
-    name, = module.names
+    name = module.names[0]
     evil.traps.clients = 0
     records = mdns.service(name, "NEW-BOX", evil.address, 10000)
     with evil.entered():

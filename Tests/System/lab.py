@@ -20,6 +20,8 @@ CONFIGURATION = "/etc/ttynvt-swift/ttynvt-swift.conf"
 AVAHI = "/etc/avahi/avahi-daemon.conf"
 INTERFACES = "lo,dummy0,lan0,lan1,usb0,usb1"
 CLONE_NEWNET = 0x40000000
+# Seconds: `grace` of the attacks' configuration, so that a port that is lost goes soon.
+GRACE = 2
 LONG = os.environ.get("TTYNVT_LONG") == "1"
 
 libc = ctypes.CDLL(None, use_errno=True)
@@ -189,7 +191,7 @@ class Lab:
         self.lan0 = Segment("lan0", "10.77.1")
         self.attacker = Attacker("attacker", self.lan0, 66)
         self.other_attacker = Attacker("attacker2", self.lan1, 66)
-        self.modules = [Module("MIO04-1", self.lan0, 2), Module("MIO04-2", self.lan0, 3, ports=1)]
+        self.modules = [Module("MIO04-1", self.lan0, 2), Module("MIO04-2", self.lan0, 3)]
         self.names = [name for module in self.modules for name in module.names]
         self.servers = dict(pair for module in self.modules for pair in zip(module.names, module.servers))
 
@@ -237,7 +239,7 @@ def take_away():
 def configure(*discovery, more=""):
     """Makes a configuration hold; without words, the one of the attacks."""
     with open(CONFIGURATION, "w") as file:
-        file.write("[discovery]\nallow-interfaces = lan* usb* lo dummy0\n")
+        file.write("[discovery]\ngrace = {}\nallow-interfaces = lan* usb* lo dummy0\n".format(GRACE))
         file.writelines(line + "\n" for line in discovery)
         file.write(more)
     status, text = run("systemctl", "reload-or-restart", SUPERVISOR)

@@ -142,6 +142,8 @@ class Responder(threading.Thread):
     def __init__(self, sock, records):
         super().__init__(daemon=True)
         self.sock, self.records = sock, records
+        # Many a small device does not.
+        self.defends = True
         self.wake, self.end = os.pipe()
         # The first announcement is repeated after a second (section 8.3).
         self.due = [0.0, time.monotonic() + 1]
@@ -176,7 +178,7 @@ class Responder(threading.Thread):
             if answers:
                 send(self.sock, message(self.records))
             return
-        if not self.due and any(self.is_attacked(record, mine) for record in told for mine in own.get(record.key, [])):
+        if self.defends and not self.due and any(self.is_attacked(record, mine) for record in told for mine in own.get(record.key, [])):
             self.due = [max(time.monotonic(), self.last + 1)]
 
     @staticmethod
