@@ -233,8 +233,8 @@ def take_away():
     for path, text in _kept.items():
         with open(path, "w") as file:
             file.write(text)
-    run("systemctl", "restart", "avahi-daemon.service")
-    run("systemctl", "reload-or-restart", SUPERVISOR)
+    run("systemctl", "restart", "avahi-daemon.service", timeout=200)
+    run("systemctl", "reload-or-restart", SUPERVISOR, timeout=200)
 
 
 def write_configuration(*discovery, more=""):
