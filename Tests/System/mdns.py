@@ -178,7 +178,8 @@ class Responder(threading.Thread):
             if answers:
                 send(self.sock, message(self.records))
             return
-        if self.defends and not self.due and any(self.is_attacked(record, mine) for record in told for mine in own.get(record.key, [])):
+        attacked = any(self.is_attacked(record, mine) for record in told for mine in own.get(record.key, []))
+        if self.defends and attacked and not self.due:
             self.due = [max(time.monotonic(), self.last + 1)]
 
     @staticmethod
