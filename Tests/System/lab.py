@@ -21,7 +21,7 @@ AVAHI = "/etc/avahi/avahi-daemon.conf"
 INTERFACES = "lo,dummy0,lan0,lan1,usb0,usb1"
 CLONE_NEWNET = 0x40000000
 # Seconds: `grace` of the attacks' configuration, so that a port that is lost goes soon.
-GRACE = 2
+GRACE = 3
 DEAD_AFTER = 6
 LONG = os.environ.get("TTYNVT_LONG") == "1"
 

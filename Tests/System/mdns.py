@@ -205,7 +205,7 @@ class Hostile:
     Names of its own end on `-x`; they have a short life, so that the network is soon as it was.
     """
 
-    TTL = 20
+    TTL = 10
     FOREIGN = ["127.0.0.1", "0.0.0.0", "255.255.255.255", "224.0.0.1", "8.8.8.8", "169.254.1.1", "192.0.2.1"]
 
     def __init__(self, seed, victims, addresses):
@@ -278,4 +278,4 @@ class Hostile:
 
     def loop(self):
         """A name that points at itself."""
-        return struct.pack("!6H", 0, RESPONSE, 0, 1, 0, 0) + b"\xc0\x0c" + struct.pack("!HHIH", PTR, IN, 20, 2) + b"\xc0\x0c"
+        return struct.pack("!6HH4sIH", 0, RESPONSE, 0, 1, 0, 0, 0xC00C, struct.pack("!HH", PTR, IN), 20, 2) + b"\xc0\x0c"
