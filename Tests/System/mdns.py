@@ -278,4 +278,5 @@ class Hostile:
 
     def loop(self):
         """A name that points at itself."""
-        return struct.pack("!6HH4sIH", 0, RESPONSE, 0, 1, 0, 0, 0xC00C, struct.pack("!HH", PTR, IN), 20, 2) + b"\xc0\x0c"
+        return struct.pack("!6H", 0, RESPONSE, 0, 1, 0, 0) + struct.pack(
+            "!HHHIHH", 0xC00C, PTR, IN, self.TTL, 2, 0xC00C)
