@@ -44,7 +44,8 @@ help:
 	@echo "make test     build, then run all tests"
 	@echo "make conformance  the numbered list of what a serial port does, each pass or fail, on a real device"
 	@echo "make test-long  the supervisor's plan in 100,000 random worlds, as many programs through the kernel's line"
-	@echo "              discipline and through ours, a million schedules of one port, and network faults that last minutes"
+	@echo "              discipline and through ours, a million schedules of one port, network faults that last minutes,"
+	@echo "              10 minutes of hostile packets, and 200 ports whose supervisor is killed 200 times"
 	@echo "make mutants  removes each guard of the connection in turn and names the ones that no test misses"
 	@echo "make check    formatting, lint, dependencies between targets, warnings as errors"
 	@echo "make bench    figures beside a C reference"
@@ -96,11 +97,12 @@ $(CONFORMANCE)/stamp: Tests/Conformance/go_client/main.go | deps
 	@touch $@
 
 # Many more of what make test does at random, and the network faults at their full length.
-test-long: build
+test-long: deb
 	TTYNVT_WORLDS=100000 TTYNVT_PROGRAMS=100000 swift test --filter 'randomWorlds|randomPrograms'
 	TTYNVT_SCHEDULES=1000000 swift test -c release -Xswiftc -enable-testing --scratch-path .build-long \
 	    --filter ScheduleTests
 	TTYNVT_LONG=1 Tests/Guest/run --timeout 1800 Tests/Clients/run $(BINARY).stripped window-shut thousand-deaths
+	TTYNVT_LONG=1 Tests/System/run $(BUILD)/deb/*.deb a-flood many-ports
 
 # Each condition in the files of the connection is negated, or taken away, and the tests are to fail.
 mutants: deps

@@ -12,6 +12,8 @@ OPERATOR = "lab"
 
 package = None  # the file to install
 cases = []
+# Called after the last case of a start, the latest first.
+at_the_end = []
 
 
 class Case:
