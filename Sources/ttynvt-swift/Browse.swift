@@ -71,6 +71,7 @@ struct Browse: ParsableCommand {
             print("nothing found: no \(types.joined(separator: ", ")) is announced")
         } else {
             for line in ServiceTable(browser.services, showsTypes: types.count > 1).lines { print(line) }
+            Claims().lines().forEach { print($0) }
         }
     }
 
@@ -108,6 +109,7 @@ extension DiscoveredService {
             ("addresses", .array(addresses.map { .string($0) })),
             ("endpoints", .array(endpoints.map { .string("\($0)") })),
             ("interfaces", .array(interfaces.map { .string($0) })),
+            ("hosts", .array(hosts.map { .string($0) })),
             (
                 "txt",
                 .object(
@@ -122,6 +124,9 @@ extension DiscoveredService {
         }
         return members
     }
+
+    /// All hosts that announce it, sorted.
+    private var hosts: [String] { Set(claims.map(\.host)).sorted() }
 
     /// What a table shows of it, cleaned.
     var cells: [String] {

@@ -79,3 +79,35 @@ private func portName(_ text: String) throws -> DeviceName {
         return text.hasPrefix("tty") || text.hasPrefix("/dev/") ? try DeviceName(text) : try DeviceName(port: text)
     } catch { throw Failure("\(error)") }
 }
+
+/// Names that hosts claim which belong to other hosts, as the supervisor says.
+struct Claims {
+    private let contested: [NameReport]
+
+    /// None if no supervisor answers.
+    init() { contested = ((try? SupervisorControl.names()) ?? []).filter { $0.claimant != nil } }
+
+    /// A line for each name.
+    /// - Parameter only: nil for all.
+    func lines(_ only: DeviceName? = nil) -> [String] {
+        contested.filter { only == nil || $0.name == only }.compactMap { report in
+            guard let claimant = report.claimant else { return nil }
+            let owner = report.owner.map(Self.text) ?? "another host"
+            return "'\(report.name.port)' belongs to \(owner); \(Self.text(claimant)) announces it, too, and does not get it "
+                + "(sudo ttynvt-swift accept \(report.name.port))"
+        }
+    }
+
+    /// The host that claims a name, and its servers; null if there is none.
+    func json(_ name: DeviceName) -> JSON {
+        guard let claimant = contested.first(where: { $0.name == name })?.claimant else { return .null }
+        return [
+            "host": .string(claimant.host), "servers": .array(claimant.servers.map { .string("\($0)") }),
+            "interfaces": .array(claimant.interfaces.map { .string($0) }),
+        ]
+    }
+
+    private static func text(_ party: NameReport.Party) -> String {
+        "\(party.host) (\(([party.servers.listed] + party.interfaces).joined(separator: ", ")))".singleLine
+    }
+}

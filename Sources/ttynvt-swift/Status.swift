@@ -25,8 +25,10 @@ struct Status: ParsableCommand {
     func run() throws {
         let rows = try name.map { [try one($0)] } ?? Self.all()
         let now = Int64(time(nil))
+        let claims = Claims()
         if json {
-            print(JSON.array(rows.map(Self.json)).text)
+            print(JSON.array(rows.map { Self.json($0, claims) }).text)
+            return
         } else if name != nil, case .success(let status)? = rows.first?.answer {
             StatusText.details(of: status, now: now).forEach { print($0) }
         } else if rows.isEmpty {
@@ -34,6 +36,7 @@ struct Status: ParsableCommand {
         } else {
             StatusText.table(rows, now: now).forEach { print($0) }
         }
+        claims.lines(name == nil ? nil : rows.first?.name).forEach { print($0) }
     }
 
     private func one(_ text: String) throws -> Row {
@@ -57,17 +60,17 @@ struct Status: ParsableCommand {
         }
     }
 
-    private static func json(_ row: Row) -> JSON {
+    private static func json(_ row: Row, _ claims: Claims) -> JSON {
         switch row.answer {
         case .failure(let error): ["name": .string("\(row.name)"), "error": .string("\(error)")]
-        case .success(let status): status.json
+        case .success(let status): status.json(claims)
         }
     }
 }
 
 extension PortStatus {
     /// Times are Unix time in seconds; what there is not is null.
-    fileprivate var json: JSON {
+    fileprivate func json(_ claims: Claims) -> JSON {
         [
             "name": .string("\(name)"), "device": .string("/dev/\(name)"), "major": JSON(major), "minor": JSON(minor),
             "pid": JSON(pid), "servers": .array(servers.map { .string("\($0)") }), "peer": JSON(peer),
@@ -85,7 +88,7 @@ extension PortStatus {
                     return ["pid": JSON(program.pid), "program": JSON(program.name)]
                 }),
             "lastError": lastError.map { ["text": .string($0.text), "at": JSON($0.at)] } ?? .null,
-            "retiring": .bool(isRetiring), "options": .array(options.map { .string($0) }),
+            "claimant": claims.json(name), "retiring": .bool(isRetiring), "options": .array(options.map { .string($0) }),
         ]
     }
 
