@@ -93,7 +93,8 @@ struct Claims {
         contested.filter { only == nil || $0.name == only }.compactMap { report in
             guard let claimant = report.claimant else { return nil }
             let owner = report.owner.map(Self.text) ?? "another host"
-            return "'\(report.name.port)' belongs to \(owner); \(Self.text(claimant)) announces it, too, and does not get it "
+            return
+                "'\(report.name.port)' belongs to \(owner); \(Self.text(claimant)) announces it, too, and does not get it "
                 + "(sudo ttynvt-swift accept \(report.name.port))"
         }
     }

@@ -88,7 +88,8 @@ extension PortStatus {
                     return ["pid": JSON(program.pid), "program": JSON(program.name)]
                 }),
             "lastError": lastError.map { ["text": .string($0.text), "at": JSON($0.at)] } ?? .null,
-            "claimant": claims.json(name), "retiring": .bool(isRetiring), "options": .array(options.map { .string($0) }),
+            "claimant": claims.json(name), "retiring": .bool(isRetiring),
+            "options": .array(options.map { .string($0) }),
         ]
     }
 
