@@ -5,7 +5,7 @@ import SerialLine
 /// The addresses in use stay. Others of the same host wait as candidates until the port could not connect for the grace
 /// period; then they are tried behind those in use. The one that connects is in use from then on. One exception: a
 /// server that is started anew with another number of TCP port has the same address, and its old number is not
-/// announced any more: after the grace period without it the port goes with the server, connected or not tried at all. An
+/// announced any more: after the grace period without it the port goes with the server, if it is not connected. An
 /// attacker who goes by the host's name can thus make a port that is not connected try other TCP ports of the same
 /// address, and nothing else; a silent host that takes over name and address is the port.
 struct AnnouncedPort: Equatable, Sendable {
