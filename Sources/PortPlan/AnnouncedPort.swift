@@ -96,7 +96,10 @@ struct AnnouncedPort: Equatable, Sendable {
             return
         }
         failed = 0
-        if isPromoted, let place = candidates.firstIndex(where: { $0.isReached(at: text) }) {
+        // The one that is reached comes first from now on, before others that were tried for it.
+        if let place = inUse.firstIndex(where: { $0.isReached(at: text) }) {
+            inUse.insert(inUse.remove(at: place), at: 0)
+        } else if isPromoted, let place = candidates.firstIndex(where: { $0.isReached(at: text) }) {
             inUse = Array(([candidates.remove(at: place)] + inUse).prefix(Self.mostInUse))
         }
         isPromoted = false

@@ -359,6 +359,17 @@ struct PlannerBench {
         #expect(bench.servers("a") == [Self.address, "192.0.2.66:10000"])
     }
 
+    /// A new supervisor finds candidates among a port's servers: the one that connects comes first all the same.
+    @Test func theReachedOneIsFirst() throws {
+        var bench = PlannerBench()
+        let servers = ["192.0.2.1", "192.0.2.66", "192.0.2.2"].map { Endpoint(host: $0, port: 10000) }
+        bench.planner.remember(try DeviceName(port: "a"), servers, bench.now)
+        bench.announce("a", [Bench.claim("module.local", ["192.0.2.66", "192.0.2.2"])])
+        try bench.observe("a", .connected(to: "192.0.2.2:10000"))
+        bench.pass(.seconds(10))
+        #expect(bench.servers("a") == ["192.0.2.2:10000", "192.0.2.66:10000"])
+    }
+
     // TXT records and spellings.
 
     @Test func aTXTChangeNeverRetires() {
