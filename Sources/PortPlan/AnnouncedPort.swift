@@ -1,14 +1,12 @@
 import SerialLine
 
-/// One name that is announced, or was until a moment ago: who owns it, and where its server is.
+/// One name that is announced, or was until a moment ago: the host that has it, and where its server is.
 ///
 /// The addresses in use stay. Others of the same host wait as candidates until the port could not connect for the grace
 /// period, or, while no program has it open, until the first address has not been announced for that long; then they are
-/// tried behind those in use. The one that connects is in use from then on. One exception: a server that is started anew
-/// with another number of TCP port has the same address, and its old number is not announced any more: after the grace
-/// period without it the port goes with the server. An attacker who goes by the host's name can thus have its address
-/// tried if that of the host does not answer, and nothing else; a silent host that takes over name and address is the
-/// port.
+/// tried behind the first one. The one that connects is in use from then on. An attacker who goes by the host's name can
+/// thus have its own address tried if that of the host does not answer, and nothing else; a silent host that takes over
+/// name and address is the port.
 struct AnnouncedPort: Equatable, Sendable {
     /// Addresses in use, and as many candidates: both fit in one list of servers.
     static let mostInUse = [Endpoint].mostServers / 2
@@ -59,7 +57,7 @@ struct AnnouncedPort: Equatable, Sendable {
     }
 
     /// Where the port is, in the order to try.
-    var servers: [Endpoint] { isPromoted ? inUse + candidates : inUse }
+    var servers: [Endpoint] { isPromoted ? inUse.prefix(1) + candidates + inUse.dropFirst() : inUse }
 
     var isConnected: Bool { if case .connected = health { true } else { false } }
 
@@ -91,16 +89,14 @@ struct AnnouncedPort: Equatable, Sendable {
 
     /// The port reports how its connection stands.
     mutating func observe(_ health: PortHealth, _ now: MonotonicTime) {
-        let wasConnected = isConnected
         if case .failing(let since) = self.health, health != self.health { failed += now.since(since) }
         self.health = health
-        guard case .connected(let text) = health else {
-            // A connection that ends is not the announcement's end.
-            if wasConnected, missingSince != nil { missingSince = now }
-            return
-        }
+        guard case .connected(let text) = health else { return }
         failed = 0
-        if isPromoted, let place = candidates.firstIndex(where: { $0.isReached(at: text) }) {
+        // The one that is reached comes first from now on, before others that were tried for it.
+        if let place = inUse.firstIndex(where: { $0.isReached(at: text) }) {
+            inUse.insert(inUse.remove(at: place), at: 0)
+        } else if isPromoted, let place = candidates.firstIndex(where: { $0.isReached(at: text) }) {
             inUse = Array(([candidates.remove(at: place)] + inUse).prefix(Self.mostInUse))
         }
         isPromoted = false
@@ -112,18 +108,21 @@ struct AnnouncedPort: Equatable, Sendable {
     ///   - follows: an address that is not announced any more is given up for any other that is.
     mutating func advance(grace: UInt64, follows: Bool, _ now: MonotonicTime) {
         if !candidates.isEmpty, hasFailed(grace, now) { isPromoted = true }
-        for (place, endpoint) in inUse.enumerated() {
-            guard let since = silent[endpoint], now.since(since) >= grace, !isConnected(to: endpoint) else { continue }
-            let next = candidates.firstIndex { follows || $0.host == endpoint.host }
-            guard let next else { continue }
-            inUse[place] = candidates.remove(at: next)
-            silent[endpoint] = nil
-        }
+        if follows { follow(grace, now) }
         if isConnected, let reached = inUse.first(where: { isConnected(to: $0) }) {
             inUse.removeAll { endpoint in
                 endpoint != reached && silent[endpoint].map { now.since($0) >= grace } ?? false
             }
             silent = silent.filter { inUse.contains($0.key) }
+        }
+    }
+
+    /// Gives up addresses that are not announced any more.
+    private mutating func follow(_ grace: UInt64, _ now: MonotonicTime) {
+        for (place, endpoint) in inUse.enumerated() where !candidates.isEmpty {
+            guard let since = silent[endpoint], now.since(since) >= grace, !isConnected(to: endpoint) else { continue }
+            inUse[place] = candidates.removeFirst()
+            silent[endpoint] = nil
         }
     }
 
