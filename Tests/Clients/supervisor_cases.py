@@ -32,7 +32,10 @@ class Supervisor(Process):
         if "[discovery]" not in configuration:
             configuration = "[discovery]\n" + configuration
         with open(self.configuration, "w") as file:
-            file.write(configuration.replace("[discovery]\n", "[discovery]\ngrace = {}\n".format(self.grace)))
+            # The cases announce on this machine, and addresses of the documentation's networks.
+            file.write(configuration.replace(
+                "[discovery]\n",
+                "[discovery]\nlocal = yes\nallow-addresses = 192.0.2.0/24\ngrace = {}\n".format(self.grace)))
 
     def ready(self):
         self.expect("ports are run by")
