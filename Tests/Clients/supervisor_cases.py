@@ -11,7 +11,7 @@ import time
 from fake_systemd import FakeSystemd
 from fixture import Process, Timeout, case, eventually, set_raw, wait_until
 
-STATE = "/run/minors"
+STATE = "/run/ports"
 GRACE = 1
 
 
@@ -324,9 +324,10 @@ loss-timeout = never
 
 @case(60)
 def supervise_minors(t):
-    """Numbers are remembered; a corrupt file is put aside."""
-    if os.path.exists(STATE):
-        os.unlink(STATE)
+    """Numbers are remembered; a corrupt file is put aside, and its copy keeps the numbers."""
+    for path in (STATE, STATE + ".backup"):
+        if os.path.exists(path):
+            os.unlink(path)
     server = t.simulator(ports=2)
     statics = ["[port MIO-{}]\nserver = {}\n".format(name, address) for name, address in zip("ba", server.addresses)]
     made = supervisor(t, statics[0])
@@ -346,8 +347,9 @@ def supervise_minors(t):
         file.truncate()
         file.write(text[:-6])
     made = supervisor(t, statics[1])
-    made.expect("/run/minors is corrupt .*: moved to /run/minors.corrupt, minor numbers are given anew")
-    made.expect("ttyMIO-a .199:1. is there")
+    made.expect("/run/ports is corrupt .*: moved to /run/ports.corrupt")
+    made.expect("/run/ports is lost: its copy /run/ports.backup is used")
+    made.expect("ttyMIO-a .199:2. is there")
     t.equal("the corrupt file is kept", open(STATE + ".corrupt").read(), text[:-6])
     finish(t, made)
 

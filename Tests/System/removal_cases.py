@@ -26,6 +26,6 @@ def remove_and_purge():
         same("none has failed", output("systemctl", "list-units", "--failed", "--no-legend", "--plain"), "")
         within("no node is left", 2, lambda: not os.path.exists(node("MIO04-9-com1")))
     check("configuration and state stay until the purge", os.path.exists("/etc/ttynvt-swift/ttynvt-swift.conf")
-          and os.path.exists("/var/lib/ttynvt-swift/minors"), leftovers())
+          and os.path.exists("/var/lib/ttynvt-swift/ports"), leftovers())
     same("dpkg --purge", run("dpkg", "--purge", "ttynvt-swift", timeout=120)[0], 0)
     same("nothing is left", leftovers(), [])
