@@ -36,6 +36,9 @@ struct ListingSchedule {
     /// Avahi has told all that it has for now, of every type.
     mutating func heardAll(_ now: MonotonicTime) { settledAt = settledAt ?? now + settling }
 
+    /// When all has been told; nil while Avahi has more to say.
+    var heardAt: MonotonicTime? { settledAt }
+
     /// Does the listing wait for an item that is announced now? A flood after "all for now" must not keep it from ending.
     func awaits(_ now: MonotonicTime) -> Bool { settledAt.map { now < $0 } ?? true }
 

@@ -54,6 +54,8 @@ package final class ServiceBrowser {
     private var reviewedAt = MonotonicTime(nanoseconds: 0)
     private var hasReportedOverflow = false
     private var hasChanged = false
+    /// Avahi has told all that it has, and has had time for its second query.
+    private var isHeard = false
 
     package private(set) var state = State.noAvahi {
         didSet { if state != oldValue { hasChanged = true } }
@@ -70,7 +72,7 @@ package final class ServiceBrowser {
     /// known names, which always fit; then `state` is `current` all the same, and all is listed anew from time to time.
     package var isComplete: Bool { isConclusive && catalogue.overflow == 0 }
     /// Is each known service that is missing among `services` gone? Known ones always fit, whatever is announced.
-    package var isConclusive: Bool { state == .current && !schedule.isDoubtful }
+    package var isConclusive: Bool { (state == .current || state == .listing && isHeard) && !schedule.isDoubtful }
     /// Announcements passed over since the last listing began: for want of room, or in favour of others.
     package var overflow: Int { catalogue.overflow }
 
@@ -142,6 +144,10 @@ package final class ServiceBrowser {
             if let retryAt = listing.retryAt, retryAt <= now { browse(type) }
         }
         if state == .listing, listings.values.allSatisfy(\.isDone) { schedule.heardAll(now) }
+        if state == .listing, !isHeard, let heardAt = schedule.heardAt, heardAt <= now {
+            isHeard = true
+            hasChanged = true
+        }
         if state == .listing, let listingEnd, listingEnd <= now { endListing() }
         if let relistAt, relistAt <= now { list(now) }
         guard hasChanged else { return }
@@ -153,7 +159,9 @@ package final class ServiceBrowser {
     /// When `advance` is to be called, whatever the bus says; nil: not before the bus says something.
     package var nextDeadline: MonotonicTime? {
         if hasChanged { return MonotonicTime(nanoseconds: 0) }
-        return ([pool?.nextDeadline, relistAt, listingEnd] + listings.values.map(\.retryAt)).compactMap { $0 }.min()
+        let heardAt = state == .listing && !isHeard ? schedule.heardAt : nil
+        return ([pool?.nextDeadline, relistAt, listingEnd, heardAt] + listings.values.map(\.retryAt)).compactMap { $0 }
+            .min()
     }
 
     private var listingEnd: MonotonicTime? {
@@ -200,6 +208,7 @@ package final class ServiceBrowser {
             if let path = listing.path { avahi?.free(path, .serviceBrowser) }
         }
         schedule.begin(now)
+        isHeard = false
         review(now)
         catalogue.beginListing()
         state = .listing

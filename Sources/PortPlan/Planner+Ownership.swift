@@ -21,7 +21,13 @@ extension Planner {
             if ports[name]?.owner == nil { findOwner(name, claims) }
             let own = claims.filter { $0.host == nil || $0.host == ports[name]?.owner }
             if own.isEmpty {
-                ports[name]?.miss(isComplete: isComplete, now)
+                // Avahi shows one host of a name on a link: another one may hide the owner.
+                let isHidden = ports[name]?.owner != nil && claims.contains { $0.trust == .firstUse }
+                if isHidden {
+                    ports[name]?.announce([], isComplete: isComplete, now)
+                } else {
+                    ports[name]?.miss(isComplete: isComplete, now)
+                }
             } else {
                 announce(name, own, now)
             }

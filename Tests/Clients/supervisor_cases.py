@@ -530,13 +530,13 @@ def supervise_full_disk(t):
         state = os.path.join(directory, "minors")
         server = t.simulator()
         made = supervisor(t, "[port MIO-a]\nserver = {}\n".format(server.address), state=state)
-        made.expect("cannot write .*No space left on device: minor numbers are not remembered until it can be written")
+        made.expect("cannot write .*No space left on device: numbers and hosts of ports are not remembered until it can be written")
         made.expect("/dev/ttyMIO-a .* is there")
         os.unlink(ballast)
         started = time.monotonic()
         t.check("it is written", eventually(lambda: os.path.exists(state), 12), made.log[-800:])
         t.took("after there is room", time.monotonic() - started, 0, 11)
-        made.expect("is written again: minor numbers are remembered")
+        made.expect("is written again: numbers and hosts of ports are remembered")
         with open(state) as file:
             t.check("what is in it", "ttyMIO-a " in file.read())
         t.equal("said once", made.log.count("not remembered"), 1)
@@ -550,6 +550,10 @@ def supervise_deaf_systemd(t):
     """A systemd whose signals are lost, and that answers wrongly: no port hangs, none is touched."""
     bus = t.bus()
     systemd = FakeSystemd(bus, t.binary, wrong=2)
+    os.makedirs("/run/ttynvt-swift", exist_ok=True)
+    # What ttynvt-starter.socket does.
+    Process(t, "starter", ["systemd-socket-activate", "-l", "/run/ttynvt-swift/starter.sock", "-E",
+                          "DBUS_SYSTEM_BUS_ADDRESS", t.binary, "starter"])
     server = t.simulator()
     names = ["MIO{}".format(index) for index in range(10)]
     text = "".join("[port {}]\nserver = {}\n".format(name, server.address) for name in names)
