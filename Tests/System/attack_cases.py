@@ -340,7 +340,7 @@ def honest_changes():
         module.announce()
         report("another address by DHCP: an open port works at it",
                took(lambda: statuses()[first].get("peer") == new + ":10000", 60), 60)
-        check("the program goes on", program.echoes("after the change"))
+        same("the program goes on", program.answer("after the change"), repr("after the change\n"))
     report("an idle port is opened, and works", took(lambda: reopened(idle, "idle"), 60), 60)
     module.fall_silent(goodbye=False)
     module.change_address(old)
