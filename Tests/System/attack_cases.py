@@ -82,12 +82,12 @@ def an_impostor_gets_nothing():
         with Untouched(field, "another host on the same link announces their names"):
             evil.send_for(2.5, *[record for name in field.names
                                for record in mdns.service(name, "EVIL", evil.address, 10000, ttl=20)])
-        said = said_since(log)
-        check("the log names both hosts and the command that would accept it", all(
-            word in said for word in ("MIO04-2.local", "EVIL.local", "accept MIO04-2-com1")), said[-400:])
         with Untouched(field, "another host on another interface, with a lower index"):
             other.send_for(1.5, *[record for name in field.names
                                 for record in mdns.service(name, "EVIL2", other.address, 10000, ttl=20)])
+        said = said_since(log)
+        check("the log names both hosts and the command that would accept it", all(
+            word in said for word in ("MIO04-2.local", "EVIL2.local", "accept MIO04-2-com1")), said[-400:])
         with Untouched(field, "the hosts' own names on another interface"):
             other.send_for(1.5, *[record for module in field.modules for name in module.names
                                 for record in mdns.service(name, module.name, other.address, 10000, ttl=20)])

@@ -102,11 +102,21 @@ class Module(Station):
     def __init__(self, name, segment, last, ports=2):
         super().__init__(name, segment, last)
         self.names = ["{}-com{}".format(name, index + 1) for index in range(ports)]
+        self.serve()
+        self.responder = None
+        self.announce()
+
+    def serve(self):
+        name, ports = self.name, len(self.names)
         self.server = Service("module-" + name, "/usr/sbin/ip", "netns", "exec", name, PROGRAM, "simulate", "--listen",
                               "0.0.0.0", "--port", "10000", "--ports", str(ports))
         wait_until(lambda: "0.0.0.0:{}".format(9999 + ports) in self.sockets(), 10, "the start of " + name)
-        self.responder = None
-        self.announce()
+
+    def change_address(self, address):
+        """As DHCP does: its stack forgets its connections, and tells nobody."""
+        super().change_address(address)
+        self.server.stop()
+        self.serve()
 
     def sockets(self):
         return output("ip", "netns", "exec", self.name, "ss", "-Hltn")
