@@ -53,7 +53,9 @@ struct ListingSchedule {
 
     /// When the next listing is due, after this one has ended; nil: none.
     func next(overflow: Int) -> MonotonicTime? {
-        let doubt = doubtfulSince.map { max($0 + Self.doubtPause, begunAt + Self.pause) }
-        return [doubt, overflow > 0 ? begunAt + pause : nil].compactMap(\.self).min()
+        [doubtAt, overflow > 0 ? begunAt + pause : nil].compactMap(\.self).min()
     }
+
+    /// When a listing is due that shows whether a known service is gone. It does not wait for names of strangers.
+    var doubtAt: MonotonicTime? { doubtfulSince.map { max($0 + Self.doubtPause, begunAt + Self.pause) } }
 }

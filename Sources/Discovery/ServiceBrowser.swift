@@ -168,7 +168,13 @@ package final class ServiceBrowser {
         state == .listing ? schedule.end(isSettled: pool?.isSettled ?? true) : nil
     }
 
-    private var relistAt: MonotonicTime? { state == .current ? schedule.next(overflow: overflow) : nil }
+    private var relistAt: MonotonicTime? {
+        switch state {
+        case .current: schedule.next(overflow: overflow)
+        case .listing: isHeard ? schedule.doubtAt : nil
+        case .noAvahi: nil
+        }
+    }
 
     private func endListing() {
         for item in catalogue.endListing() { pool?.remove(item) }

@@ -32,18 +32,24 @@ extension Supervisor {
     func restartBrowser(_ now: MonotonicTime) {
         browser = nil
         let types = planner.configuration.types
-        guard let bus, !types.isEmpty else { return takeAnnouncements(now) }
+        // Known names always fit, so it is to be known first which ports run.
+        guard let bus, !types.isEmpty, adopting != nil || patienceEnds == nil else { return takeAnnouncements(now) }
         let browser = ServiceBrowser(
             bus: bus, types: types, maxServices: 2048,
             accepts: { [weak self] name, interface in
                 guard let configuration = self?.planner.configuration else { return false }
                 return configuration.names.admits(name) && configuration.interfaces.admits(interface)
             },
-            isKnown: { [weak self] name in self?.planner.knows(name) ?? false },
+            isKnown: { [weak self] name in self?.isKnown(name) ?? false },
             report: { [log] in log.warning("\($0)") },
             onChange: { [weak self] in self?.hasAnnouncements = true })
         self.browser = browser
         browser.start()
+    }
+
+    /// Is it the name of a port that is configured, remembered, announced or running?
+    private func isKnown(_ name: String) -> Bool {
+        planner.knows(name) || (try? DeviceName(port: name)).map(rounds.contains) ?? false
     }
 
     func processNetwork(_ now: MonotonicTime) {

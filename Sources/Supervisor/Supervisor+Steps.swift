@@ -24,6 +24,7 @@ extension Supervisor {
         if let patienceEnds, patienceEnds <= now {
             self.patienceEnds = nil
             log.warning("systemd does not say which ports run: no port is started until it does")
+            if browser == nil { restartBrowser(now) }
         }
     }
 
@@ -108,6 +109,7 @@ extension Supervisor {
         }
         guard adopting == nil else { return }
         adopting = present
+        if browser == nil { restartBrowser(now) }
         sayAdopted()
     }
 

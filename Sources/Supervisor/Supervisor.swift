@@ -109,11 +109,11 @@ package final class Supervisor {
         planner = Planner(planner.configuration, minors: remembered.minors, isTaken: DeviceNumbers.areTaken)
         for (name, port) in remembered.names { planner.remember(name, port) }
         control = openControl()
+        patienceEnds = .now + .seconds(10)
         connect(.now)
         if launcher is SystemdLauncher && bus == nil {
             throw SupervisorError("systemd cannot be reached: \(saidNetwork)")
         }
-        patienceEnds = .now + .seconds(10)
         log.notice("ports are run by \(launcher.description)\(watching)")
         try signals.start()
         heartbeat.begin(.now)

@@ -69,6 +69,7 @@ import Testing
         let table = try table("ttyXa")
         file.store(table, .at(0))
         unlink(path)
+        unlink(path + ".backup")
         rmdir(scratch.path + "/state")
         try block()
         file.store(try self.table("ttyXb"), .at(1))
