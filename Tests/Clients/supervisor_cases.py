@@ -410,7 +410,7 @@ def supervise_errors(t):
     wrong = Supervisor(t, "[ports]\nloss-timeout = abc\nwhatever = 1\n")
     t.equal("a wrong configuration: status", wrong.wait(), 1)
     lines = wrong.log.splitlines()
-    t.check("each fault with its line", len(lines) == 3 and ":4: " in lines[0] and ":5: " in lines[1], wrong.log)
+    t.check("each fault with its line", len(lines) == 3 and ":6: " in lines[0] and ":7: " in lines[1], wrong.log)
     code, text = t.run(t.binary, "check-config", wrong.configuration)
     t.check("check-config says the same", code == 1 and text.splitlines() == lines[:2], text)
     code, text = t.run(t.binary, "check-config", made.configuration)
