@@ -69,10 +69,9 @@ class FakeSystemd(threading.Thread):
             return
         port = unit[len("ttynvt@"):-len(".service")].encode().decode("unicode_escape")
         with open(ENVIRONMENT + "tty" + port) as file:
-            line = next(line for line in file if line.startswith("TTYNVT_ARGUMENTS="))
-        words = line.strip().split("=", 1)[1].split()
+            variables = dict(line.strip().split("=", 1) for line in file)
         self.processes[unit] = subprocess.Popen(
-            [self.binary, "port"] + words, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+            [self.binary, "port"] + variables["TTYNVT_ARGUMENTS"].split(), env=dict(os.environ, **variables), stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL, start_new_session=True)
 
     def state(self, unit):
