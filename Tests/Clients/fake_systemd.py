@@ -71,8 +71,8 @@ class FakeSystemd(threading.Thread):
         with open(ENVIRONMENT + "tty" + port) as file:
             variables = dict(line.strip().split("=", 1) for line in file)
         self.processes[unit] = subprocess.Popen(
-            [self.binary, "port"] + variables["TTYNVT_ARGUMENTS"].split(), env=dict(os.environ, **variables), stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL, start_new_session=True)
+            [self.binary, "port"] + variables["TTYNVT_ARGUMENTS"].split(), env=dict(os.environ, **variables),
+            stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True)
 
     def state(self, unit):
         process = self.processes.get(unit)
