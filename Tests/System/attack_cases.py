@@ -457,8 +457,8 @@ def a_flood():
 
 
 # Ports as units, and deaths of the supervisor.
-MANY = 200 if LONG else 24
-DEATHS = 200 if LONG else 20
+MANY = 200 if LONG else 12
+DEATHS = 200 if LONG else 6
 
 
 @case()

@@ -56,7 +56,6 @@ def stopped_from_outside():
         same("and the supervisor says why, once", journal(SUPERVISOR).count(line), 1)
 
 
-@case()
 def started_from_outside():
     """A unit that somebody else has started becomes the supervisor's: here nothing wants it."""
     name = "level-foreign"
@@ -66,6 +65,10 @@ def started_from_outside():
     check("it runs", is_active(unit_of(name)))
     within("it is found and retired", 35, lambda: not is_active(unit_of(name)))
     check("and the journal says so", "tty{} is not wanted any more".format(name) in journal(SUPERVISOR))
+
+
+if os.environ.get("TTYNVT_LONG"):
+    case()(started_from_outside)
 
 
 @case()
