@@ -45,7 +45,7 @@ package enum SupervisorRequest: Equatable, Sendable {
         }
     }
 
-    /// May this peer ask? Names are for everybody: the network hears them. Orders are for root.
+    /// May this peer ask? Names and hosts are for everybody, orders for root.
     package func isAllowed(to peer: PeerCredentials) -> Bool {
         if case .names = self { true } else { peer.user == 0 }
     }

@@ -22,7 +22,7 @@ extension Supervisor {
             let request = try SupervisorRequest(line: line)
             guard request.isAllowed(to: peer) else { return reply(.refused(PortControl.notPermitted)) }
             switch request {
-            case .names(let name): return names(name)
+            case .names(let name): return names(name, showsServers: peer.user == 0)
             case .accept(let name, let host): return accept(name, host)
             case .forget(let name): return forget(name)
             case .reload: return reply(reload() ? .done : .refused("the configuration is wrong: see check-config"))
@@ -54,8 +54,10 @@ extension Supervisor {
     }
 
     /// A line for each name that belongs to a host, or that another host claims.
-    /// - Parameter only: nil for all.
-    private func names(_ only: DeviceName?) -> String {
+    /// - Parameters:
+    ///   - only: nil for all.
+    ///   - showsServers: addresses of servers are for root.
+    private func names(_ only: DeviceName?, showsServers: Bool) -> String {
         let owned = planner.owned
         let contests = Dictionary(planner.contested.map { ($0.name, $0) }, uniquingKeysWith: { first, _ in first })
         var text = ""
@@ -67,10 +69,12 @@ extension Supervisor {
         }
         for name in order {
             let claimant = contests[name].map {
-                NameReport.Party(host: "\($0.claimant)", interfaces: [$0.interface], servers: $0.addresses)
+                NameReport.Party(
+                    host: "\($0.claimant)", interfaces: [$0.interface], servers: showsServers ? $0.addresses : [])
             }
             let owner = owned[name].map {
-                NameReport.Party(host: "\($0.host)", interfaces: $0.interfaces, servers: $0.addresses)
+                NameReport.Party(
+                    host: "\($0.host)", interfaces: $0.interfaces, servers: showsServers ? $0.addresses : [])
             }
             let line = NameReport(name: name, owner: owner, claimant: claimant).line + "\n"
             guard text.utf8.count + line.utf8.count < PortControl.longestReply - 100 else { break }

@@ -1,5 +1,4 @@
 import Discovery
-import Glibc
 import Logging
 import Platform
 import PortPlan
@@ -90,7 +89,6 @@ extension Supervisor {
     private func takeAnnouncements(_ now: MonotonicTime) {
         hasAnnouncements = false
         nextAnnouncements = now + Self.announcementsPause
-        planner.unixTime = UInt64(clamping: time(nil))
         let announcements = (browser?.services ?? []).map { service in
             Announcement(
                 name: service.name, type: service.type, domain: service.domain, claims: service.claims.map(\.claim))

@@ -229,6 +229,7 @@ extension Supervisor {
         rounds.remove(name)
         processes.forget(name)
         beginning.remove(name)
+        planner.observe(name, .idle, now)
         if case .start(let spec)? = reconciler.underway(name) {
             sayFailure(name, "cannot start /dev/\(name): \(why(name, end))")
             reconciler.failed(.start(spec), now)

@@ -143,6 +143,7 @@ package final class Supervisor {
     /// - Returns: a signal that came; 0 for none.
     private func turn() -> Int32? {
         let now = MonotonicTime.now
+        planner.unixTime = UInt64(clamping: time(nil))
         processNetwork(now)
         launcher.advance(now)
         for event in launcher.takeEvents() { take(event, now) }

@@ -109,6 +109,7 @@ struct Claims {
     }
 
     private static func text(_ party: NameReport.Party) -> String {
-        "\(party.host) (\(([party.servers.listed] + party.interfaces).joined(separator: ", ")))".singleLine
+        let places = party.servers.map { "\($0)" } + party.interfaces
+        return (party.host + (places.isEmpty ? "" : " (\(places.joined(separator: ", ")))")).singleLine
     }
 }
