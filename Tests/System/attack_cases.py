@@ -119,7 +119,7 @@ def bare_names_fill_nothing():
     names = ["bare-{:04}".format(index) for index in range(2400)]
     with Untouched(field, "2,400 names without a host"):
         for start in range(0, len(names), 30):
-            field.attacker.send(*[mdns.ptr(name, 90) for name in names[start:start + 30]])
+            field.attacker.send(*[mdns.ptr(name, 40) for name in names[start:start + 30]])
             time.sleep(0.01)
     module = Module("MIO04-3", field.lan0, 4, ports=1)
     try:
@@ -128,6 +128,9 @@ def bare_names_fill_nothing():
             run("systemctl", "restart", SUPERVISOR)
         for start in range(0, len(names), 30):
             field.attacker.send(*[mdns.ptr(name, 0) for name in names[start:start + 30]])
+            time.sleep(0.01)
+        # Avahi loses packets of such a burst, and what it has lost of the goodbyes goes with its time to live.
+        wait_until(lambda: "bare-" not in output("avahi-browse", "-pct", "_ttynvt._tcp"), 100, "the end of the bare names")
     finally:
         module.remove()
     within("the new port goes with its module", GRACE + 15, lambda: not os.path.exists(node("MIO04-3-com1")))
