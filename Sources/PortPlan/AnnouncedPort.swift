@@ -31,6 +31,8 @@ struct AnnouncedPort: Equatable, Sendable {
     let countsFrom: MonotonicTime
     /// Since when it has been there, for `remembersAfter`.
     var livesSince: MonotonicTime
+    /// A person has said that the next host may have the name. It is so until the name is remembered again.
+    var isYielding = false
     let firstSeen: UInt64
     /// When it was first found missing; nil while it is announced.
     private(set) var missingSince: MonotonicTime?

@@ -22,7 +22,10 @@ extension Planner {
             let own = claims.filter { $0.host == nil || $0.host == ports[name]?.owner }
             if own.isEmpty {
                 // Avahi shows one host of a name on a link: another one may hide the owner.
-                let isHidden = ports[name]?.owner != nil && claims.contains { $0.trust == .firstUse }
+                let port = ports[name]
+                let isHidden =
+                    port?.owner != nil && port?.isYielding == false
+                    && claims.contains { $0.trust == .firstUse }
                 if isHidden {
                     ports[name]?.announce([], isComplete: isComplete, now)
                 } else {
@@ -185,6 +188,7 @@ extension Planner {
                 continue
             }
             guard let record = record(of: port) else { continue }
+            ports[name]?.isYielding = false
             if book.insert(name, record, isInUse: { running.contains($0) || ports[$0] != nil }) { spellings = nil }
         }
     }
@@ -205,8 +209,17 @@ extension Planner {
 
     /// A port is where its owner says now, as if it were new, and runs on.
     mutating func renew(_ name: DeviceName, _ port: AnnouncedPort, _ now: MonotonicTime) {
-        let own = (claims()[name] ?? []).filter { $0.host == port.owner && !$0.endpoints.isEmpty }
-        if own.isEmpty { ports[name]?.livesSince = now } else { add(name, own, settles: false, now) }
+        let all = claims()[name] ?? []
+        let own = all.filter { $0.host == port.owner && !$0.endpoints.isEmpty }
+        if !own.isEmpty {
+            add(name, own, settles: false, now)
+        } else if all.contains(where: { $0.host != nil && $0.host != port.owner }) {
+            // The next host is there.
+            ports[name] = nil
+        } else {
+            ports[name]?.livesSince = now
+        }
+        ports[name]?.isYielding = true
     }
 
     /// Gives a name to another host, with what that host announces.

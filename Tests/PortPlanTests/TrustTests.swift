@@ -239,6 +239,21 @@ struct PlannerBench {
         #expect(bench.servers("a") == nil)
     }
 
+    /// A forgotten name goes to the next host, also if the one that had it is still heard for a moment, or hidden.
+    @Test(arguments: [false, true]) func forgetOfAHiddenName(_ isHidden: Bool) throws {
+        var bench = Bench()
+        bench.announce("a", [Bench.claim("old.local", ["192.0.2.66"])])
+        bench.pass(.seconds(100))
+        if isHidden { bench.announce("a", [Bench.claim("module.local", ["192.0.2.1"])]) }
+        bench.pass(.seconds(10))
+        #expect(bench.servers("a")?.first == "192.0.2.66:10000")
+        let isKnown = bench.planner.forget(try DeviceName(port: "a"), bench.now)
+        #expect(isKnown)
+        bench.announce("a", [Bench.claim("module.local", ["192.0.2.1"])])
+        bench.pass(.seconds(10))
+        #expect(bench.servers("a") == [Self.address])
+    }
+
     /// Two modules have exchanged their addresses: no port moves by itself, and the operator can let them.
     @Test func swappedAddresses() throws {
         var bench = bench()
