@@ -47,12 +47,22 @@ extension Planner {
         return spellings?[name.foldedAsDNS]
     }
 
+    /// The spelling in which a name has its number: a port that comes back in other letters is the same one.
+    private mutating func numbered(_ name: DeviceName) -> DeviceName {
+        if minors[name] != nil { return name }
+        if numberedSpellings.count != minors.count {
+            numberedSpellings = Dictionary(
+                minors.names.map { ($0.port.foldedAsDNS, $0) }, uniquingKeysWith: { first, _ in first })
+        }
+        return numberedSpellings[name.port.foldedAsDNS].flatMap { minors[$0] == nil ? nil : $0 } ?? name
+    }
+
     private mutating func deviceName(of announcement: Announcement) -> DeviceName? {
         let name: DeviceName
         if let known = known(announcement.name) {
             name = known
         } else {
-            do throws(DeviceName.Illegal) { name = try DeviceName(port: announcement.name) } catch {
+            do throws(DeviceName.Illegal) { name = numbered(try DeviceName(port: announcement.name)) } catch {
                 if configuration.names.admits(announcement.name) { refuse(announcement.name, "\(error)") }
                 return nil
             }

@@ -25,6 +25,8 @@ package struct Planner: Sendable {
     var isComplete = false
     /// Known names by what DNS compares; nil when the list is out of date.
     var spellings: [String: DeviceName]?
+    /// Names that have numbers, by the same; made anew when their count has changed.
+    var numberedSpellings: [String: DeviceName] = [:]
     private var refused: Set<String> = []
     var saidContests: Set<String> = []
     private var saidTooMany = false

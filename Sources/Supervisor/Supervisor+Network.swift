@@ -90,8 +90,11 @@ extension Supervisor {
         hasAnnouncements = false
         nextAnnouncements = now + Self.announcementsPause
         let announcements = (browser?.services ?? []).map { service in
-            Announcement(
-                name: service.name, type: service.type, domain: service.domain, claims: service.claims.map(\.claim))
+            // A service whose host is not known yet, or not any more, is there all the same.
+            let unresolved = service.interfaces.map { Announcement.Claim(host: "", interface: $0, endpoints: []) }
+            return Announcement(
+                name: service.name, type: service.type, domain: service.domain,
+                claims: service.claims.isEmpty ? unresolved : service.claims.map(\.claim))
         }
         planner.update(announcements, isComplete: browser?.isConclusive ?? false, now)
         guard let browser else { return }

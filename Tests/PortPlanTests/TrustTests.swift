@@ -254,6 +254,30 @@ struct PlannerBench {
         #expect(bench.servers("a") == [Self.address])
     }
 
+    /// A port that goes before its name is remembered, and is announced again in other letters, has its old device.
+    @Test func theSpellingGoesWithTheNumber() throws {
+        var bench = Bench()
+        bench.announce("a-b", [Bench.claim("module.local", ["192.0.2.1"])])
+        bench.pass(.seconds(1))
+        bench.announcements = []
+        bench.announce("other", [])
+        bench.pass(.seconds(10))
+        #expect(bench.servers("a-b") == nil)
+        bench.announce("A-B", [Bench.claim("module.local", ["192.0.2.1"])])
+        bench.pass(.seconds(1))
+        #expect(bench.planner.wanted.map(\.name.port) == ["a-b"])
+    }
+
+    /// A name whose host cannot be resolved any more is still announced.
+    @Test func anUnresolvedHost() throws {
+        var bench = Bench()
+        bench.announce("a", [Bench.claim("module.local", ["192.0.2.1"])])
+        bench.pass(.seconds(1))
+        bench.announce("a", [.init(host: "", interface: "eth0", endpoints: [])])
+        bench.pass(.seconds(1000))
+        #expect(bench.servers("a") == [Self.address])
+    }
+
     /// Two modules have exchanged their addresses: no port moves by itself, and the operator can let them.
     @Test func swappedAddresses() throws {
         var bench = bench()

@@ -420,7 +420,8 @@ def a_flood():
     configure("max-ports = 24")
     minutes, each_second = (10 if LONG else 1), 100
     first = field.names[0]
-    seed = random.randrange(1 << 32)
+    # A seed that has found a fault; the long run takes another one each time.
+    seed = random.randrange(1 << 32) if LONG else 740386060
     print("# seed {}".format(seed))
     victims = [(name, module.name, 10000 + index)
                for module in field.modules for index, name in enumerate(module.names)]
