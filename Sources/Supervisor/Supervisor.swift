@@ -192,7 +192,8 @@ package final class Supervisor {
     }
 
     private func endPorts() {
-        let names = reconciler.runningNames
+        // One that has begun may not have answered yet.
+        let names = beginning.union(reconciler.runningNames)
         log.notice("ended by SIGINT, and \(names.count) ports with it")
         let deadline = MonotonicTime.now + .seconds(5)
         launcher.stopStarting()
