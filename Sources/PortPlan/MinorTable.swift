@@ -89,14 +89,6 @@ package struct MinorTable: Equatable, Sendable {
         markUsed(minor)
     }
 
-    /// A port of this name runs with this number, which the table may have lost.
-    package mutating func found(_ name: DeviceName, _ minor: UInt32) {
-        guard Self.range.contains(minor), minors[name] == nil, holders[minor] == nil, order.count < Self.capacity else {
-            return
-        }
-        insert(name, minor)
-    }
-
     /// Numbers that another copy of the table has given are not given again.
     package mutating func merge(numbersOf other: MinorTable) {
         next = max(next, other.next)

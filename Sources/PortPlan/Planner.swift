@@ -248,12 +248,18 @@ package struct Planner: Sendable {
         return configured
     }
 
+    /// The number of a port. Names that are not remembered make way first, then the newest of those that are.
     private mutating func minor(of name: DeviceName, _ isInUse: (DeviceName) -> Bool) -> UInt32? {
         let major = configuration.major
-        let minor = minors.minor(
-            for: name, isInUse: isInUse, isTaken: { major != 0 && isTaken(major, $0) })
-        if minor == nil { refuse(name.description, "no minor number is left for \(name)") }
-        return minor
+        let isTaken = { [isTaken] number in major != 0 && isTaken(major, number) }
+        let minor = minors.minor(for: name, isInUse: { [book] in isInUse($0) || book[$0] != nil }, isTaken: isTaken)
+        if let minor { return minor }
+        if let newest = book.newest(besides: { [minors] in isInUse($0) || minors[$0] == nil }) {
+            minors.forget(newest)
+            if let minor = minors.minor(for: name, isInUse: isInUse, isTaken: isTaken) { return minor }
+        }
+        refuse(name.description, "no minor number is left for \(name)")
+        return nil
     }
 
     /// Says once why a name gets no port.

@@ -93,14 +93,18 @@ struct TrustBook: Equatable, Sendable {
         _ name: DeviceName, _ record: RememberedPort, isInUse: (DeviceName) -> Bool
     ) -> Bool {
         if records[name] == nil && records.count >= Self.capacity {
-            let newest = records.filter { !isInUse($0.key) }.max {
-                ($0.value.firstSeen, $0.key.description) < ($1.value.firstSeen, $1.key.description)
-            }
-            guard let newest else { return false }
-            records[newest.key] = nil
+            guard let newest = newest(besides: isInUse) else { return false }
+            records[newest] = nil
         }
         records[name] = record
         return true
+    }
+
+    /// The name that was first seen last, without those in use.
+    func newest(besides isInUse: (DeviceName) -> Bool) -> DeviceName? {
+        records.filter { !isInUse($0.key) }.max {
+            ($0.value.firstSeen, $0.key.description) < ($1.value.firstSeen, $1.key.description)
+        }?.key
     }
 
     mutating func remove(_ name: DeviceName) -> RememberedPort? { records.removeValue(forKey: name) }

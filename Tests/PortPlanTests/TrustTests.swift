@@ -278,6 +278,23 @@ struct PlannerBench {
         #expect(bench.servers("a") == [Self.address])
     }
 
+    /// 5,000 strangers come and go while a remembered port is away: it has its number when it is back.
+    @Test func strangersTakeNoNumberOfARememberedPort() throws {
+        var bench = bench()
+        let name = try DeviceName(port: "a")
+        let number = try #require(bench.planner.minors[name])
+        bench.announcements = []
+        bench.announce("a", [])
+        bench.pass(.seconds(10))
+        #expect(bench.servers("a") == nil)
+        for number in 0..<5000 {
+            bench.announcements = []
+            bench.announce("stranger-\(number)", [Bench.claim("h\(number).local", ["192.0.2.66"])])
+            bench.pass(.seconds(3))
+        }
+        #expect(bench.planner.minors[name] == number)
+    }
+
     /// Two modules have exchanged their addresses: no port moves by itself, and the operator can let them.
     @Test func swappedAddresses() throws {
         var bench = bench()
