@@ -37,7 +37,7 @@ package struct ServiceItem: Hashable, Sendable {
     }
 }
 
-/// Where an item's server is.
+/// The place of an item's server.
 package struct Resolution: Sendable, Equatable {
     /// Most bytes of a host's name as Avahi writes it (AVAHI_DOMAIN_NAME_MAX): DNS allows 255, and Avahi escapes some.
     package static let longestHost = 1014
@@ -69,7 +69,7 @@ enum AddressRank: Int, Comparable {
 
     static func < (a: AddressRank, b: AddressRank) -> Bool { a.rawValue < b.rawValue }
 
-    /// - Returns: nil for what has not the form of an address.
+    /// - Returns: nil if the text is no address.
     init?(_ address: String) {
         let isHex: (UInt8) -> Bool = { Character(UnicodeScalar($0)).isHexDigit }
         let bytes = address.utf8

@@ -1,11 +1,11 @@
 import SerialLine
 
-/// Which addresses may be spoken to because somebody announced them.
+/// Decides which announced addresses may be servers.
 package enum AddressRules {
     /// - Parameters:
-    ///   - interface: the announcement was heard there; nil where that is not known: the networks of all then count.
+    ///   - interface: the announcement was heard there; nil if it is not known: the networks of all then count.
     ///   - isLocal: this machine announced it itself.
-    /// - Returns: why the address is not taken; nil where it is.
+    /// - Returns: why the address is refused; nil if it is taken.
     package static func refusal(
         of address: IPAddress, on interface: String?, isLocal: Bool, networks: NetworkView, configuration: Configuration
     ) -> String? {

@@ -43,7 +43,7 @@ struct AnnouncedPort: Equatable, Sendable {
     private var failed: UInt64 = 0
 
     /// - Parameters:
-    ///   - isKnown: its addresses are in use from before, and settle no more.
+    ///   - isKnown: its addresses have been in use before, and have settled.
     ///   - firstSeen: in seconds of Unix time.
     init(
         owner: HostName?, interfaces: [String], inUse: [Endpoint], isKnown: Bool, firstSeen: UInt64,
@@ -58,15 +58,15 @@ struct AnnouncedPort: Equatable, Sendable {
         livesSince = now
     }
 
-    /// Where the port is, in the order to try.
+    /// Its servers, in the order to try.
     var servers: [Endpoint] { isPromoted ? inUse.prefix(1) + candidates + inUse.dropFirst() : inUse }
 
     var isConnected: Bool { if case .connected = health { true } else { false } }
 
-    /// What follows depends on how its connection stands: an address waits, or the announcement is missing.
+    /// The next decision depends on its connection: an address waits, or the announcement is missing.
     var isWatched: Bool { !candidates.isEmpty || !silent.isEmpty || missingSince != nil }
 
-    /// Its owner announces these addresses now; with none, the owner is there, and the port stays where it was.
+    /// Its owner announces these addresses now. If there are none, the owner is there, and the servers do not change.
     mutating func announce(_ endpoints: [Endpoint], isComplete: Bool, _ now: MonotonicTime) {
         missingSince = nil
         guard !endpoints.isEmpty else { return }
@@ -128,7 +128,7 @@ struct AnnouncedPort: Equatable, Sendable {
         }
     }
 
-    /// Has it been missing for the grace period? Where it is connected, the server is evidently there.
+    /// Has it been missing for the grace period? If it is connected, the server is there.
     func isGone(grace: UInt64, _ now: MonotonicTime) -> Bool {
         guard let missingSince, !isConnected else { return false }
         return now.since(missingSince) >= grace

@@ -6,13 +6,13 @@ package struct Announcement: Equatable, Sendable {
     package struct Claim: Equatable, Sendable {
         /// The host's name; empty while it is not known.
         package let host: String
-        /// Where it was heard.
+        /// The network interface on which it was heard.
         package let interface: String
         /// This machine itself announces it.
         package let isLocal: Bool
-        /// Where the port is, in the order to try; empty while no address is known.
+        /// The servers of the port, in the order to try; empty while no address is known.
         package let endpoints: [Endpoint]
-        /// Entries of the TXT record, where they are there.
+        /// Entries of the TXT record; nil if it lacks them.
         package let security: String?
         package let functionClass: String?
         package let gensioStack: String?
@@ -30,7 +30,7 @@ package struct Announcement: Equatable, Sendable {
             self.gensioStack = gensioStack
         }
 
-        /// What it says of itself that makes it no port for us.
+        /// The statement in the TXT record that makes the port unusable; nil if there is no such statement.
         package var fault: String? {
             if let security, security != "no" { return "it asks for security '\(security)', which RFC 2217 has not" }
             if let functionClass, functionClass != "ttynvt" {

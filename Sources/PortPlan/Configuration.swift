@@ -9,9 +9,9 @@ package struct Configuration: Equatable, Sendable {
     package var interfaces = AccessList()
     /// Do services that this machine itself announces count?
     package var local = false
-    /// Networks that addresses may be on, besides those of the interface where they were heard.
+    /// Networks that addresses may be on, besides those of the interface on which they were heard.
     package var addresses: [Subnet] = []
-    /// From which hosts announcements are taken, where no section says otherwise.
+    /// The hosts from which announcements are taken, unless a section says otherwise.
     package var trust = Trust.firstUse
     /// The sections on interfaces, in the file's order.
     package var interfaceSections: [InterfaceSection] = []
@@ -45,14 +45,14 @@ package struct Configuration: Equatable, Sendable {
         sections.first { $0.pattern.isLiteral && $0.pattern.description == name }
     }
 
-    /// Is it said in the configuration where this port is, or which host has it?
+    /// Does the configuration give this port's server or host?
     package func isConfigured(_ name: String) -> Bool {
         section(of: name).map { !$0.servers.isEmpty || $0.host != nil } ?? false
     }
 
     /// From which hosts a port's announcements are taken: as its own section says, else as the last section that covers
     /// it, else as its interface's section says, else as holds for all.
-    /// - Parameter interface: where it is announced; nil where that is not known.
+    /// - Parameter interface: it is announced there; nil if the interface is not known.
     package func trust(of name: String, on interface: String?) -> Trust {
         if let trust = section(of: name)?.trust { return trust }
         if let section = sections.last(where: { $0.trust != nil && $0.pattern.matches(name) }),

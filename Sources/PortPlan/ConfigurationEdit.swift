@@ -34,7 +34,7 @@ package enum ConfigurationEdit {
         return lines.joined(separator: "\n") + "\n"
     }
 
-    /// The name in a line `[port NAME]`; nil if the line is none.
+    /// The name in a line `[port NAME]`; nil if the line is no such header.
     private static func portName(ofHeader line: String) -> String? {
         let text = line.trimmed
         guard text.first == "[", text.last == "]" else { return nil }

@@ -8,7 +8,7 @@ package struct HostName: Hashable, Sendable, Comparable, CustomStringConvertible
     package let description: String
     private let folded: String
 
-    /// - Returns: nil where nothing is left but a dot.
+    /// - Returns: nil if the text is empty or a dot.
     package init?(_ text: String) {
         var shown = ""
         for byte in text.utf8.prefix(Self.longest) {

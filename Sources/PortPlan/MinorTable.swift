@@ -31,7 +31,7 @@ package struct MinorTable: Equatable, Sendable {
     /// - Parameters:
     ///   - isInUse: may a name not be forgotten now, because its port is wanted or runs?
     ///   - isTaken: does a device that is not ours have this number?
-    /// - Returns: nil if there is none left.
+    /// - Returns: nil if no number is left.
     package mutating func minor(
         for name: DeviceName, isInUse: (DeviceName) -> Bool, isTaken: (UInt32) -> Bool
     ) -> UInt32? {
@@ -174,7 +174,7 @@ extension MinorTable {
         throw Corrupt(line: lines.count, why: "the end is missing")
     }
 
-    /// - Returns: what is wrong with a port's line; nil if nothing is.
+    /// - Returns: the fault of a port's line; nil if the line is right.
     private mutating func takePort(_ word: Substring, _ number: UInt32) -> String? {
         guard let name = try? DeviceName(String(word)), name.description == word else { return "no device name" }
         guard Self.range.contains(number) else { return "no minor number" }

@@ -1,6 +1,6 @@
 import SerialLine
 
-/// This machine's interfaces and their addresses, as whoever does I/O has read them.
+/// This machine's interfaces and their addresses, as the supervisor has read them.
 package struct NetworkView: Equatable, Sendable {
     private struct Own: Equatable, Sendable {
         let address: IPAddress
@@ -31,7 +31,7 @@ package struct NetworkView: Equatable, Sendable {
         interfaces.values.contains { $0.contains { $0.subnet.isBroadcast(address) } }
     }
 
-    /// The networks of an interface; of all where it is nil.
+    /// The networks of an interface; of all interfaces if it is nil.
     package func subnets(of interface: String?) -> [Subnet] {
         guard let interface else { return interfaces.values.flatMap { $0.map(\.subnet) } }
         return (interfaces[interface] ?? []).map(\.subnet)

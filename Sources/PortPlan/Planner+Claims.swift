@@ -10,7 +10,7 @@ struct Heard {
     let trust: Trust
     /// Those that may be used.
     let endpoints: [Endpoint]
-    /// What it says of itself that makes it no port for us.
+    /// The statement in the TXT record that makes the port unusable.
     let fault: String?
 }
 

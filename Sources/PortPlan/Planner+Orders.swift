@@ -3,7 +3,7 @@ import SerialLine
 // What a person says about a name.
 extension Planner {
     /// Gives a contested name to the host that announces it, too.
-    /// - Parameter host: which one, where there are several.
+    /// - Parameter host: the host, if several announce the name.
     package mutating func accept(_ name: DeviceName, host: HostName? = nil, _ now: MonotonicTime) -> Acceptance {
         let claimants = contested.filter { $0.name == name && (host == nil || $0.claimant == host) }.map(\.claimant)
         guard let claimant = claimants.first else { return .notContested }
@@ -14,7 +14,7 @@ extension Planner {
 
     /// Forgets which host a name belongs to. A host that announces it now keeps it, and is new; if its owner is not
     /// heard, the next host that announces it has it. The addresses in use are forgotten, too, for those announced now.
-    /// - Returns: false where nothing is remembered about the name.
+    /// - Returns: false if nothing is remembered about the name.
     package mutating func forget(_ name: DeviceName, _ now: MonotonicTime) -> Bool {
         let record = book.remove(name)
         let isThere = ports[name] != nil

@@ -138,7 +138,7 @@ extension Planner {
     private mutating func add(_ name: DeviceName, _ own: [Heard], settles: Bool = true, _ now: MonotonicTime) {
         guard let host = own.first?.host else { return }
         let record = book[name].flatMap { $0.host == host ? $0 : nil }
-        // Where it was is tried first; where that cannot be any longer, it is where it says.
+        // The remembered address is tried first; if it may not be used any longer, the announced ones count.
         let before = (record?.addresses ?? []).filter { endpoint in
             own.contains { claim in
                 AddressRules.refusal(
@@ -222,7 +222,7 @@ extension Planner {
         ports[name]?.isYielding = true
     }
 
-    /// Gives a name to another host, with what that host announces.
+    /// Gives a name to another host, with the addresses that the host announces.
     mutating func give(_ name: DeviceName, to host: HostName, _ now: MonotonicTime) {
         let own = (claims()[name] ?? []).filter { $0.host == host && !$0.endpoints.isEmpty }
         guard !own.isEmpty else { return }

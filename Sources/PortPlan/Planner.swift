@@ -31,7 +31,7 @@ package struct Planner: Sendable {
     var saidContests: Set<String> = []
     private var saidTooMany = false
 
-    /// In seconds of Unix time: what "first seen" is taken from. Whoever has a clock sets it.
+    /// Unix time in seconds, for "first seen". The supervisor sets it.
     package var unixTime: UInt64 = 0
     /// The ports that are to run, by name.
     package private(set) var wanted: [PortSpec] = []
@@ -70,7 +70,7 @@ package struct Planner: Sendable {
         return owned
     }
 
-    /// Ports about whose connections `observe` is to be told.
+    /// Ports whose connections decide something: the supervisor calls `observe` for them.
     package var watched: Set<DeviceName> { Set(ports.filter { $0.value.isWatched }.keys) }
 
     /// Is it the name of a port that is configured, remembered or there, in any spelling that is one to DNS?
@@ -211,7 +211,7 @@ package struct Planner: Sendable {
         let configured = configuredServers
         places.merge(configured) { $1 }
         var specs: [PortSpec] = []
-        // What is configured comes first, who has a device keeps it, and strangers come last; then by name.
+        // Configured ports come first, then ports that have a device, then remembered ones, then strangers.
         let order = places.keys.map { name in
             let rank = configured[name] != nil ? 0 : isInUse.contains(name) ? 1 : book[name] != nil ? 2 : 3
             return (rank, name.description, name)

@@ -11,7 +11,8 @@ package struct PortLedger: Equatable, Sendable {
         self.names = names
     }
 
-    /// The table's lines, with what is remembered of a name behind its number. A name without a number has no line.
+    /// The table's lines, each with the host and addresses of its name behind the number. A name without a number has no
+    /// line.
     package var text: String { minors.text { names[$0]?.words ?? "" } }
 
     package init(parsing text: String) throws(MinorTable.Corrupt) {

@@ -59,7 +59,7 @@ package struct Reconciler: Sendable {
     /// The ports that are to run.
     /// - Parameters:
     ///   - denied: ports that the configuration allows no longer: whatever may still be announced, they are retired.
-    ///   - isProvisional: what is missing may still be announced: no port is retired for that.
+    ///   - isProvisional: a missing port may still be announced: no port is retired for that.
     package mutating func want(_ specs: [PortSpec], denied: Set<DeviceName> = [], isProvisional: Bool) {
         let before = wanted
         wanted = Dictionary(specs.map { ($0.name, $0) }, uniquingKeysWith: { first, _ in first })

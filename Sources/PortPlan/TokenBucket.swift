@@ -1,6 +1,6 @@
 import SerialLine
 
-/// Lets so many pass at once, and from then on one each so often.
+/// Lets `burst` pass at once, and from then on one in each `interval`.
 struct TokenBucket: Equatable, Sendable {
     let burst: Int
     /// Between two tokens, in nanoseconds.
@@ -36,8 +36,7 @@ struct TokenBucket: Equatable, Sendable {
     var nextToken: MonotonicTime { tokens > 0 ? growsSince : growsSince + interval }
 }
 
-/// How fast new names are let in: so many of one host, and so many of one interface, since a host may call itself
-/// anything.
+/// Limits new names, of each host and of each interface: a host may call itself anything.
 struct Admission: Sendable {
     static let hostBurst = 64
     static let hostInterval: UInt64 = .seconds(10)
@@ -56,7 +55,7 @@ struct Admission: Sendable {
     }
 
     /// Takes a place for a new name.
-    /// - Returns: nil where it is let in; else when it is worth another try.
+    /// - Returns: nil if it is let in; otherwise the time of the next try.
     mutating func admit(_ host: HostName, on interface: String, _ now: MonotonicTime) -> MonotonicTime? {
         // The key is nil for all who have no bucket of their own.
         let host = Self.key(host, &hosts, now)

@@ -15,9 +15,9 @@ package struct Contest: Equatable, Sendable {
     package let name: DeviceName
     package let owner: HostName
     package let claimant: HostName
-    /// Where the claimant says that the port is; only what could be taken.
+    /// The claimant's servers that pass the address rules.
     package let addresses: [Endpoint]
-    /// Where the claim was heard.
+    /// The interface on which the claim was heard.
     package let interface: String
 
     package init(
@@ -55,7 +55,7 @@ package enum PortHealth: Equatable, Sendable {
 package struct RememberedPort: Equatable, Sendable {
     /// The host it belongs to.
     package var host: HostName
-    /// Where that host was heard.
+    /// The interfaces on which that host was heard.
     package var interfaces: [String]
     /// The networks of its addresses, as text: for people.
     package var subnets: [String]

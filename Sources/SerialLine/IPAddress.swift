@@ -161,7 +161,7 @@ package struct Subnet: Hashable, Sendable, CustomStringConvertible {
     package let prefix: Int
 
     /// The network that an address is on.
-    /// - Returns: nil where the prefix is longer than the address.
+    /// - Returns: nil if the prefix is longer than the address.
     package init?(of address: IPAddress, prefix: Int) {
         guard (0...address.bytes.count * 8).contains(prefix),
             let lowest = IPAddress(bytes: Self.masked(address.bytes, prefix))

@@ -7,8 +7,8 @@ import SerialLine
 /// The file in which numbers and hosts of ports are remembered from start to start, and a copy of it beside it.
 ///
 /// A file that cannot be written is tried again after 5 s, then after pauses that double up to a minute; one log line
-/// says so, and another one when it has been written. Once a minute the file is compared with what was written: one that
-/// is gone, or was put back from a copy, is written anew.
+/// says so, and another one when it has been written. Once a minute the file is compared with the last write: one that
+/// was removed, or replaced by an older copy, is written anew.
 final class LedgerFile {
     /// Under systemd the unit's StateDirectory= is here.
     static let defaultPath = "/var/lib/ttynvt-swift/ports"
@@ -21,9 +21,9 @@ final class LedgerFile {
 
     private let path: String
     private let log: Logger
-    /// What is in the file; nil where that is not known.
+    /// The file's content as last read or written; nil if it is not known.
     private var stored: String?
-    /// What is to be in it; nil where nothing is.
+    /// The content that the file should have; nil before the first ledger.
     private var wanted: String?
     /// Of which `wanted` is the text.
     private var last: PortLedger?
@@ -40,7 +40,7 @@ final class LedgerFile {
         self.log = log
     }
 
-    /// What was remembered. If the file is lost or cannot be understood, the copy stands in for it. Numbers that one of
+    /// Reads the ledger. If the file is lost or cannot be understood, the copy stands in for it. Numbers that one of
     /// the two has given are not given again.
     func load() -> PortLedger {
         var ledger = read(path)
@@ -84,7 +84,7 @@ final class LedgerFile {
         advance(now)
     }
 
-    /// Writes what could not be written, and compares the file with what it should be, when that is due.
+    /// Tries again after a failed write, and compares the file with `wanted`, when that is due.
     func advance(_ now: MonotonicTime) {
         if let nextCheck, nextCheck <= now {
             self.nextCheck = now + Self.checkPause

@@ -31,7 +31,7 @@ extension Supervisor {
     func restartBrowser(_ now: MonotonicTime) {
         browser = nil
         let types = planner.configuration.types
-        // Known names always fit, so it is to be known first which ports run.
+        // Known names always fit: the names of running ports are needed before the first announcement.
         guard let bus, !types.isEmpty, adopting != nil || patienceEnds == nil else { return takeAnnouncements(now) }
         let browser = ServiceBrowser(
             bus: bus, types: types, maxServices: 2048,
@@ -90,7 +90,7 @@ extension Supervisor {
         hasAnnouncements = false
         nextAnnouncements = now + Self.announcementsPause
         let announcements = (browser?.services ?? []).map { service in
-            // A service whose host is not known yet, or not any more, is there all the same.
+            // A service is announced even while its host cannot be resolved.
             let unresolved = service.interfaces.map { Announcement.Claim(host: "", interface: $0, endpoints: []) }
             return Announcement(
                 name: service.name, type: service.type, domain: service.domain,

@@ -71,7 +71,7 @@ extension Supervisor {
             say(error)
             rounds.hurry(name, within: Self.unwatchedPause, now)
         }
-        // What was announced before this port was found does not move it.
+        // An announcement that came before this port was found does not move the port.
         if isNew, origin == .announced { planner.remember(name, status.servers, now) }
         planner.observe(name, health(of: status, now), now)
         if case .start(let spec)? = reconciler.underway(name) { reconciler.done(.start(spec), now) }

@@ -57,7 +57,7 @@ package final class Supervisor {
     let budget = DescriptorBudget.own
     var bus: SystemBus?
     var browser: ServiceBrowser?
-    /// What is announced has changed, and when it may be taken again.
+    /// The announcements have changed, and the time when they may be taken again.
     var hasAnnouncements = false
     var nextAnnouncements = MonotonicTime(nanoseconds: 0)
     /// When the addresses of this machine are read again.

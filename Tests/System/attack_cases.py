@@ -128,7 +128,7 @@ def bare_names_fill_nothing():
         for start in range(0, len(names), 30):
             field.attacker.send(*[mdns.ptr(name, 0) for name in names[start:start + 30]])
             time.sleep(0.01)
-        # Avahi loses packets of such a burst, and what it has lost of the goodbyes goes with its time to live.
+        # Avahi loses packets of such a burst: names whose goodbye was lost go at the end of their time to live.
         wait_until(lambda: "bare-" not in output("avahi-browse", "-pct", "_ttynvt._tcp"), 100, "the end of the bare names")
     finally:
         module.remove()
