@@ -530,9 +530,14 @@ def upgrade_from_the_first_release():
     """What 0.1.0 has left is put there, owned by root, with ports that run and one that is open."""
     field = ready_lab()
     before = snapshot(field.names)
-    old = {name: state[2] for name, state in before.items()}
-    old["ancient-1"] = 700
     run("systemctl", "stop", SUPERVISOR)
+    # Every number that was given, also of ports that are away: numbers-after-the-next-start needs them.
+    with open(STATE + "/ports") as file:
+        given = [line.split()[:2] for line in file if line.startswith("tty")]
+    old = {name[len("tty"):]: int(minor) for name, minor in given}
+    same("the state has the numbers of the running ports", {name: old.get(name) for name in field.names},
+         {name: state[2] for name, state in before.items()})
+    old["ancient-1"] = 700
     for file in os.listdir(STATE):
         os.unlink(os.path.join(STATE, file))
     with open(STATE + "/minors", "w") as file:
@@ -562,4 +567,5 @@ def upgrade_from_the_first_release():
     same("the supervisor is not root", user.strip() == "root", False)
     same("environment files are root's alone", sorted({rights("/run/ttynvt-swift/env/tty" + name)
                                                       for name in field.names}), ["root:root 600"])
+    field.attacker.send(*mdns.service("ancient-1", "ancient", field.attacker.address, 10000, ttl=0))
     within("the name of old goes", GRACE + 25, lambda: not os.path.lexists(node("ancient-1")))
