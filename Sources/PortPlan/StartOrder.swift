@@ -175,8 +175,8 @@ extension PortSpec {
 extension PortOption {
     /// The options that a file or an order may give: long names of the `port` command's, without `--`.
     package static let keys: Set<String> = [
-        "connect", "connect-timeout", "dead-after", "debug", "dtr-rts", "group", "kernel-ldisc", "linger",
-        "loss-timeout", "mode", "owner", "rs485-codes", "settings",
+        "ahead", "connect", "connect-timeout", "dead-after", "debug", "dtr-rts", "group", "kernel-ldisc",
+        "linger", "loss-timeout", "mode", "owner", "rs485-codes", "settings",
     ]
 
     /// Longest value, in bytes.

@@ -9,6 +9,11 @@ package struct MonotonicTime: Comparable, Hashable, Sendable {
         MonotonicTime(nanoseconds: a.nanoseconds &+ nanoseconds)
     }
 
+    /// So many nanoseconds before this; never before the clock's beginning.
+    package func earlier(_ nanoseconds: UInt64) -> MonotonicTime {
+        MonotonicTime(nanoseconds: self.nanoseconds - min(nanoseconds, self.nanoseconds))
+    }
+
     /// Nanoseconds from `earlier` to this; 0 where `earlier` is later.
     package func since(_ earlier: MonotonicTime) -> UInt64 {
         nanoseconds > earlier.nanoseconds ? nanoseconds - earlier.nanoseconds : 0

@@ -1,50 +1,109 @@
 import RFC2217
+import SerialLine
 
 /// The data bytes of one connection and what is known of their fate: how many the socket took, and up to where the
 /// server has answered a command behind them. Bytes behind the last answered command are lost if the connection ends.
 struct DeliveryLog: Sendable {
+    /// A command without an answer.
+    struct Question: Sendable {
+        let ticket: ComPortClient.Ticket
+        /// The bytes that were put on the wire before it.
+        fileprivate(set) var position: UInt64
+        /// When it was put on the wire, and when the first byte between it and the question before it was.
+        let askedAt: MonotonicTime
+        let firstByteAt: MonotonicTime
+        /// The time that the line then needed for all bytes before it, in nanoseconds, by the clock.
+        let lineTime: UInt64
+        /// The server is known to answer such commands, and was given enough time.
+        fileprivate(set) var isExpected: Bool
+    }
+
     /// Bytes put on the wire, and bytes the socket took.
     private var staged: UInt64 = 0
     private(set) var sent: UInt64 = 0
     /// Bytes before the last answered command.
     private var confirmed: UInt64 = 0
-    /// The commands without an answer, and the bytes that were put on the wire before each.
-    private var marks: [(ticket: ComPortClient.Ticket, position: UInt64)] = []
-    /// Commands remembered at most; the oldest are forgotten.
-    private static let markLimit = 256
+    /// The commands without an answer, in order.
+    private var questions: [Question] = []
+    private var expected = 0
+    /// Bytes put on the wire since the last expected question, and when the first of them was.
+    private(set) var sinceQuestion = 0
+    private var firstByteAt: MonotonicTime?
+    /// Questions remembered at most; the oldest are forgotten.
+    private static let questionLimit = 256
 
     /// Bytes that are lost if the connection ends now.
     var lost: UInt64 { sent - min(confirmed, sent) }
+    /// Bytes put on the wire behind the last answered command.
+    var unanswered: Int { Int(clamping: staged - min(confirmed, staged)) }
+    /// An answer is expected: all bytes before its command count as not on the line.
+    var isAnswerExpected: Bool { expected > 0 }
+    /// The time of the next byte is wanted.
+    var wantsTime: Bool { firstByteAt == nil }
 
-    mutating func stage(_ count: Int) { staged &+= UInt64(count) }
+    /// - Parameter time: read only if `wantsTime`.
+    mutating func stage(_ count: Int, _ time: inout EventTime) {
+        if firstByteAt == nil { firstByteAt = time.now }
+        staged &+= UInt64(count)
+        sinceQuestion += count
+    }
 
     mutating func took(_ count: Int) { sent &+= UInt64(count) }
 
     /// A command is put on the wire.
-    mutating func mark(_ ticket: ComPortClient.Ticket) {
-        if marks.count >= Self.markLimit { marks.removeFirst() }
-        marks.append((ticket, staged))
+    mutating func ask(_ ticket: ComPortClient.Ticket, lineTime: UInt64, isExpected: Bool, now: MonotonicTime) {
+        if questions.count >= Self.questionLimit { drop(questions.startIndex) }
+        questions.append(
+            Question(
+                ticket: ticket, position: staged, askedAt: now, firstByteAt: firstByteAt ?? now, lineTime: lineTime,
+                isExpected: isExpected))
+        guard isExpected else { return }
+        expected += 1
+        sinceQuestion = 0
+        firstByteAt = nil
     }
 
+    private mutating func drop(_ index: Int) { if questions.remove(at: index).isExpected { expected -= 1 } }
+
     /// The server has answered a command: it has taken everything before that.
-    mutating func answered(_ ticket: ComPortClient.Ticket) {
-        guard let index = marks.firstIndex(where: { $0.ticket == ticket }) else { return }
-        confirmed = max(confirmed, marks[index].position)
-        marks.removeSubrange(...index)
+    /// - Returns: the question, and how many bytes this answer tells of for the first time; nil if it is not known.
+    mutating func answered(_ ticket: ComPortClient.Ticket) -> (question: Question, count: Int)? {
+        guard let index = questions.firstIndex(where: { $0.ticket == ticket }) else { return nil }
+        let question = questions[index]
+        let count = Int(clamping: question.position - min(confirmed, question.position))
+        confirmed = max(confirmed, question.position)
+        for earlier in questions[...index] where earlier.isExpected { expected -= 1 }
+        questions.removeSubrange(...index)
+        return (question, count)
+    }
+
+    /// The server has not answered a command in its time.
+    /// - Returns: was an answer expected?
+    mutating func gaveUp(_ ticket: ComPortClient.Ticket) -> Bool {
+        guard let index = questions.firstIndex(where: { $0.ticket == ticket }), questions[index].isExpected else {
+            return false
+        }
+        questions[index].isExpected = false
+        expected -= 1
+        return true
     }
 
     /// The program has dropped its output: bytes sent are not its concern any more.
     /// - Parameter unsent: bytes that may still go out: a sender has them, or the first half of a doubled 0xFF is sent.
     mutating func flush(unsent: Int) {
-        staged = sent &+ UInt64(unsent)
-        confirmed = staged
-        for index in marks.indices { marks[index].position = min(marks[index].position, staged) }
+        confirmed = sent &+ UInt64(unsent)
+        setStaged(confirmed)
     }
 
     /// No sender has bytes any more: what is on the wire is what `dataCount` says.
     mutating func align(waiting: Int) {
-        staged = sent &+ UInt64(waiting)
+        setStaged(sent &+ UInt64(waiting))
         confirmed = min(confirmed, staged)
-        for index in marks.indices { marks[index].position = min(marks[index].position, staged) }
+    }
+
+    private mutating func setStaged(_ count: UInt64) {
+        staged = count
+        for index in questions.indices { questions[index].position = min(questions[index].position, staged) }
+        sinceQuestion = min(sinceQuestion, unanswered)
     }
 }

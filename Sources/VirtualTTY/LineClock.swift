@@ -1,25 +1,25 @@
 import SerialLine
 
 /// The line clock: the time at which the line will have sent everything that has gone to the socket, reckoned as bytes
-/// times frame time at the rate.
+/// times frame time at the rate. It tells the time of bytes as they leave here; at the far end everything is later by
+/// the way there.
 struct LineClock: Sendable {
     /// Bytes that may go to the line without a look at the clock. Their time on the line is reckoned from a little too
     /// late, by no more than these bytes take.
     private static let untimedLimit = 64
-    /// A server has a buffer. The line must have sent what the server has taken beyond that buffer. If the rate does not
-    /// allow for it, there is no line behind the server: a pseudo-terminal, a program.
-    private static let largestServerBuffer: UInt64 = 65536
 
-    /// When the line is free, but for `untimed`.
+    /// When the line is free, but for `untimed`. If output is held, the line needs the time from the hold to this.
     private(set) var freeAt = MonotonicTime(nanoseconds: 0)
-    /// The far end was seen to take bytes faster than a line at this rate can.
-    private(set) var isUnpaced = false
+    /// Since when output is known to be held at the far end; nil if it is not.
+    private var heldSince: MonotonicTime?
     /// Bytes gone to the socket whose time on the line is not reckoned yet.
     private var untimed = 0
 
     var hasUntimed: Bool { untimed > 0 }
     /// So many bytes are untimed that `reckon` must follow.
     var wantsReckoning: Bool { untimed >= Self.untimedLimit }
+    /// The line sends nothing at present.
+    var isHeld: Bool { heldSince != nil }
 
     /// Data bytes have gone to the socket.
     mutating func sent(_ count: Int) { untimed += count }
@@ -28,24 +28,41 @@ struct LineClock: Sendable {
     /// - Parameter frame: the time of one byte on the line, in nanoseconds.
     mutating func reckon(_ time: inout EventTime, frame: UInt64) {
         guard untimed > 0 else { return }
-        if !isUnpaced { freeAt = max(freeAt, time.now) + UInt64(untimed) &* frame }
+        freeAt = max(freeAt, heldSince ?? time.now) + UInt64(untimed) &* frame
         untimed = 0
+    }
+
+    /// Output begins or ends to be held. Nothing changes if that is known.
+    mutating func hold(_ isHeld: Bool, _ time: inout EventTime) {
+        guard isHeld != self.isHeld else { return }
+        if isHeld {
+            heldSince = time.now
+        } else if let since = heldSince {
+            heldSince = nil
+            if freeAt > since { freeAt = freeAt + time.now.since(since) }
+        }
+    }
+
+    /// Nanoseconds that the line still needs for what is reckoned.
+    func remaining(_ now: MonotonicTime) -> UInt64 { freeAt.since(heldSince ?? now) }
+
+    /// When the line will need no more than `remaining` nanoseconds; nil if only the end of a hold can tell.
+    func time(withRemaining remaining: UInt64) -> MonotonicTime? {
+        if let heldSince { return freeAt.since(heldSince) <= remaining ? heldSince : nil }
+        return freeAt.earlier(remaining)
+    }
+
+    /// The line cannot be free before this.
+    mutating func isBusy(until time: MonotonicTime) { if heldSince == nil { freeAt = max(freeAt, time) } }
+
+    /// The line will need no more than `remaining` nanoseconds from `now` on.
+    mutating func limit(_ remaining: UInt64, _ now: MonotonicTime) {
+        freeAt = min(freeAt, (heldSince ?? now) + remaining)
     }
 
     /// The line has dropped everything it had to send.
     mutating func clear(_ time: inout EventTime) {
         untimed = 0
-        freeAt = time.now
+        freeAt = heldSince ?? time.now
     }
-
-    /// The server has taken everything sent until now. If the line cannot have sent that yet, the line is unpaced.
-    mutating func everythingTaken(_ time: inout EventTime, frame: UInt64) {
-        reckon(&time, frame: frame)
-        guard freeAt.since(time.now) > Self.largestServerBuffer &* frame else { return }
-        isUnpaced = true
-        freeAt = time.now
-    }
-
-    /// A new connection may lead to another server.
-    mutating func forgetServer() { isUnpaced = false }
 }

@@ -10,6 +10,17 @@ package struct PortConfiguration: Sendable {
         case always
     }
 
+    /// How much output the port takes from programs before a writer waits.
+    package enum Ahead: Equatable, Sendable {
+        /// So many bytes are queued; they go on at the pace of the line (`WriteWindow`).
+        case bytes(Int)
+        /// Output goes on as fast as the socket takes it, whatever the line does.
+        case unlimited
+
+        /// The bytes that may be chosen.
+        package static let range = 256...1_048_576
+    }
+
     /// What happens to DTR and RTS at the first open and the last close.
     package enum LinePolicy: String, Sendable, CaseIterable {
         case raise
@@ -27,6 +38,7 @@ package struct PortConfiguration: Sendable {
     package var lossTimeout: UInt64? = .seconds(15)
     /// A peer whose kernel acknowledges nothing for this time counts as dead, in nanoseconds.
     package var deadAfter: UInt64 = .seconds(20)
+    package var ahead = Ahead.bytes(TransmitQueue.defaultCapacity)
     package var lines = LinePolicy.raise
     /// tcsetattr(3) waits for the server's answer, so that what reads back is the truth.
     package var awaitsSettings = true

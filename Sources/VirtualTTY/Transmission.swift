@@ -2,13 +2,20 @@ import LineDiscipline
 import RFC2217
 import SerialLine
 
-/// The way of data from the programs to the socket: the queue, the wire, the line clock, and the account of what was
-/// accepted, drained and lost.
+/// The way of data from the programs to the socket: the queue, the window, the wire, the line clock, and the account of
+/// what was accepted, drained and lost.
 struct Transmission: Sendable {
     /// Data as the programs wrote it, and the commands between them.
-    private(set) var queue = TransmitQueue()
+    private(set) var queue: TransmitQueue
     private(set) var wire = Wire()
     var line = LineClock()
+    var window: WriteWindow
+    /// Bytes that may go to the wire, as of the last look, less those that have gone since.
+    private var knownRoom = 0
+    /// Bytes between two questions, as of the last look; nil if the server answers none.
+    private var spacing: Int?
+    /// When a question is asked once more; nil if none is expected to be answered.
+    private(set) var askAgainAt: MonotonicTime?
     /// Data that no socket took before its connection ended. It goes out first.
     private var kept = KeptData()
     private var delivery = DeliveryLog()
@@ -21,30 +28,115 @@ struct Transmission: Sendable {
     var isSuspended = false
     /// Memory for what the line discipline puts out.
     private var spareOutput: [UInt8] = []
-    /// What it puts out now goes straight to the wire.
-    private var outputGoesDirect = false
+    /// So much of what it puts out goes straight to the wire.
+    private(set) var outputDirectRoom = 0
 
+    /// - Parameters:
+    ///   - capacity: of the queue, in bytes.
+    ///   - isUnlimited: data goes as fast as the socket takes it.
+    init(capacity: Int = TransmitQueue.defaultCapacity, isUnlimited: Bool = false) {
+        queue = TransmitQueue(capacity: capacity)
+        window = WriteWindow(isUnlimited: isUnlimited)
+    }
+
+    /// Bytes of data that wait to go to the wire.
+    var waiting: Int { kept.count + queue.count }
     /// Bytes of data that have not gone to the socket.
-    var untransmitted: Int { kept.count + queue.count + wire.dataCount }
+    var untransmitted: Int { waiting + wire.dataCount }
     /// Everything accepted has been drained, or dropped.
     var isDrained: Bool { accepted == drained }
     /// Nothing waits before data that is written now.
     var isQueueEmpty: Bool { queue.isEmpty && kept.isEmpty }
 
+    // The window.
+
+    /// Bytes of data that may go to the wire before the next look at the clock.
+    var windowRoom: Int { min(wire.room, knownRoom) }
+
+    /// Bytes of data that may go to the wire before the next question.
+    var untilQuestion: Int { spacing.map { max(0, $0 - delivery.sinceQuestion) } ?? .max }
+
+    private var room: Int { min(windowRoom, untilQuestion) }
+
+    /// Data that waits can go only once the line has sent more.
+    var isWaitingForClock: Bool { knownRoom == 0 && !line.isHeld && waiting > 0 }
+
+    /// What was known of the room does not hold any longer.
+    mutating func forgetRoom() { knownRoom = 0 }
+
+    /// Looks at the clock, for more room.
+    /// - Parameters:
+    ///   - frame: the time of one byte on the line, in nanoseconds.
+    ///   - isAsked: the server is known to answer questions.
+    mutating func look(_ time: inout EventTime, frame: UInt64, isAsked: Bool) {
+        spacing = isAsked && !window.isUnlimited ? window.spacing(frame: frame) : nil
+        knownRoom = window.isUnlimited ? .max : window.room(ahead(&time, frame: frame), isAsked: isAsked)
+    }
+
+    private mutating func ahead(_ time: inout EventTime, frame: UInt64) -> WriteWindow.Ahead {
+        line.reckon(&time, frame: frame)
+        return WriteWindow.Ahead(
+            unanswered: delivery.unanswered, isAnswerExpected: delivery.isAnswerExpected,
+            lineTime: line.remaining(time.now) + UInt64(wire.dataCount) &* frame, frame: frame)
+    }
+
+    /// A question is wanted behind the data on the wire: enough went since the last one, or nothing more goes without.
+    /// - Parameter dataWaits: data waits to go.
+    func wantsQuestion(dataWaits: Bool) -> Bool {
+        guard let spacing else { return false }
+        if delivery.sinceQuestion >= spacing { return true }
+        return dataWaits && knownRoom == 0 && !delivery.isAnswerExpected && delivery.unanswered > 0
+    }
+
+    /// A question that has had no answer is asked once more.
+    mutating func takeAskAgain(_ time: inout EventTime) -> Bool {
+        guard let at = askAgainAt, at <= time.now else { return false }
+        askAgainAt = nil
+        return delivery.isAnswerExpected
+    }
+
+    /// How long after its time an answer is waited for before the question is asked once more, in nanoseconds.
+    private static let askAgainAfter: UInt64 = .seconds(2)
+
+    /// When the window opens for data that waits; nil if an answer or the socket opens it, or it is open.
+    mutating func refillTime(_ time: inout EventTime, frame: UInt64, isAsked: Bool) -> MonotonicTime? {
+        guard knownRoom == 0, wire.room > 0 else { return nil }
+        let ahead = ahead(&time, frame: frame)
+        guard let lineTime = window.refillLineTime(ahead, isAsked: isAsked) else {
+            return ahead.isAnswerExpected && !window.isSilent ? askAgainAt : nil
+        }
+        // What is on the wire and not with the socket has no time yet: the socket tells.
+        let onWire = UInt64(wire.dataCount) &* frame
+        guard onWire <= lineTime else { return nil }
+        return line.time(withRemaining: lineTime - onWire)
+    }
+
+    /// Bytes that the line has not sent, by the clock and the answers, at most.
+    mutating func aheadCount(_ time: inout EventTime, frame: UInt64) -> Int {
+        let ahead = ahead(&time, frame: frame)
+        let byClock = window.pacing == .unpaced ? 0 : ahead.bytes
+        return max(byClock, ahead.isAnswerExpected ? ahead.unanswered : 0, wire.dataCount)
+    }
+
+    /// When the line will have sent all that has gone to the socket; nil if it is held.
+    mutating func lineFreeAt(_ time: inout EventTime, frame: UInt64, isAsked: Bool) -> MonotonicTime? {
+        line.reckon(&time, frame: frame)
+        if window.pacing == .unpaced && isAsked { return MonotonicTime(nanoseconds: 0) }
+        return line.time(withRemaining: 0).map { $0 + window.roundTrip.value / 2 }
+    }
+
     // From the programs.
 
-    /// Takes as many bytes as there is room for: to the wire if nothing is queued before them, else to the queue.
-    mutating func put(_ bytes: borrowing Span<UInt8>, from start: Int, isDirect: Bool) -> Int {
-        var offset = start
-        if isDirect {
-            let direct = min(wire.room, bytes.count - offset)
-            if direct > 0 {
-                stageData(bytes.extracting(offset..<offset + direct))
-                offset += direct
-            }
-        }
-        if offset < bytes.count { offset += queue.append(bytes, from: offset) }
-        let taken = offset - start
+    /// Takes bytes straight to the wire.
+    mutating func putDirect(_ bytes: borrowing Span<UInt8>, _ time: inout EventTime) {
+        stageData(bytes, &time)
+        accepted &+= UInt64(bytes.count)
+    }
+
+    /// Takes as many bytes to the queue as there is room for.
+    mutating func putBehind(_ bytes: borrowing Span<UInt8>, from start: Int) -> Int {
+        guard start < bytes.count else { return 0 }
+        let taken = queue.append(bytes, from: start)
         accepted &+= UInt64(taken)
         return taken
     }
@@ -53,18 +145,13 @@ struct Transmission: Sendable {
     mutating func makeOutput(goesDirect: Bool) -> OutputBuffer {
         let spare = spareOutput
         spareOutput = []
-        outputGoesDirect = goesDirect
+        outputDirectRoom = goesDirect ? windowRoom : 0
         return OutputBuffer(
-            room: queue.room + (goesDirect ? wire.room : 0), roomWhenEmpty: TransmitQueue.capacity, reusing: spare)
+            room: queue.room + outputDirectRoom, roomWhenEmpty: queue.capacity, reusing: spare)
     }
 
-    /// Takes the line discipline's output. What comes out before a stop in the same bytes is not held by it.
-    /// - Returns: bytes taken.
-    mutating func put(_ output: inout OutputBuffer) -> Int {
-        let taken = output.bytes.isEmpty ? 0 : put(output.bytes.span, from: 0, isDirect: outputGoesDirect)
-        spareOutput = output.takeMemory()
-        return taken
-    }
+    /// Takes the memory of the line discipline's output back.
+    mutating func reuse(_ output: inout OutputBuffer) { spareOutput = output.takeMemory() }
 
     /// Queues a command behind the data written so far.
     /// - Returns: the ticket of a command that it has made needless.
@@ -77,32 +164,42 @@ struct Transmission: Sendable {
     /// Puts the next piece of data on the wire, or gives the next command, which the caller encodes.
     /// - Parameter holdsData: data stays, and commands overtake it.
     /// - Returns: nil if nothing may go.
-    mutating func next(holdsData: Bool) -> TransmitQueue.Item? {
-        let room = wire.room
-        guard room > 0 else { return nil }
+    mutating func next(holdsData: Bool, _ time: inout EventTime) -> TransmitQueue.Item? {
+        guard wire.room > 0 else { return nil }
+        let room = room
         if !kept.isEmpty && !holdsData {
+            // Kept data is older than all that is queued, a barrier too.
+            guard room > 0 else { return nil }
             let data = kept.take(room)
-            stageData(data.span)
+            stageData(data.span, &time)
             return .data(data.count)
         }
         var data: [UInt8] = []
-        // Kept data is older than all that is queued, a barrier too.
         guard let item = queue.next(limit: room, holdsData: holdsData, data: &data) else { return nil }
-        if case .data = item { stageData(data.span) }
+        if case .data = item { stageData(data.span, &time) }
         return item
     }
 
-    private mutating func stageData(_ bytes: borrowing Span<UInt8>) {
+    private mutating func stageData(_ bytes: borrowing Span<UInt8>, _ time: inout EventTime) {
         wire.appendData(bytes)
-        delivery.stage(bytes.count)
+        delivery.stage(bytes.count, &time)
+        if knownRoom != .max { knownRoom = max(0, knownRoom - bytes.count) }
     }
 
     /// Puts data on the wire ahead of what is queued: a flow character.
-    mutating func sendAtOnce(_ byte: UInt8) { stageData([byte].span) }
+    mutating func sendAtOnce(_ byte: UInt8, _ time: inout EventTime) { stageData([byte].span, &time) }
 
     /// Puts an encoded command on the wire.
-    mutating func append(_ encoded: [UInt8], _ ticket: ComPortClient.Ticket?) {
-        if let ticket { delivery.mark(ticket) }
+    mutating func append(_ encoded: [UInt8]) { wire.appendCommands(encoded) }
+
+    /// Puts an encoded command on the wire that an answer is owed to.
+    /// - Parameter isExpected: the server is known to answer it, and it is given the time that the line needs.
+    mutating func append(
+        _ encoded: [UInt8], _ ticket: ComPortClient.Ticket, isExpected: Bool, _ time: inout EventTime, frame: UInt64
+    ) {
+        let lineTime = ahead(&time, frame: frame).lineTime
+        delivery.ask(ticket, lineTime: lineTime, isExpected: isExpected, now: time.now)
+        if isExpected { askAgainAt = time.now + lineTime + window.roundTrip.value + Self.askAgainAfter }
         wire.appendCommands(encoded)
     }
 
@@ -129,7 +226,33 @@ struct Transmission: Sendable {
 
     // Answers.
 
-    mutating func answered(_ ticket: ComPortClient.Ticket) { delivery.answered(ticket) }
+    /// The server has answered a command: it has taken everything before that.
+    mutating func answered(_ ticket: ComPortClient.Ticket, _ time: inout EventTime, frame: UInt64) {
+        guard let (question, count) = delivery.answered(ticket) else { return }
+        if !delivery.isAnswerExpected { askAgainAt = nil }
+        let ahead = ahead(&time, frame: frame)
+        window.answered(question, count: count, ahead, now: time.now)
+        correctClock(ahead, time.now)
+        forgetRoom()
+    }
+
+    /// The line cannot have begun with the bytes behind an answered command before the server took that command. And a
+    /// server that is unpaced, or seems to be, has no more of them than its buffer holds.
+    private mutating func correctClock(_ ahead: WriteWindow.Ahead, _ now: MonotonicTime) {
+        let sent = UInt64(max(0, ahead.unanswered - wire.dataCount))
+        let needed = sent &* ahead.frame
+        line.isBusy(until: (now + needed).earlier(window.roundTrip.value))
+        if window.pacing == .unpaced {
+            line.limit((sent + UInt64(WriteWindow.largestServerBuffer)) &* ahead.frame, now)
+        }
+    }
+
+    /// The server has not answered a command in its time.
+    mutating func gaveUp(_ ticket: ComPortClient.Ticket) {
+        guard delivery.gaveUp(ticket) else { return }
+        window.gaveUp()
+        forgetRoom()
+    }
 
     mutating func markDrained(to target: UInt64) { drained = max(drained, target) }
 
@@ -155,12 +278,15 @@ struct Transmission: Sendable {
         wire.flushData()
     }
 
-    /// Drops all data, that on the line too: the program asked for it.
-    mutating func purge(_ time: inout EventTime) {
+    /// Drops all data that has not gone to the socket, and what has gone is waited for no longer: the program asked for
+    /// it.
+    /// - Parameter reachesLine: the server is known to do the same with what it has.
+    mutating func purge(reachesLine: Bool, _ time: inout EventTime) {
         flushData()
         // The second half of a doubled 0xFF stays on the wire.
         delivery.flush(unsent: wire.takenData + wire.dataCount)
-        line.clear(&time)
+        if reachesLine { line.clear(&time) }
+        forgetRoom()
         forgetUndrained()
     }
 
@@ -170,11 +296,14 @@ struct Transmission: Sendable {
     // Connections.
 
     /// A connection begins: it has to be told everything.
-    mutating func begin() {
+    /// - Parameter server: the address, for which is remembered how it takes data.
+    mutating func begin(server: String) {
         delivery = DeliveryLog()
         hasConnectionState = true
         isSuspended = false
-        line.forgetServer()
+        window.begin(server: server)
+        askAgainAt = nil
+        forgetRoom()
     }
 
     /// A connection has begun, and `end` was not called for it.
@@ -188,7 +317,8 @@ struct Transmission: Sendable {
         let rest = wire.reclaim()
         kept.prepend(rest)
         isSuspended = false
-        line.forgetServer()
+        askAgainAt = nil
+        forgetRoom()
         _ = queue.flushCommands()
         defer { delivery = DeliveryLog() }
         if wire.owesOutdated {

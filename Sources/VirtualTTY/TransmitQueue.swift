@@ -6,15 +6,22 @@ import SerialLine
 /// overtake it.
 struct TransmitQueue: Sendable {
     /// As large as a uart driver's: one page (serial_core.c).
-    static let capacity = 4096
+    static let defaultCapacity = 4096
 
     enum Item: Sendable {
         case data(Int)
         case command(ComPortCommand, ComPortClient.Ticket)
     }
 
-    private var ring = ByteRing(capacity: capacity)
+    /// In bytes of data.
+    let capacity: Int
+    private var ring: ByteRing
     private var items: [Item] = []
+
+    init(capacity: Int = defaultCapacity) {
+        self.capacity = capacity
+        ring = ByteRing(capacity: capacity)
+    }
 
     /// Bytes of data queued.
     var count: Int { ring.count }
@@ -52,13 +59,14 @@ struct TransmitQueue: Sendable {
 
     /// Takes the next piece: a command, or up to `limit` bytes of data appended to `data`.
     /// - Parameter holdsData: data stays, and commands overtake it.
-    /// - Returns: the piece, or nil where nothing may go.
+    /// - Returns: the piece, or nil if nothing may go.
     mutating func next(limit: Int, holdsData: Bool, data: inout [UInt8]) -> Item? {
         guard let index = holdsData ? firstBesideData : items.indices.first else { return nil }
         switch items[index] {
         case .command:
             return items.remove(at: index)
         case .data(let count):
+            guard limit > 0 else { return nil }
             let taken = ring.move(min(count, limit), to: &data)
             if taken == count { items.remove(at: index) } else { items[index] = .data(count - taken) }
             return .data(taken)
@@ -95,11 +103,16 @@ struct TransmitQueue: Sendable {
 extension TransmitQueue.Item {
     var isCommand: Bool { if case .command = self { true } else { false } }
 
+    /// A barrier stays behind the data before it.
+    var isBarrier: Bool { if case .command(let command, _) = self { command.isBarrier } else { false } }
+}
+
+extension ComPortCommand {
     /// A request that changes nothing (`ComPortClient.barrier`).
     var isBarrier: Bool {
         switch self {
-        case .command(.setBaudRate(0), _), .command(.setModemStateMask, _): true
-        case .command, .data: false
+        case .setBaudRate(0), .setModemStateMask: true
+        default: false
         }
     }
 }

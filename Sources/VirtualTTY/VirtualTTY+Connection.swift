@@ -33,7 +33,7 @@ extension VirtualTTY {
         guard remote.connected(number, to: peer) else { return }
         log(.info, "connected to \(peer)")
         rs485.isRefused = false
-        transmission.begin()
+        transmission.begin(server: peer)
         outputs.forgetTold()
         reception.forgetConnection()
         let isFirst = liveFiles == 0
@@ -44,7 +44,7 @@ extension VirtualTTY {
         if isFirst && configuration.lines == .raise && requests.has(.open) && !discipline.termios.isB0 {
             outputs.command(OutputLines.all)
         }
-        transmission.append(remote.client.output, nil)
+        transmission.append(remote.client.output)
         remote.client.output.removeAll()
         let required = sendOpening(isFirst: isFirst)
         remote.opening(required: required, deadline: now + remote.openingLimit(configuration.connectTimeout))
@@ -103,8 +103,7 @@ extension VirtualTTY {
         // The server's word first, then the waiting tcsetattr: TCGETS right after shows it.
         adopt(command)
         guard let ticket else { return }
-        noteBarrier(ticket)
-        transmission.answered(ticket)
+        transmission.answered(ticket, &time, frame: lineSettings.frameNanoseconds)
         settle(ticket, command)
     }
 
@@ -117,7 +116,10 @@ extension VirtualTTY {
 
     /// Requests without an answer in their time.
     mutating func giveUpAnswers() {
-        for ticket in remote.client.expire(now) { settle(ticket, nil) }
+        for ticket in remote.client.expire(now) {
+            transmission.gaveUp(ticket)
+            settle(ticket, nil)
+        }
     }
 
     /// Answers ioctls that waited for the server.

@@ -27,16 +27,6 @@ extension VirtualTTY {
         answerIoctl(reply)
     }
 
-    /// The server has answered a request: if it was behind all data, the server has taken everything.
-    mutating func noteBarrier(_ ticket: ComPortClient.Ticket) {
-        let isBarrier =
-            closing?.barrier == ticket
-            || requests.all(ParkedDrain.self).contains {
-                $0.request.barrier == ticket && $0.request.target == transmission.accepted
-            }
-        if isBarrier { transmission.line.everythingTaken(&time, frame: lineSettings.frameNanoseconds) }
-    }
-
     /// Goes on with the drains whose output is out: one at a time, because what follows may itself wait.
     /// - Returns: was one finished?
     mutating func progressDrains() -> Bool {
@@ -53,8 +43,7 @@ extension VirtualTTY {
     /// Has the line, by its rate, sent all that has gone to the socket?
     var isLineFree: Bool {
         mutating get {
-            reckonLineTime()
-            return transmission.line.freeAt <= now
+            lineFreeAt.map { $0 <= now } ?? false
         }
     }
 
@@ -88,8 +77,9 @@ extension VirtualTTY {
         guard requests.has(.drain) && !requests.has(.timedBreak) || closing != nil && closing?.reopenAt == nil,
             transmission.untransmitted == 0
         else { return nil }
-        reckonLineTime()
-        if transmission.line.freeAt > now { return transmission.line.freeAt }
+        // A held line says when it goes on.
+        guard let lineFreeAt else { return nil }
+        if lineFreeAt > now { return lineFreeAt }
         return awaitsAcknowledgement ? now + Self.socketPoll : nil
     }
 

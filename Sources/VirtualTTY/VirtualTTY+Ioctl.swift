@@ -129,15 +129,6 @@ extension VirtualTTY {
     private func lines(_ argument: borrowing Span<UInt8>) -> ModemLines {
         ModemLines(rawValue: argument.littleEndian32(at: 0))
     }
-
-    /// Bytes not yet on the line: queued, on the way, and what the line still has to send at its rate.
-    private mutating func outputCount() -> Int {
-        reckonLineTime()
-        let frame = max(lineSettings.frameNanoseconds, 1)
-        let onLine = Int(clamping: (transmission.line.freeAt.since(now) + frame - 1) / frame)
-        let inSocket = remote.isUp ? transmission.unacknowledgedData(of: socket.unacknowledged()) : 0
-        return transmission.untransmitted + max(onLine, inSocket)
-    }
 }
 
 extension LineCounters {

@@ -229,7 +229,7 @@ extension VirtualTTY {
 
     /// There is room for what the discipline transmits.
     mutating func resumeDiscipline() {
-        guard lent.isHeldBack, !requests.has(.write), transmission.queue.room >= TransmitQueue.capacity / 2 else {
+        guard lent.isHeldBack, !requests.has(.write), transmission.queue.room >= transmission.queue.capacity / 2 else {
             return
         }
         lent.isHeldBack = false

@@ -5,7 +5,7 @@ import SerialLine
 // From programs, echoes and ioctls to the wire.
 extension VirtualTTY {
     /// May no data go to the wire? Not while output is stopped, nor inside a timed break.
-    private var holdsData: Bool {
+    var holdsData: Bool {
         discipline.isOutputStopped || transmission.isSuspended || requests.has(.timedBreak)
     }
 
@@ -26,18 +26,46 @@ extension VirtualTTY {
 
     /// Takes as many bytes as there is room for, as they are.
     mutating func acceptUnprocessed(_ bytes: borrowing Span<UInt8>, from start: Int = 0) -> Int {
-        let taken = transmission.put(bytes, from: start, isDirect: goesDirect)
+        var limit = 0
+        if goesDirect {
+            openWindow(for: bytes.count - start)
+            limit = transmission.windowRoom
+        }
+        let taken = put(bytes, from: start, direct: limit)
         counters.transmitted &+= UInt64(taken)
         return taken
     }
 
     /// A buffer for what the line discipline puts out.
-    mutating func makeOutput() -> OutputBuffer { transmission.makeOutput(goesDirect: goesDirect) }
+    mutating func makeOutput() -> OutputBuffer {
+        let isDirect = goesDirect
+        if isDirect { openWindow(for: Wire.stage) }
+        return transmission.makeOutput(goesDirect: isDirect)
+    }
 
     /// Passes on what the line discipline has put out.
     mutating func put(_ output: inout OutputBuffer) {
         if output.flushesDriver { dropTransmit() }
-        counters.transmitted &+= UInt64(transmission.put(&output))
+        if !output.bytes.isEmpty {
+            let taken = put(output.bytes.span, from: 0, direct: transmission.outputDirectRoom)
+            counters.transmitted &+= UInt64(taken)
+        }
+        transmission.reuse(&output)
+    }
+
+    /// Takes as many bytes as there is room for: to the wire, with questions between them, and then to the queue. What
+    /// comes out before a stop in the same bytes is not held by it.
+    /// - Parameter limit: bytes that may go to the wire.
+    private mutating func put(_ bytes: borrowing Span<UInt8>, from start: Int, direct limit: Int) -> Int {
+        let end = start + min(limit, bytes.count - start)
+        var offset = start
+        while offset < end {
+            if transmission.wantsQuestion(dataWaits: false) { ask() }
+            let next = offset + min(transmission.untilQuestion, end - offset)
+            transmission.putDirect(bytes.extracting(offset..<next), &time)
+            offset = next
+        }
+        return offset - start + transmission.putBehind(bytes, from: offset)
     }
 
     /// Echoes that waited for room come before what programs write.
@@ -67,13 +95,19 @@ extension VirtualTTY {
         return ticket
     }
 
+    /// Asks right behind what is on the wire.
+    mutating func askAtOnce(_ question: ComPortCommand) { encode(question, remote.makeTicket(), isQuestion: true) }
+
     /// Encodes a command right behind what is on the wire.
-    mutating func encode(
-        _ command: ComPortCommand, _ ticket: ComPortClient.Ticket, patience: UInt64 = ComPortClient.answerWithin
+    /// - Parameter isQuestion: the server is known to answer it, and gets the time that the line needs for what is ahead.
+    private mutating func encode(
+        _ command: ComPortCommand, _ ticket: ComPortClient.Ticket, isQuestion: Bool = false
     ) {
         var encoded: [UInt8] = []
+        let frame = lineSettings.frameNanoseconds
+        let patience = isQuestion ? questionPatience(frame) : ComPortClient.answerWithin
         remote.client.encode(command, ticket: ticket, now: now, patience: patience, to: &encoded)
-        transmission.append(encoded, ticket)
+        transmission.append(encoded, ticket, isExpected: isQuestion, &time, frame: frame)
     }
 
     /// Moves what is queued to the wire, as far as it may go. What the client has to say itself goes first, and before
@@ -81,32 +115,34 @@ extension VirtualTTY {
     mutating func stage() {
         guard remote.takesCommands else { return logTrace() }
         if !remote.client.output.isEmpty {
-            transmission.append(remote.client.output, nil)
+            transmission.append(remote.client.output)
             remote.client.output.removeAll(keepingCapacity: true)
         }
-        if remote.isUp {
-            while let item = transmission.next(holdsData: holdsData) {
-                if case .command(let command, let ticket) = item {
-                    encode(command, ticket, patience: patience(for: command))
-                }
-            }
-        }
+        if remote.isUp { stageQueued() }
         logTrace()
     }
 
-    /// A barrier's answer may take as long as the line has to send; any other answer has the usual time.
-    private mutating func patience(for command: ComPortCommand) -> UInt64 {
-        switch command {
-        case .setBaudRate(0), .setModemStateMask:
-            reckonLineTime()
-            let onWire = UInt64(transmission.wire.dataCount) &* lineSettings.frameNanoseconds
-            return transmission.line.freeAt.since(now) + onWire + Self.barrierPatience
-        default: return ComPortClient.answerWithin
+    private mutating func stageQueued() {
+        noteHold()
+        let holdsData = holdsData
+        while true {
+            if transmission.wantsQuestion(dataWaits: dataWaits && !holdsData) { ask() }
+            if dataWaits && !holdsData { openWindow(for: transmission.waiting) }
+            guard let item = transmission.next(holdsData: holdsData, &time) else { return }
+            if case .command(let command, let ticket) = item {
+                encode(command, ticket, isQuestion: command.isBarrier)
+            }
         }
     }
 
-    /// How long a barrier's answer is waited for once the line should be free, in nanoseconds.
-    private static let barrierPatience: UInt64 = .seconds(10)
+    /// An answer may take as long as the line needs for what is ahead of the question, and this, in nanoseconds.
+    private static let questionPatience: UInt64 = .seconds(10)
+
+    private mutating func questionPatience(_ frame: UInt64) -> UInt64 {
+        reckonLineTime()
+        let onWire = UInt64(transmission.wire.dataCount) &* frame
+        return transmission.line.remaining(now) + onWire + Self.questionPatience
+    }
 
     /// Asks the server something harmless behind all data, if any was written since the last time, and if the server is
     /// known to answer.
@@ -145,18 +181,19 @@ extension VirtualTTY {
     mutating func sendFlowCharacter(_ character: ControlCharacter) {
         let byte = discipline.termios[character]
         guard byte != 0, remote.isUp else { return }
-        transmission.sendAtOnce(byte)
+        transmission.sendAtOnce(byte, &time)
     }
 
     /// Drops all data that the line has not sent, here and at the far end.
     mutating func dropTransmit() {
-        transmission.purge(&time)
+        transmission.purge(reachesLine: !remote.isUp || remote.client.answered.contains(.purge), &time)
         if remote.isUp { sendAtOnce(.purgeData(PurgeBuffers.transmit.rawValue)) }
     }
 
     /// Sends every setting that differs from what the server was last told.
     /// - Returns: the requests whose answers are worth waiting for.
     mutating func sendSettings() -> Set<ComPortClient.Ticket> {
+        transmission.forgetRoom()
         guard remote.takesCommands else { return [] }
         let commands = changes(from: remote.told, to: lineSettings) + lineStateMaskChange()
         remote.told = lineSettings

@@ -6,7 +6,7 @@ import SystemPackage
 extension VirtualTTY {
     /// When `advance` has to be called next; nil for no time.
     package mutating func nextDeadline() -> MonotonicTime? {
-        var earliest = remote.nextDeadline(isHeld: isHeld)
+        var earliest = sooner(remote.nextDeadline(isHeld: isHeld), windowDeadline())
         earliest = sooner(earliest, reception.purge?.deadline)
         if closing != nil {
             earliest = sooner(earliest, closing?.reopenAt ?? (lent.discardsRest ? nil : closing?.deadline))
@@ -24,6 +24,8 @@ extension VirtualTTY {
     package mutating func advance() {
         beginEvent()
         if remote.takesCommands { giveUpAnswers() }
+        askAgain()
+        noteWait()
         if let purge = reception.purge, purge.deadline <= now { reception.purge = nil }
         for timedBreak in requests.all(TimedBreak.self) where timedBreak.request.until <= now {
             let reply = endTimedBreak(timedBreak.id)

@@ -48,7 +48,7 @@ package struct VirtualTTY: Sendable {
     var isInUse = false
 
     // The way out.
-    var transmission = Transmission()
+    var transmission: Transmission
     package internal(set) var remote: RemoteLink
 
     // What people are told.
@@ -82,6 +82,11 @@ package struct VirtualTTY: Sendable {
         self.socket = socket
         time = EventTime(clock)
         remote = RemoteLink(configuration)
+        transmission =
+            switch configuration.ahead {
+            case .bytes(let count): Transmission(capacity: count)
+            case .unlimited: Transmission(isUnlimited: true)
+            }
         serial.line = Int32(bitPattern: configuration.minor)
     }
 

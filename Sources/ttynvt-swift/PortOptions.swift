@@ -27,6 +27,13 @@ struct PortOptions: ParsableArguments {
             "Seconds without any acknowledgement before the server is considered dead.", valueName: "seconds"))
     var deadAfter: Int32 = 20
 
+    @Option(
+        name: .long,
+        help: ArgumentHelp(
+            "Bytes of output to take before a writer waits; or unlimited: as many as the connection takes.",
+            valueName: "bytes"))
+    var ahead = PortConfiguration.Ahead.bytes(4096)
+
     @Option(name: .long, help: "DTR and RTS at first open and last close: raise (and lower), or leave alone.")
     var dtrRts = PortConfiguration.LinePolicy.raise
 
@@ -52,6 +59,7 @@ struct PortOptions: ParsableArguments {
         configuration.connectTimeout = UInt64(connectTimeout * 1e9)
         configuration.lossTimeout = lossTimeout.nanoseconds
         configuration.deadAfter = .seconds(UInt64(deadAfter))
+        configuration.ahead = ahead
         configuration.lines = dtrRts
         configuration.awaitsSettings = settings == .sync
         configuration.rs485On = rs485Codes.on
@@ -75,6 +83,19 @@ struct PortOptions: ParsableArguments {
 
 extension PortConfiguration.ConnectPolicy: ExpressibleByArgument {}
 extension PortConfiguration.LinePolicy: ExpressibleByArgument {}
+
+extension PortConfiguration.Ahead: ExpressibleByArgument {
+    public init?(argument: String) {
+        if argument == "unlimited" {
+            self = .unlimited
+        } else {
+            guard let count = Int(argument), Self.range.contains(count) else { return nil }
+            self = .bytes(count)
+        }
+    }
+
+    public var defaultValueDescription: String { if case .bytes(let count) = self { "\(count)" } else { "unlimited" } }
+}
 
 enum SettingsPolicy: String, ExpressibleByArgument, CaseIterable {
     case sync

@@ -180,9 +180,8 @@ import VirtualTTY
             port.room = .max
             port.settle()
             port.advance(.seconds(40))
-            let heard = port.server?.heard ?? []
-            #expect(heard.first == .data([UInt8](repeating: 1, count: 960)))
-            #expect(heard.last == .data(Array("new")))
+            #expect(port.server?.data == [UInt8](repeating: 1, count: 960) + Array("new"))
+            #expect(port.server?.heard.last == .data(Array("new")))
             #expect(port.server?.commands.suffix(4) == Self.fallAndRise[...])
             #expect(port.tty.link == .up)
         }

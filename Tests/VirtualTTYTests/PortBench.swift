@@ -60,6 +60,8 @@ final class PortBench {
     /// Done to each new connection's server.
     var prepare: (inout ServerPlayer) -> Void = { _ in }
     var server: ServerPlayer?
+    /// Takes the server's place, if there is one.
+    var line: PacedLine?
     /// How long what the server says is on its way.
     var delay: UInt64 = 0
     /// What the server says is lost.
@@ -239,6 +241,10 @@ final class PortBench {
         tried.append("\(address)")
         switch networks["\(address)"] ?? network {
         case .accepts:
+            if let line {
+                inbound += line.accept(clock.now)
+                return tty.connected(number, to: "bench")
+            }
             var player = ServerPlayer(profile, inputs: inputs, now: clock.now)
             prepare(&player)
             server = player
@@ -266,6 +272,11 @@ final class PortBench {
         guard room > 0, tty.takeUnsent(into: &buffer) else { return false }
         let count = min(room, buffer.count)
         if room != Int.max { room -= count }
+        if let line {
+            inbound += line.receive(Array(buffer[..<count]), clock.now)
+            tty.giveBack(&buffer, sent: count)
+            return true
+        }
         segments.append(Array(buffer[..<count]))
         server?.receive(Array(buffer[..<count]), now: clock.now)
         collect()
@@ -294,6 +305,16 @@ final class PortBench {
         body(&player)
         server = player
         collect()
+        settle()
+    }
+
+    /// Data comes from the paced line.
+    func arrive(_ data: [UInt8]) {
+        if let line {
+            let sent = line.send(data, clock.now)
+            // Answers that wait for the line come later.
+            inbound.insert(sent, at: inbound.firstIndex { $0.at > sent.at } ?? inbound.endIndex)
+        }
         settle()
     }
 

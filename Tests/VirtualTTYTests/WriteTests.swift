@@ -9,11 +9,14 @@ import VirtualTTY
 /// write(2), the queue, and what stops it (TTY-SPEC B.7, F.6 by its numbers).
 @Suite struct WriteTests {
     private static let again = Outcome.error(.resourceTemporarilyUnavailable)
-    /// What goes ahead to the wire, and what waits behind it.
-    private static let capacity = 16384 + 4096
+    /// What goes ahead to the wire, and what waits behind it: with a window, and without one.
+    private static let capacity = 512 + 4096
+    private static let unlimitedCapacity = 16384 + 4096
 
-    private func writing(_ body: (PortBench, FileID) throws -> Void) throws {
-        try withPort { port in try body(port, try port.openRaw()) }
+    private func writing(
+        _ ahead: PortConfiguration.Ahead = .bytes(4096), _ body: (PortBench, FileID) throws -> Void
+    ) throws {
+        try withPort({ $0.ahead = ahead }) { port in try body(port, try port.openRaw()) }
     }
 
     @Test func bytesGoOutAsTheyAre() throws {
@@ -22,8 +25,8 @@ import VirtualTTY
             let write = port.write(file, all)
             #expect(port.outcome(write) == .written(256))
             #expect(port.server?.data == all)
-            // One write, one segment; 0xFF is doubled.
-            #expect(port.segments.map(\.count) == [257])
+            // One write, one segment; 0xFF is doubled, and a question of 8 bytes follows.
+            #expect(port.segments.map(\.count) == [257 + 8])
             #expect(port.tty.counters.transmitted == 256)
         }
     }
@@ -51,6 +54,15 @@ import VirtualTTY
         }
     }
 
+    /// A queue of the size that was asked for.
+    @Test(arguments: [256, 100_000]) func aheadIsTheQueue(_ ahead: Int) throws {
+        try writing(.bytes(ahead)) { port, file in
+            port.room = 0
+            let write = port.write(file, [UInt8](repeating: 1, count: 200_000), nonBlocking: true)
+            #expect(port.outcome(write) == .written(512 + ahead))
+        }
+    }
+
     @Test func item96PollOut() throws {
         try writing { port, file in
             _ = port.ioctl(file, .TCXONC, value: 0)
@@ -69,7 +81,7 @@ import VirtualTTY
     }
 
     @Test func item97AnInterruptAfterProgress() throws {
-        try writing { port, file in
+        try writing(.unlimited) { port, file in
             port.room = 0
             let write = port.write(file, [UInt8](repeating: 1, count: 30_000))
             #expect(port.outcome(write) == nil)
@@ -77,10 +89,10 @@ import VirtualTTY
             #expect(port.outcome(write) == nil)
             port.interrupt(write)
             // The thousand that went to the socket made room for as many.
-            #expect(port.outcome(write) == .written(Self.capacity + 1000))
+            #expect(port.outcome(write) == .written(Self.unlimitedCapacity + 1000))
             port.room = .max
             port.settle()
-            #expect(port.server?.data.count == Self.capacity + 1000)
+            #expect(port.server?.data.count == Self.unlimitedCapacity + 1000)
         }
     }
 
@@ -100,7 +112,7 @@ import VirtualTTY
 
     /// tty_write_lock: one write at a time, whole.
     @Test func writersDoNotMix() throws {
-        try writing { port, file in
+        try writing(.unlimited) { port, file in
             let second = try port.openFile()
             port.room = 0
             let one = port.write(file, [UInt8](repeating: 1, count: 50_000))
