@@ -88,8 +88,6 @@ package enum ServerQuirk: String, CaseIterable, Sendable {
         case .noAnswers:
             profile.negotiation = .comPortOnly
             profile.unanswered.formUnion(0...12)
-            profile.answersPolls = false
-            profile.notifies = false
         case .noPurgeAck: profile.unanswered.insert(12)
         case .ignorePurge: profile.ignoresPurge = true
         case .noMaskAck: profile.unanswered.formUnion([10, 11])
