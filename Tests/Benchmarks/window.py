@@ -144,8 +144,8 @@ class Cell:
         number = 2 * self.number + self.sessions
         self.servers = fixture.Test(self.simulator, directory, number, self.name)
         self.ports = fixture.Test(self.binary, directory, number, self.name)
-        # Twice what the port may have under way, so that the window of TCP is not what is measured.
-        receive_buffer = max(65536, 2 * int(self.window))
+        # Enough that the window of TCP is not what is measured.
+        receive_buffer = max(65536, 4 * int(self.window))
         self.far_end = FarEnd(
             self.servers, self.rate, "--buffer", str(self.buffer), "--receive-buffer", str(receive_buffer),
             *SERVERS[self.server], percent=-2 if self.server == "slow" else 0)
@@ -306,6 +306,11 @@ def chosen_cells(options):
     return list(filter(is_chosen, cells))
 
 
+def set_mtu(size):
+    """An Ethernet's: with the loopback interface's own, TCP opens its window in steps of 64 KiB, and the line idles."""
+    subprocess.run(["ip", "link", "set", "lo", "mtu", str(size)], check=True)
+
+
 def set_round_trip(milliseconds):
     """Half of it on each way over the loopback interface, whose own is about 0.2 ms."""
     subprocess.run(["tc", "qdisc", "del", "dev", "lo", "root"], stderr=subprocess.DEVNULL)
@@ -316,6 +321,7 @@ def set_round_trip(milliseconds):
 
 def measure_all(cells, options, directory):
     subprocess.run(["modprobe", "sch_netem"], stderr=subprocess.DEVNULL)
+    set_mtu(1500)
     binary = os.path.realpath(options.binary)
     simulator = os.path.realpath(options.simulator or options.binary)
     number = 0
@@ -337,6 +343,7 @@ def measure_all(cells, options, directory):
                 if cell.error:
                     print("# {}: {}".format(cell.name, cell.error), flush=True)
     set_round_trip(0)
+    set_mtu(65536)
 
 
 def main():
