@@ -4,7 +4,7 @@
 usage: window.py BINARY [--simulator BINARY] [--csv FILE] [--rates N,…] [--buffers N,…] [--round-trips MS,…]
                  [--servers NAME,…]
 
-Runs as root where /dev/cuse is, so through Tests/Guest/run --timeout 600. BINARY serves the port, and the simulator
+Runs as root where /dev/cuse is, so through Tests/Guest/run --timeout 900. BINARY serves the port, and the simulator
 too, unless there is another one for that. Servers: honest; slow, whose line is 2 % slower than its rate; ignore-purge,
 which answers PURGE-DATA and drops nothing; no-answers, which says nothing once the connection is up. Without an option,
 the honest server has every rate, buffer and round trip; the others have some.
@@ -58,6 +58,12 @@ LONGEST_WAIT = 20.0
 # Cells that need little of the processor run at the same time; they start one after the other.
 SLOW_RATE = 9600
 starting = threading.Lock()
+WIDTHS = (-12, 7, 6, 6, 7, 8, 8, 6, 8, 6, 8, 6, 8, 7, 8, 7, 0)
+
+
+def in_columns(cells):
+    return " ".join("{:{}{}}".format(cell, "<" if width <= 0 else ">", abs(width) or "")
+                    for cell, width in zip(map(str, cells), WIDTHS))
 
 
 class Writer:
@@ -267,12 +273,11 @@ class Cell:
             shown("drain", digits=1), "{:.0f}..{:.0f}".format(limits["early"] * 1000, limits["late"] * 1000),
             "MISSED" if self.all_missed else "ok",
         ]
-        return "{:<12} {:>7} {:>6} {:>6} {:>7} {:>8} {:>8} {:>6} {:>8} {:>6} {:>8} {:>6} {:>8} {:>7} {:>8} {:>7} {}".format(
-            *cells)
+        return in_columns(cells)
 
-    HEADER = "{:<12} {:>7} {:>6} {:>6} {:>7} {:>8} {:>8} {:>6} {:>8} {:>6} {:>8} {:>6} {:>8} {:>7} {:>8} {:>7}".format(
-        "server", "baud", "buffer", "rtt ms", "rate %", "ahead", "first", "limit", "settled", "limit", "tcflush", "limit",
-        "stop", "limit", "tcdrain", "limit")
+    HEADER = in_columns((
+        "server", "baud", "buffer", "rtt ms", "rate %", "ahead", "first", "limit", "settled", "limit", "tcflush",
+        "limit", "stop", "limit", "tcdrain", "limit", ""))
 
     def record(self):
         fields = {"server": self.server, "baud": self.rate, "buffer": self.buffer, "round_trip_ms": self.round_trip}

@@ -127,7 +127,7 @@ def write_window_stop_by_the_far_end(t):
                 and far.line.count == far.base + written, far.line.count - far.base)
 
 
-@case(30, over=("0", "4096", "20480"))
+@case(30, over=("0", "20480"))
 def write_window_drain_ends_with_the_line(t, buffer):
     with paced(t, "--buffer", buffer) as (_, descriptor, far):
         for count in (1, 48, 960):
