@@ -30,7 +30,9 @@ extension ComPortServer {
             if profile.answersMasksWithState || profile.reportsAfterMask { report(&output) }
             return .modemStateMask(mask)
         case .purgeData(let value):
-            if let buffers = PurgeBuffers(rawValue: value) { return .request(.purge(buffers)) }
+            guard let buffers = PurgeBuffers(rawValue: value) else { return nil }
+            if !profile.ignoresPurge { return .request(.purge(buffers)) }
+            answer(.purge(buffers), &output)
         // Clients poll for a state by a notification without a value.
         case .unknown(let code, []): poll(code, &output)
         case .unknown: break

@@ -85,6 +85,8 @@ package struct ServerProfile: Sendable {
     package var diesOfBadValues = false
     /// Answers to one PURGE-DATA.
     package var purgeAnswers = 1
+    /// PURGE-DATA is answered and not carried out.
+    package var ignoresPurge = false
     /// SET-CONTROL for DTR and RTS is answered with the flow control that holds.
     package var answersLinesWithFlow = false
     /// Mark and space become none, one and a half stop bits one.

@@ -15,7 +15,9 @@ package enum ServerQuirk: String, CaseIterable, Sendable {
     case mio04
     case noAcks = "no-acks"
     case noBaudAck = "no-baud-ack"
+    case noAnswers = "no-answers"
     case noPurgeAck = "no-purge-ack"
+    case ignorePurge = "ignore-purge"
     case noMaskAck = "no-mask-ack"
     case noControlAck = "no-control-ack"
     case loseFirstSettings = "lose-first-settings"
@@ -43,7 +45,9 @@ package enum ServerQuirk: String, CaseIterable, Sendable {
         case .mio04: "deaf in half duplex, no client while it cannot drain"
         case .noAcks: "no set and no purge acked"
         case .noBaudAck: "SET-BAUDRATE unacked"
+        case .noAnswers: "negotiates, then says nothing but data"
         case .noPurgeAck: "PURGE-DATA unacked"
+        case .ignorePurge: "PURGE-DATA acked, not carried out"
         case .noMaskAck: "both masks unacked"
         case .noControlAck: "SET-CONTROL unacked"
         case .loseFirstSettings: "settings of the first 300 ms are dropped"
@@ -81,7 +85,11 @@ package enum ServerQuirk: String, CaseIterable, Sendable {
             profile.waitsForDrain = true
         case .noAcks: profile.unanswered.formUnion([1, 2, 3, 4, 5, 10, 11, 12])
         case .noBaudAck: profile.unanswered.insert(1)
+        case .noAnswers:
+            profile.negotiation = .comPortOnly
+            profile.unanswered.formUnion(0...12)
         case .noPurgeAck: profile.unanswered.insert(12)
+        case .ignorePurge: profile.ignoresPurge = true
         case .noMaskAck: profile.unanswered.formUnion([10, 11])
         case .noControlAck: profile.unanswered.insert(5)
         case .loseFirstSettings: profile.deafNanoseconds = .milliseconds(300)

@@ -1,3 +1,4 @@
+import CLinux
 import Glibc
 import Platform
 import RFC2217
@@ -52,6 +53,12 @@ final class ClientConnection {
             guard error == .wouldBlock else { throw error }
             return nil
         }
+    }
+
+    /// Bytes that have come and are not read yet.
+    var waitingBytes: Int {
+        var count: Int32 = 0
+        return clinux_ioctl_pointer(descriptor.raw, UInt(FIONREAD), &count) == 0 ? Int(count) : 0
     }
 
     /// Sends what the socket takes.

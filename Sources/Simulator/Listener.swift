@@ -9,11 +9,16 @@ final class Listener {
     /// With the port number that was bound.
     let address: SocketAddress
 
-    init(_ wanted: SocketAddress) throws(Errno) {
+    /// - Parameter receiveBuffer: the receive window of accepted connections, in bytes; nil: the kernel sizes it.
+    init(_ wanted: SocketAddress, receiveBuffer: Int? = nil) throws(Errno) {
         let kind = Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue) | Int32(SOCK_NONBLOCK.rawValue)
         let descriptor = Descriptor(owning: try syscall("socket") { socket(wanted.family, kind, 0) })
         // A port whose last connection is in TIME_WAIT can be listened on again.
         setOption(descriptor.raw, SOL_SOCKET, SO_REUSEADDR, 1)
+        // The kernel takes twice the size, half of it for its own books.
+        if let receiveBuffer {
+            setOption(descriptor.raw, SOL_SOCKET, SO_RCVBUF, Int32(clamping: receiveBuffer))
+        }
         try syscall("bind") { wanted.withSockaddr { bind(descriptor.raw, $0, $1) } }
         try syscall("listen") { listen(descriptor.raw, 16) }
         address = SocketAddress(filledBy: { getsockname(descriptor.raw, $0, $1) }) ?? wanted

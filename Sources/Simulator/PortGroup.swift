@@ -86,7 +86,10 @@ final class PortGroup: @unchecked Sendable {
             for port in ports where port.receiveArriving(now) { isMoving = true }
             for port in ports where port.sendToClient(now) { isMoving = true }
         }
-        for port in ports { port.updateListening(now: now) }
+        for port in ports {
+            port.updateListening(now: now)
+            port.updateBacklog()
+        }
     }
 
     private func runErrands() {

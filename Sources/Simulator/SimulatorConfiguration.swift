@@ -12,17 +12,30 @@ package struct SimulatorConfiguration: Sendable {
     package var ports = 2
     /// One for all, or one per port.
     package var wirings: [Wiring] = [.loopback]
-    /// Bytes take their time on the line, and the transmit buffer is 4 KiB.
+    /// Bytes take their time on the line, and `transmitBuffer` and `receiveBuffer` hold.
     package var isPaced = false
+    /// The server's transmit buffer, in bytes. 0: a byte stays in the socket until the line takes it, and a command
+    /// waits until the bytes before it have left the line.
+    package var transmitBuffer = 4096
+    /// The receive window of a client's socket, in bytes: about so much of the client's data waits in this machine's
+    /// kernel. It has to hold what the line sends in one round trip, or the line idles.
+    package var receiveBuffer = 64 * 1024
+    /// How much faster the line is than its rate says, in percent; slower if negative.
+    package var rateErrorPercent = 0.0
     package var profile = ServerProfile()
     package var faults = Faults()
     /// Told of everything that happens, with the port's number, in order per port. Called on the port's thread; must
     /// not wait for the simulator.
     package var observer: (@Sendable (Int, SimulatorEvent) -> Void)?
+    /// Told how many bytes have left a port's line, and when the last of them left. Called on the port's thread.
+    package var lineObserver: (@Sendable (Int, MonotonicTime, Int) -> Void)?
     /// Told of every Telnet command of either side, in words.
     package var trace: (@Sendable (Int, SimulatorTrace) -> Void)?
 
     package init() {}
+
+    /// What a client's socket is given, in bytes; nil: the kernel sizes it.
+    var socketBuffer: Int? { isPaced ? receiveBuffer : nil }
 
     func wiring(of port: Int) -> Wiring { port < wirings.count ? wirings[port] : wirings.last ?? .loopback }
 
@@ -33,6 +46,15 @@ package struct SimulatorConfiguration: Sendable {
         }
         guard wirings.count == 1 || wirings.count == ports else {
             throw .badConfiguration("\(wirings.count) wirings for \(ports) ports: give one for all, or one for each")
+        }
+        guard (0...(1 << 20)).contains(transmitBuffer) else {
+            throw .badConfiguration("a transmit buffer of \(transmitBuffer) bytes: 0 to 1048576 can be simulated")
+        }
+        guard (4096...(1 << 24)).contains(receiveBuffer) else {
+            throw .badConfiguration("a receive buffer of \(receiveBuffer) bytes: 4096 to 16777216 can be had")
+        }
+        guard (-50...50).contains(rateErrorPercent) else {
+            throw .badConfiguration("a rate error of \(rateErrorPercent) percent: -50 to 50 can be simulated")
         }
         for port in 0..<ports where wiring(of: port) == .nullModem {
             guard port ^ 1 < ports, wiring(of: port ^ 1) == .nullModem else {

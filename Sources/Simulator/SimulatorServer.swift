@@ -76,7 +76,7 @@ package final class SimulatorServer: Sendable {
             guard let address = try endpoint.resolve(passive: true).first else {
                 throw SimulatorError.badAddress("'\(endpoint.host)' has no address to listen on")
             }
-            return try Listener(address)
+            return try Listener(address, receiveBuffer: configuration.socketBuffer)
         } catch let error as Errno {
             throw .cannotListen("\(endpoint)", error)
         } catch let error as SimulatorError {

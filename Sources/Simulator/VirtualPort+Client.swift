@@ -15,12 +15,12 @@ extension VirtualPort {
         listenerPlace = listenAgain == nil ? listener.map { polls.add($0.descriptor.raw, POLLIN) } : nil
         clientPlace = client.map { client in
             var events: Int32 = client.isLeaving ? 0 : clinux_pollrdhup
-            if clientReadLimit > 0 { events |= POLLIN }
+            if clientReadLimit(late: 0) > 0 { events |= POLLIN }
             if !client.outgoing.isEmpty && client.nextSend == nil { events |= POLLOUT }
             return polls.add(client.descriptor.raw, events)
         }
         for client in refused { client.addEvents(to: &polls) }
-        let hasBytes = configuration.isPaced && device?.isPacedBySimulator ?? true ? departed > 0 : !transmit.isEmpty
+        let hasBytes = pacesClient ? departed > 0 : !transmit.isEmpty
         device?.addEvents(to: &polls, reads: deviceRoom > 0, writes: hasBytes && !isHeld)
     }
 
@@ -32,10 +32,17 @@ extension VirtualPort {
         device?.receive(polls, limit: deviceRoom, into: self)
     }
 
+    /// The client's bytes may be read as far as there is room for them.
+    private var listensToClient: Bool {
+        guard let client else { return false }
+        return client.stalledUntil == nil && client.outgoing.room > 0
+    }
+
     /// How many bytes may be read from the client now.
-    private var clientReadLimit: Int {
-        guard let client, client.stalledUntil == nil, client.outgoing.room > 0 else { return 0 }
-        var limit = transmit.room
+    /// - Parameter late: bytes that the line could have had before, and sent.
+    private func clientReadLimit(late: Int) -> Int {
+        guard listensToClient, let client else { return 0 }
+        var limit = transmit.room + late
         if let drop = configuration.faults.dropAfter { limit = min(limit, drop - client.dataCount) }
         if let stall = configuration.faults.stallAfter, !client.hasStalled {
             limit = min(limit, stall - client.dataCount)
@@ -43,9 +50,21 @@ extension VirtualPort {
         return max(limit, 0)
     }
 
+    /// Counts the bytes that wait in the client's socket while the line is busy: what is read late of those follows
+    /// on the line without a gap.
+    func updateBacklog() {
+        guard pacesClient, listensToClient, let client else {
+            backlog = 0
+            return
+        }
+        if pacer.isBusy { backlog = client.waitingBytes }
+    }
+
     private func handleClient(_ events: Int32, _ buffer: inout [UInt8], _ now: MonotonicTime) {
         guard let client else { return }
-        let limit = clientReadLimit
+        if pacesClient { transmitToLine(now) }
+        let missed = backlog > 0 ? pacer.missed(frame: lineFrame, now: now) : 0
+        let limit = clientReadLimit(late: min(backlog, missed))
         if events & (POLLERR | POLLHUP) != 0 && (events & POLLIN == 0 || limit == 0) {
             disconnect()
             return
@@ -53,7 +72,12 @@ extension VirtualPort {
         if events & POLLIN != 0 && limit > 0 {
             do {
                 guard let count = try client.receive(into: &buffer, limit: limit) else { return }
-                if count == 0 { endOfClient(now) } else { take(buffer.span.extracting(0..<count), now) }
+                if count == 0 { return endOfClient(now) }
+                prompt = min(backlog, count)
+                backlog -= prompt
+                take(buffer.span.extracting(0..<count), now)
+                transmitToLine(now)
+                prompt = 0
             } catch {
                 disconnect()
             }
@@ -182,6 +206,7 @@ extension VirtualPort {
     func disconnect(abortive: Bool = false) {
         if abortive, let client { client.descriptor.resetOnClose() }
         client = nil
+        backlog = 0
         received.removeAll()
         state.outputs = []
         if state.isBreaking { setBreak(false) }
@@ -199,7 +224,7 @@ extension VirtualPort {
             listener = nil
             listenAgain = nil
         } else if (listenAgain ?? now) <= now {
-            if listener == nil { listener = try? Listener(address) }
+            if listener == nil { listener = try? Listener(address, receiveBuffer: configuration.socketBuffer) }
             listenAgain = listener == nil ? now + .milliseconds(100) : nil
         }
     }

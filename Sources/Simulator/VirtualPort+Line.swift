@@ -24,6 +24,16 @@ extension VirtualPort {
     /// The simulator lets the device's bytes take their time.
     private var pacesDevice: Bool { configuration.isPaced && device?.isPacedBySimulator ?? false }
 
+    /// The simulator lets the client's bytes take their time.
+    var pacesClient: Bool { configuration.isPaced && device?.isPacedBySimulator ?? true }
+
+    /// The time that one byte takes on the line, in nanoseconds.
+    var lineFrame: UInt64 {
+        let frame = state.settings.frameNanoseconds
+        let percent = configuration.rateErrorPercent
+        return percent == 0 ? frame : UInt64(Double(frame) / (1 + percent / 100))
+    }
+
     /// Bytes come from the device.
     func arrive(_ bytes: borrowing Span<UInt8>) {
         if pacesDevice { arriving.append(bytes, 0..<bytes.count) } else { receive(bytes) }
@@ -33,7 +43,7 @@ extension VirtualPort {
     func receiveArriving(_ now: MonotonicTime) -> Bool {
         guard !arriving.isEmpty else { return false }
         let limit = min(arriving.count, receiveRoom)
-        let count = arrivalPacer.leave(waiting: limit, frame: state.settings.frameNanoseconds, now: now)
+        let count = arrivalPacer.leave(waiting: limit, frame: lineFrame, now: now)
         arriving.withFront(count) { receive($0) }
         arriving.drop(count)
         return count > 0
@@ -43,21 +53,29 @@ extension VirtualPort {
     /// - Returns: whether any moved.
     @discardableResult
     func transmitToLine(_ now: MonotonicTime) -> Bool {
-        guard !transmit.isEmpty, !isHeld else {
+        guard !isHeld else {
             pacer.stop()
             return false
         }
-        if configuration.isPaced && device?.isPacedBySimulator ?? true {
-            departed += pacer.leave(
-                waiting: transmit.count - departed, frame: state.settings.frameNanoseconds, now: now)
-        } else {
-            departed = transmit.count
+        guard !transmit.isEmpty else { return false }
+        let left = pacesClient ? leaveAtPace(now) : transmit.count - departed
+        if left > 0 {
+            departed += left
+            lineCount += left
+            configuration.lineObserver?(index, pacesClient ? pacer.lastLeft : now, lineCount)
         }
         let moved = deliver(min(departed, peer?.receiveRoom ?? Int.max))
         transmit.drop(moved)
         departed -= moved
         updateClientHold()
         return moved > 0
+    }
+
+    /// - Returns: how many further bytes have left the line.
+    private func leaveAtPace(_ now: MonotonicTime) -> Int {
+        let left = pacer.leave(waiting: transmit.count - departed, prompt: prompt, frame: lineFrame, now: now)
+        prompt = max(prompt - left, 0)
+        return left
     }
 
     /// - Returns: how many of the first `count` bytes the far end took.

@@ -29,7 +29,13 @@ final class VirtualPort {
     var arrivalPacer = Pacer()
     /// How many of the transmit buffer's bytes have left the line at the pace, and only await delivery.
     var departed = 0
+    /// Bytes that have left the line since the port was made.
+    var lineCount = 0
     var pacer = Pacer()
+    /// Bytes of the client that waited in its socket while the line was busy.
+    var backlog = 0
+    /// How many of those were read since the line became idle.
+    var prompt = 0
     /// XOFF came from the line.
     var isStoppedByXOFF = false
     /// When a break by IAC BRK ends.
@@ -56,7 +62,8 @@ final class VirtualPort {
         self.listener = listener
         address = listener.address
         wiring = configuration.wiring(of: index)
-        transmit = ByteQueue(capacity: configuration.isPaced ? 4096 : 64 * 1024)
+        // The line itself holds the byte that it sends.
+        transmit = ByteQueue(capacity: configuration.isPaced ? max(configuration.transmitBuffer, 1) : 64 * 1024)
         received = ByteQueue(capacity: configuration.isPaced ? 4096 : 64 * 1024)
         bytesToError = configuration.faults.lineErrors?.interval ?? 0
         if configuration.faults.holdsCTS { forcedMask = .cts }
@@ -99,9 +106,13 @@ final class VirtualPort {
         deadline = earlier(deadline, breakEnds)
         deadline = earlier(deadline, device?.deadline)
         deadline = earlier(deadline, listenAgain)
-        let frame = state.settings.frameNanoseconds
-        if receiveRoom > 0 { deadline = earlier(deadline, arrivalPacer.deadline(frame: frame)) }
-        if departed < transmit.count { deadline = earlier(deadline, pacer.deadline(frame: frame)) }
+        if receiveRoom > 0 {
+            deadline = earlier(deadline, arrivalPacer.deadline(waiting: arriving.count, frame: lineFrame))
+        }
+        if departed < transmit.count {
+            let waiting = transmit.count - departed + backlog
+            deadline = earlier(deadline, pacer.deadline(waiting: waiting, frame: lineFrame))
+        }
         return deadline
     }
 

@@ -2,7 +2,9 @@ import ArgumentParser
 import Discovery
 import Glibc
 import RFC2217
+import SerialLine
 import Simulator
+import SystemPackage
 
 struct Simulate: ParsableCommand {
     static let configuration = CommandConfiguration(
@@ -23,7 +25,27 @@ struct Simulate: ParsableCommand {
             "loopback, null-modem (ports 0 and 1, 2 and 3, …), exec:COMMAND or tty:PATH; once for all ports, or once per port.",
             valueName: "wiring"))
     var wiring: [String] = ["loopback"]
-    @Flag(help: "Let bytes take their time on the line, behind a transmit buffer of 4 KiB.") var pace = false
+    @Flag(help: "Let bytes take their time on the line, behind a transmit buffer.") var pace = false
+    @Option(
+        help: ArgumentHelp(
+            "With --pace: size of the transmit buffer (default: 4096). With 0 a byte stays in the socket until the line takes it, and commands wait for the line.",
+            valueName: "bytes"))
+    var buffer: Int?
+    @Option(
+        help: ArgumentHelp(
+            "With --pace: receive window of a client's connection (default: 65536). The line idles if it is smaller than what the line sends in a round trip.",
+            valueName: "bytes"))
+    var receiveBuffer: Int?
+    @Option(
+        parsing: .unconditional,
+        help: ArgumentHelp(
+            "With --pace: how much faster the line is than its rate says, slower if negative.", valueName: "percent"))
+    var rateError: Double?
+    @Option(
+        help: ArgumentHelp(
+            "Write to a file 'PORT TIME COUNT' as bytes leave the line: nanoseconds of CLOCK_MONOTONIC at the last one, bytes until then.",
+            valueName: "file"))
+    var lineLog: String?
     @Option(
         help: ArgumentHelp("Imitate a server; repeatable, a later one wins. 'help' lists them.", valueName: "name"))
     var quirk: [String] = []
@@ -86,7 +108,7 @@ struct Simulate: ParsableCommand {
         configuration.address = listen
         configuration.firstPort = port
         configuration.ports = ports
-        configuration.isPaced = pace
+        try setPace(&configuration)
         configuration.wirings = try wiring.map { text in
             guard let wiring = Wiring(text) else {
                 throw PlainError(message: "wiring '\(text)' is none of loopback, null-modem, exec:COMMAND, tty:PATH")
@@ -95,10 +117,29 @@ struct Simulate: ParsableCommand {
         }
         configuration.profile = try profile()
         configuration.faults = try faults()
+        configuration.lineObserver = try lineObserver()
         if verbose {
-            configuration.trace = { port, trace in writeToStandardError("port \(port): \(trace)\n") }
+            configuration.trace = { port, trace in write("port \(port): \(trace)\n", to: STDERR_FILENO) }
         }
         return configuration
+    }
+
+    private func setPace(_ configuration: inout SimulatorConfiguration) throws {
+        configuration.isPaced = pace
+        guard pace || (buffer == nil && receiveBuffer == nil && rateError == nil) else {
+            throw PlainError(message: "--buffer, --receive-buffer and --rate-error need --pace")
+        }
+        if let buffer { configuration.transmitBuffer = buffer }
+        if let receiveBuffer { configuration.receiveBuffer = receiveBuffer }
+        if let rateError { configuration.rateErrorPercent = rateError }
+    }
+
+    /// Writes to the file of `--line-log`.
+    private func lineObserver() throws -> (@Sendable (Int, MonotonicTime, Int) -> Void)? {
+        guard let lineLog else { return nil }
+        let descriptor = open(lineLog, O_WRONLY | O_CREAT | O_TRUNC | O_APPEND | O_CLOEXEC, 0o644)
+        guard descriptor >= 0 else { throw PlainError(message: "cannot write \(lineLog): \(Errno(rawValue: errno))") }
+        return { port, time, count in write("\(port) \(time.nanoseconds) \(count)\n", to: descriptor) }
     }
 
     private func profile() throws -> ServerProfile {
@@ -173,7 +214,7 @@ private func waitForSignal(_ signals: sigset_t) -> Int32 {
 }
 
 /// One write(2), so that lines of different threads stay whole.
-private func writeToStandardError(_ line: String) {
+private func write(_ line: String, to descriptor: Int32) {
     var line = line
-    _ = line.withUTF8 { write(STDERR_FILENO, $0.baseAddress, $0.count) }
+    _ = line.withUTF8 { Glibc.write(descriptor, $0.baseAddress, $0.count) }
 }

@@ -184,6 +184,14 @@ import Testing
         #expect(bench.send(comPort(4, 3)) == comPort(104, 1))
     }
 
+    @Test func aPurgeThatIsIgnored() {
+        var bench = ServerBench(.ignorePurge)
+        bench.negotiate()
+        #expect(bench.send(comPort(12, 2)) == comPort(112, 2))
+        #expect(bench.send(comPort(12, 9)).isEmpty)
+        #expect(bench.requests.isEmpty)
+    }
+
     @Test func moxa() {
         var bench = ServerBench(.moxa, port: .init(inputs: [.dsr]))
         let opening = bench.open()

@@ -1,5 +1,3 @@
-import Platform
-import RFC2217
 import SerialLine
 import Testing
 
@@ -11,10 +9,10 @@ import Testing
     @Test func aByteLeavesAfterItsFrame() {
         var pacer = Pacer()
         #expect(pacer.leave(waiting: 1, frame: 100, now: start) == 0)
-        #expect(pacer.deadline(frame: 100) == start + 100)
+        #expect(pacer.deadline(waiting: 1, frame: 100) == start + 100)
         #expect(pacer.leave(waiting: 1, frame: 100, now: start + 99) == 0)
         #expect(pacer.leave(waiting: 1, frame: 100, now: start + 100) == 1)
-        #expect(pacer.deadline(frame: 100) == nil)
+        #expect(pacer.deadline(waiting: 0, frame: 100) == nil)
     }
 
     @Test func lateWakingsLoseNoTime() {
@@ -51,30 +49,35 @@ import Testing
         #expect(pacer.leave(waiting: 10, frame: 100, now: start + 1100) == 1)
     }
 
-    @Test func pacedBytesTakeTheirTime() throws {
-        // 960 bytes of 10 bits at 9600 baud are one second.
-        try withSimulator([.loopback], ports: 1, { $0.isPaced = true }) { _, ports, _ in
-            let client = try TestClient.negotiated(ports[0])
-            let begin = MonotonicTime.now
-            let sent = (0..<960).map { UInt8(truncatingIfNeeded: $0 % 250) }
-            try client.send(sent)
-            #expect(client.receives(sent))
-            #expect(MonotonicTime.now.since(begin) >= .milliseconds(990))
-        }
+    @Test func aFastLineWakesForManyBytesAtOnce() {
+        var pacer = Pacer()
+        _ = pacer.leave(waiting: 1000, frame: 2500, now: start)
+        #expect(pacer.deadline(waiting: 1000, frame: 2500) == start + 1_000_000)
+        #expect(pacer.deadline(waiting: 3, frame: 2500) == start + 7500)
+        #expect(pacer.deadline(waiting: 1000, frame: 2_000_000) == start + 2_000_000)
     }
 
-    @Test func beyondTheTransmitBufferTCPHoldsTheClient() throws {
-        // 300 baud: 30 bytes a second, so the buffer stays full for the time of the test.
-        try withSimulator([.loopback], ports: 1, { $0.isPaced = true }) { server, ports, log in
-            let client = try TestClient.negotiated(ports[0])
-            try client.send(.setBaudRate(300))
-            try client.send([UInt8](repeating: 0x41, count: 20_000))
-            #expect(eventually { (server.snapshot(of: 0)?.transmitCount ?? 0) >= 4000 })
-            let snapshot = try #require(server.snapshot(of: 0))
-            #expect(snapshot.transmitCount <= 4096)
-            #expect(log.data(of: 0).count < 8192)
-            // What is in the buffer can be purged, though the request stands behind bytes not yet read.
-            #expect(server.snapshot(of: 0)?.client != nil)
-        }
+    @Test func whatWasReadyFollowsWithoutAGap() {
+        var pacer = Pacer()
+        _ = pacer.leave(waiting: 2, frame: 100, now: start)
+        #expect(pacer.leave(waiting: 2, frame: 100, now: start + 1000) == 2)
+        #expect(pacer.lastLeft == start + 200)
+        #expect(pacer.missed(frame: 100, now: start + 1000) == 8)
+        // Five were ready at 200, the sixth came later and begins now.
+        #expect(pacer.leave(waiting: 6, prompt: 5, frame: 100, now: start + 1000) == 5)
+        #expect(pacer.lastLeft == start + 700)
+        #expect(pacer.isBusy)
+        #expect(pacer.leave(waiting: 1, frame: 100, now: start + 1099) == 0)
+        #expect(pacer.leave(waiting: 1, frame: 100, now: start + 1100) == 1)
+        #expect(pacer.lastLeft == start + 1100)
+    }
+
+    @Test func aLineThatStoodStillOwesNothing() {
+        var pacer = Pacer()
+        _ = pacer.leave(waiting: 1, frame: 100, now: start)
+        _ = pacer.leave(waiting: 1, frame: 100, now: start + 100)
+        pacer.stop()
+        #expect(pacer.missed(frame: 100, now: start + 1000) == 0)
+        #expect(pacer.leave(waiting: 5, prompt: 5, frame: 100, now: start + 1000) == 0)
     }
 }

@@ -23,6 +23,24 @@ import Testing
         }
     }
 
+    @Test func oneThatAnswersNothingStillSendsData() throws {
+        try withSimulator(quirks: [.noAnswers]) { _, ports, log in
+            let client = try TestClient(ports[0])
+            try client.send([255, 251, 44])
+            #expect(log.wait(port: 0) { $0.contains(.negotiated) })
+            // Its offers, the last of them COM-PORT-OPTION.
+            #expect(client.wait { $0.wire.suffix(3) == [255, 253, 44] })
+            client.forget()
+            try client.send(
+                .setBaudRate(4800), .setControl(.dtrOn), .purgeData(1), .signature([]), .notifyModemState([]))
+            // DO TIMING-MARK, and a break.
+            try client.send([255, 253, 6, 255, 243, 0x41])
+            #expect(client.receives([0, 0x41]))
+            #expect(client.wire == [0, 0x41])
+            #expect(log.requests(of: 0).contains(.setBaud(4800)))
+        }
+    }
+
     @Test func rawEchoesTelnetToo() throws {
         try withSimulator(quirks: [.raw]) { _, ports, _ in
             let client = try TestClient(ports[0])

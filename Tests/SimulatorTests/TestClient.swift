@@ -58,6 +58,18 @@ final class TestClient {
         return max(bytes.withUnsafeBytes { Glibc.send(socket.raw, $0.baseAddress, $0.count, flags) }, 0)
     }
 
+    /// Bounds what the socket holds of bytes that its peer does not take, in bytes.
+    func limitSendBuffer(_ size: Int32) {
+        var size = size
+        setsockopt(socket.raw, SOL_SOCKET, SO_SNDBUF, &size, 4)
+    }
+
+    /// The socket takes bytes now.
+    var canSend: Bool {
+        var poll = [pollfd(fd: socket.raw, events: Int16(POLLOUT), revents: 0)]
+        return ((try? waitForEvents(&poll, nanoseconds: 0)) ?? 0) > 0
+    }
+
     func send(_ commands: ComPortCommand...) throws {
         var bytes: [UInt8] = []
         for command in commands { bytes.appendComPort(command, from: .client) }
