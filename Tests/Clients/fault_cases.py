@@ -7,21 +7,27 @@ import os
 import re
 import select
 import signal
+import struct
 import subprocess
+import sys
 import termios
 import time
 
-import far_side
-import fixture
-from avahi import unshare_mounts
-from fixture import (RI, Timeout, case, difference, events, eventually, exchange, ioctl_int, read_exactly, read_rest,
-                     set_raw, tcp_ends, termios2, wait_until, write_all)
-from relay import Relay
-from scripted_server import pattern
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "Conformance"))
+
+import far_side  # noqa: E402
+import fixture  # noqa: E402
+from avahi import unshare_mounts  # noqa: E402
+from fixture import (RI, case, difference, events, eventually, exchange, ioctl_int, read_exactly, read_rest,
+                     set_raw, termios2, wait_until, write_all)  # noqa: E402
+from relay import Relay  # noqa: E402
+from scripted_server import pattern  # noqa: E402
 
 # --dead-after and --loss-timeout of the ports that are hung up, in seconds.
 DEAD_AFTER, LOSS_TIMEOUT = 3, 1
 NETWORK_FAULTS = ("finished", "reset", "half-open", "silent-both-ways", "silent-to-the-server", "silent-from-the-server")
+# <asm-generic/ioctls.h>, and the place of a member of struct serial_struct.
+TIOCGSERIAL, TIOCSSERIAL, CLOSING_WAIT = 0x541E, 0x541F, 40
 # Bytes that a port, its server and all buffers between them do not hold.
 FULL = 32 << 20
 # Bytes of a write that a server which has stopped reading does not take.
@@ -382,7 +388,7 @@ def programs_killed_wherever_they_wait(t, link):
     """kill -9 of programs in every call, with output that no server takes: gone at once, and so is their output's
     hold on the port."""
     server = t.scripted_server()
-    port = t.port(server, "--loss-timeout", "never")
+    port = t.port(server, "--loss-timeout", "never", "--connect-timeout", "2")
     keep = t.open_raw(port, baud=termios.B4000000)
     server.ask("stop")
     programs = Programs(t, port.path)
@@ -391,6 +397,7 @@ def programs_killed_wherever_they_wait(t, link):
         server.ask("reset")
         t.check("the connection is lost", eventually(lambda: "connection lost" in port.log, 2))
         programs.check_waiting("while it is lost")
+        t.equal("an open fails", timed(t, "open while it is lost", 0, 2.5, lambda: opened(port.path))[0], "errno")
     programs.kill(link)
     server.ask("turn_away", count=0)
     server.ask("go")
@@ -439,6 +446,23 @@ def server_hangs(t):
     timed(t, "tcflush", 0, 0.2, lambda: termios.tcflush(descriptor, termios.TCIOFLUSH))
     timed(t, "close", 0, 11.5, lambda: os.close(descriptor))
     server.send(signal.SIGCONT)
+
+
+@case(60)
+def close_behind_a_server_that_takes_nothing(t):
+    """The last close waits for closing_wait, 2 s here, and not longer."""
+    server = t.scripted_server()
+    descriptor = t.open_raw(t.port(server), flags=os.O_NONBLOCK, baud=termios.B4000000)
+    memory = bytearray(72)
+    fcntl.ioctl(descriptor, TIOCGSERIAL, memory)
+    t.equal("closing_wait, in hundredths of a second", struct.unpack_from("H", memory, CLOSING_WAIT)[0], 3000)
+    struct.pack_into("H", memory, CLOSING_WAIT, 200)
+    fcntl.ioctl(descriptor, TIOCSSERIAL, memory)
+    server.ask("stop")
+    while events(descriptor, select.POLLOUT, 0.5) & select.POLLOUT:
+        with contextlib.suppress(BlockingIOError):
+            os.write(descriptor, bytes(60000))
+    timed(t, "close", 1.9, 3, lambda: os.close(descriptor))
 
 
 # Segments and answers.
