@@ -96,19 +96,17 @@ class Programs:
         self.t = t
         self.helpers = {}
         # The drain is behind the bytes of the write.
-        for name in ("read", "poll", "TIOCMIWAIT", "write", "tcdrain"):
-            helper = self.helpers[name] = t.helper(WAITS[name], path)
-            wait_until(lambda: self.stays_waiting(helper), 10, "a program that waits in " + name, pause=0)
-        self.results = {}
+        for names in ("read", "poll", "TIOCMIWAIT", "write"), ("tcdrain",):
+            for name in names:
+                self.helpers[name] = t.helper(WAITS[name], path)
+            wait_until(self.all_wait, 15, "programs that wait in " + ", ".join(names), pause=0)
 
-    @staticmethod
-    def stays_waiting(helper):
-        """Twenty looks in a row: calls that only pass through the port are over sooner."""
-        for _ in range(20):
-            if helper.has_ended() or not is_waiting(helper.pid):
-                time.sleep(0.01)
+    def all_wait(self):
+        """Ten looks in a row: calls that only pass through the port are over sooner."""
+        for _ in range(10):
+            time.sleep(0.02)
+            if not all([not helper.has_ended() and is_waiting(helper.pid) for helper in self.helpers.values()]):
                 return False
-            time.sleep(0.01)
         return True
 
     def states(self):
@@ -129,7 +127,7 @@ class Programs:
             if not helper.has_ended():
                 self.t.check("{}: {} ends within {} s".format(what, name, limit), False, "state " + str(helper.state))
                 continue
-            self.results[name] = seen = helper.result()
+            seen = helper.result()
             right = wanted[name](seen) if callable(wanted[name]) else seen == wanted[name]
             self.t.check("{}: {} ends with {}".format(what, name, seen), right, seen)
         self.t.took(what + ": the last of them ends", time.monotonic() - started, 0, limit)
