@@ -45,7 +45,8 @@ help:
 	@echo "make conformance  the numbered list of what a serial port does, each pass or fail, on a real device"
 	@echo "make test-long  the supervisor's plan in 100,000 random worlds, as many programs through the kernel's line"
 	@echo "              discipline and through ours, a million schedules of one port, network faults that last minutes,"
-	@echo "              10 minutes of hostile packets, and 200 ports whose supervisor is killed 200 times"
+	@echo "              10 minutes of hostile packets, 200 ports whose supervisor is killed 200 times, 4 GiB through one"
+	@echo "              port, and 200 ports at work for 10 minutes"
 	@echo "make mutants  removes each guard of the connection in turn and names the ones that no test misses"
 	@echo "make check    formatting, lint, dependencies between targets, warnings as errors"
 	@echo "make bench    figures beside a C reference"
@@ -103,6 +104,8 @@ test-long: deb
 	    --filter ScheduleTests
 	TTYNVT_LONG=1 Tests/Guest/run --timeout 1800 Tests/Clients/run $(BINARY).stripped window-shut thousand-deaths
 	TTYNVT_LONG=1 Tests/System/run $(BUILD)/deb/*.deb a-flood many-ports
+	@$(MAKE) --silent -C Tests/Benchmarks OUT=$(CURDIR)/$(BENCHMARKS)
+	Tests/Guest/run --timeout 7200 Tests/Endurance/soak $(BINARY).stripped $(BENCHMARKS)/echo_server
 
 # Each condition in the files of the connection is negated, or taken away, and the tests are to fail.
 mutants: deps

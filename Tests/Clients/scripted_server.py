@@ -1,5 +1,6 @@
 #!/usr/bin/python3
-"""An RFC 2217 server that does as a case tells it: stops reading, goes on, sends, closes, resets the connection.
+"""An RFC 2217 server that does as a case tells it: stops reading, goes on, sends, finishes, closes, resets the connection,
+changes its lines.
 
 usage: scripted_server.py CONTROL [--address A] [--receive-buffer BYTES] [--nagle] [--split] [--greet]
                           [--turn-away]
@@ -268,6 +269,15 @@ class Server(far_side.FarSide):
 
     def do_send(self, count):
         self.transmit(pattern(count).replace(b"\xff", b"\xff\xff"))
+
+    def do_modem(self, on=0, off=0):
+        """Lines of its port change, and the client hears of it."""
+        self.set_modem(on, off)
+
+    def do_finish(self):
+        """Sends the end of its stream, and goes on reading what comes."""
+        self.client.shutdown(socket.SHUT_WR)
+        self.is_reading = True
 
     def do_turn_away(self, count):
         self.turns_away = count
