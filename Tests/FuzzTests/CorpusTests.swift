@@ -7,7 +7,7 @@ import Testing
 /// The corpora of the fuzzers, played without libFuzzer: each file as it is, and damaged copies of it.
 @Suite struct CorpusTests {
     /// Damaged copies of each file.
-    private static let copies = 100
+    private static let copies = 10
 
     private static let directory =
         #filePath.split(separator: "/").dropLast(2).map { "/" + $0 }.joined() + "/Fuzz/Corpus"
