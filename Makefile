@@ -36,7 +36,7 @@ RELEASE = -c release --static-swift-stdlib --product ttynvt-swift --scratch-path
 	-Xswiftc -L$(STATIC_LIBRARIES) -Xswiftc -Xclang-linker -Xswiftc -static-libgcc \
 	-Xlinker -no-pie -Xlinker --gc-sections -Xlinker --no-export-dynamic
 
-.PHONY: help deps build demo test conformance test-long mutants check format bench guest documents install uninstall deb \
+.PHONY: help deps build demo test conformance test-long fuzz mutants check format bench guest documents install uninstall deb \
 	clean
 
 help:
@@ -47,6 +47,7 @@ help:
 	@echo "              discipline and through ours, a million schedules of one port, network faults that last minutes,"
 	@echo "              10 minutes of hostile packets, 200 ports whose supervisor is killed 200 times, 4 GiB through one"
 	@echo "              port, and 200 ports at work for 10 minutes"
+	@echo "make fuzz     hostile bytes for every parser, SECONDS=600 for each, under AddressSanitizer"
 	@echo "make mutants  removes each guard of the connection in turn and names the ones that no test misses"
 	@echo "make check    formatting, lint, dependencies between targets, warnings as errors"
 	@echo "make bench    figures beside a C reference"
@@ -106,6 +107,12 @@ test-long: deb
 	TTYNVT_LONG=1 Tests/System/run $(BUILD)/deb/*.deb a-flood many-ports
 	@$(MAKE) --silent -C Tests/Benchmarks OUT=$(CURDIR)/$(BENCHMARKS)
 	Tests/Guest/run --timeout 7200 Tests/Endurance/soak $(BINARY).stripped $(BENCHMARKS)/echo_server
+
+# What is found is left in .build-fuzz, and is played again with .build-fuzz/TARGET FILE.
+SECONDS ?= 600
+JOBS ?= 1
+fuzz: deps
+	@JOBS=$(JOBS) Tests/Fuzz/run $(SECONDS) $(TARGETS)
 
 # Each condition in the files of the connection is negated, or taken away, and the tests are to fail.
 mutants: deps

@@ -96,6 +96,16 @@ let package = Package(
             name: "TestSupport", dependencies: ["CLinux", "LineDiscipline", "RFC2217", "SerialLine"],
             path: "Tests/TestSupport",
             swiftSettings: common),
+        .target(
+            name: "FuzzTargets",
+            dependencies: [
+                "CCUSE", "CUSEDevice", "Discovery", "LineDiscipline", "Platform", "PortControl", "PortPlan",
+                "PortRuntime", "RFC2217", "SerialLine", "TestSupport", "VirtualTTY", system,
+            ],
+            path: "Tests/Fuzz/Targets", swiftSettings: common),
+        .testTarget(
+            name: "FuzzTests", dependencies: ["FuzzTargets", "Platform", "SerialLine", "TestSupport"],
+            swiftSettings: common),
         .testTarget(
             name: "CUSEDeviceTests",
             dependencies: [
@@ -149,3 +159,10 @@ let package = Package(
             swiftSettings: common),
     ]
 )
+
+// `make fuzz` alone: libFuzzer brings the program's main function, without which it cannot be linked.
+if Context.environment["TTYNVT_FUZZ"] != nil {
+    package.targets.append(
+        .executableTarget(
+            name: "fuzzer", dependencies: ["FuzzTargets"], path: "Tests/Fuzz/Fuzzer", swiftSettings: common))
+}

@@ -13,7 +13,10 @@ package enum ConfigurationEdit {
     package static func set(
         _ keys: [(key: String, value: String)], ofPort name: String, in text: String
     ) throws(Refusal) -> String {
-        var lines = text.split(separator: "\n", omittingEmptySubsequences: false).map(String.init)
+        // As bytes: a carriage return and a line feed are one character, which would not be found.
+        var lines = text.utf8.split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false).map {
+            String(Substring($0))
+        }
         if lines.last == "" { lines.removeLast() }
         guard let header = lines.firstIndex(where: { portName(ofHeader: $0) == name }) else {
             if lines.last?.isEmpty == false { lines.append("") }

@@ -1,25 +1,28 @@
-/// The name of a host as DNS compares it: letters of ASCII in either case are one, and a dot at the end does not count.
+/// The name of a host as DNS compares it: letters of ASCII in either case are one, and dots at the end do not count.
 /// It has printable characters of ASCII only, and no blank: others are written as DNS writes them, `\ddd`.
 package struct HostName: Hashable, Sendable, Comparable, CustomStringConvertible {
-    /// Longest name in bytes, as DNS has it; the rest is cut off.
+    /// Longest name in bytes, as DNS has it and as it is written here; the rest is cut off.
     package static let longest = 255
 
     /// As it was first spelled.
     package let description: String
     private let folded: String
 
-    /// - Returns: nil if the text is empty or a dot.
+    /// - Returns: nil if the text is empty or nothing but dots.
     package init?(_ text: String) {
         var shown = ""
-        for byte in text.utf8.prefix(Self.longest) {
+        for byte in text.utf8 {
+            var piece = ""
             if byte > 0x20 && byte < 0x7F {
-                shown.unicodeScalars.append(Unicode.Scalar(byte))
+                piece.unicodeScalars.append(Unicode.Scalar(byte))
             } else {
                 let digits = String(byte)
-                shown += "\\" + String(repeating: "0", count: 3 - digits.utf8.count) + digits
+                piece = "\\" + String(repeating: "0", count: 3 - digits.utf8.count) + digits
             }
+            guard shown.utf8.count + piece.utf8.count <= Self.longest else { break }
+            shown += piece
         }
-        if shown.hasSuffix(".") { shown.removeLast() }
+        while shown.hasSuffix(".") { shown.removeLast() }
         guard !shown.isEmpty else { return nil }
         description = shown
         folded = shown.foldedAsDNS

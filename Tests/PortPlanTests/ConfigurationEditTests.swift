@@ -28,4 +28,11 @@ import Testing
         let error = #expect(throws: ConfigurationEdit.Refusal.self) { try pin("[port m-1]\n host=b.local\n") }
         #expect(error?.description == "[port m-1] says host = b.local already: change it by hand")
     }
+
+    /// Lines may end as Windows has them: they stay so, and the section is found among them.
+    @Test func carriageReturns() throws {
+        #expect(
+            try pin("[port m-1]\r\nlinger = 1\r\n") == "[port m-1]\r\nhost = a.local\ninterface = eth0\nlinger = 1\r\n")
+        #expect(throws: ConfigurationEdit.Refusal.self) { try pin("[ports]\r\n[port m-1]\r\nhost = b.local\r\n") }
+    }
 }

@@ -484,6 +484,18 @@ struct PlannerBench {
         #expect(HostName("a\u{7}\n.local.")?.description == "a\\007\\010.local")
     }
 
+    /// A host is written and read again as it was: in the state file, and by `accept`.
+    @Test(arguments: [
+        String(repeating: "é", count: 60), String(repeating: "a", count: 254) + "é", "a..",
+        String(repeating: "a", count: 300),
+        String(repeating: "a", count: 254) + "..",
+    ])
+    func hostsReadAsTheyWereWritten(_ text: String) throws {
+        let host = try #require(HostName(text))
+        #expect(host.description.utf8.count <= HostName.longest)
+        #expect(HostName(host.description) == host)
+    }
+
     /// Another type of service that ranks higher does not take the name of a port of another host.
     @Test func aPreferredType() {
         var bench = PlannerBench("[discovery]\ntypes = _ttynvt._tcp _iostream._tcp\n")

@@ -1,10 +1,8 @@
 import RFC2217
 import SerialLine
 
-// The fuzzers of Tests/Fuzz are built with this file too, so nothing here knows of a test library.
-
 /// What a Telnet stream says, apart from where it was split: adjacent data is one element.
-enum StreamElement: Equatable {
+package enum StreamElement: Equatable, Sendable {
     case data([UInt8])
     case command(UInt8)
     case negotiation(TelnetVerb, TelnetOption)
@@ -13,13 +11,15 @@ enum StreamElement: Equatable {
 }
 
 /// Takes chunks through the decoder and the command reader, holding them to what must be true of any input whatever.
-struct StreamReader {
+package struct StreamReader {
     private var decoder = TelnetDecoder()
-    private(set) var elements: [StreamElement] = []
+    package private(set) var elements: [StreamElement] = []
     /// The first thing that must never be; nil while all is well.
-    private(set) var violation: String?
+    package private(set) var violation: String?
 
-    mutating func read(_ chunk: [UInt8]) {
+    package init() {}
+
+    package mutating func read(_ chunk: [UInt8]) {
         let input = chunk.span
         var offset = 0
         var count = 0
@@ -62,7 +62,7 @@ struct StreamReader {
     }
 
     /// Reads a payload as a command of both roles: what is read, written and read again is the same.
-    static func violation(reading payload: [UInt8]) -> String? {
+    package static func violation(reading payload: [UInt8]) -> String? {
         for role in [ComPortRole.client, .server] {
             guard let command = ComPortCommand(payload: payload, from: role) else {
                 if payload.isEmpty { continue }
@@ -78,7 +78,7 @@ struct StreamReader {
     }
 
     /// Reads a stream given in pieces.
-    static func elements(of chunks: [[UInt8]]) -> (elements: [StreamElement], violation: String?) {
+    package static func elements(of chunks: [[UInt8]]) -> (elements: [StreamElement], violation: String?) {
         var reader = StreamReader()
         for chunk in chunks { reader.read(chunk) }
         return (reader.elements, reader.violation)
