@@ -36,12 +36,13 @@ RELEASE = -c release --static-swift-stdlib --product ttynvt-swift --scratch-path
 	-Xswiftc -L$(STATIC_LIBRARIES) -Xswiftc -Xclang-linker -Xswiftc -static-libgcc \
 	-Xlinker -no-pie -Xlinker --gc-sections -Xlinker --no-export-dynamic
 
-.PHONY: help deps build demo test conformance test-long fuzz mutants check format bench guest documents install uninstall deb \
-	clean
+.PHONY: help deps build demo test test-quick conformance test-long fuzz mutants check format bench guest documents \
+	install uninstall deb clean
 
 help:
 	@echo "make demo     build, then show one port at work on a real kernel"
 	@echo "make test     build, then run all tests"
+	@echo "make test-quick  build, then run the unit tests and the client programs of one port"
 	@echo "make conformance  the numbered list of what a serial port does, each pass or fail, on a real device"
 	@echo "make test-long  the supervisor's plan in 100,000 random worlds, as many programs through the kernel's line"
 	@echo "              discipline and through ours, a million schedules of one port, network faults that last minutes,"
@@ -82,6 +83,9 @@ demo: build
 
 test: deb $(CONFORMANCE)/stamp
 	@Tests/run $(BINARY).stripped $(BUILD)/deb/*.deb
+
+test-quick: build
+	@Tests/run --quick $(BINARY).stripped
 
 conformance: build $(CONFORMANCE)/stamp
 	@Tests/Guest/run --timeout 500 Tests/Conformance/run $(BINARY).stripped $(NUMBERS)

@@ -166,3 +166,19 @@ if Context.environment["TTYNVT_FUZZ"] != nil {
         .executableTarget(
             name: "fuzzer", dependencies: ["FuzzTargets"], path: "Tests/Fuzz/Fuzzer", swiftSettings: common))
 }
+
+// Test targets by name, separated by blanks: only they are there, and what they need. So a sanitizer's build has nothing
+// in it that is not run.
+if let names = Context.environment["TTYNVT_ONLY_TESTS"] {
+    var kept = Set(names.split(separator: " ").map(String.init))
+    var isWhole = false
+    while !isWhole {
+        let needed = package.targets.filter { kept.contains($0.name) }.flatMap(\.dependencies).compactMap {
+            if case .byNameItem(let name, _) = $0 { name } else { nil }
+        }
+        isWhole = kept.isSuperset(of: needed)
+        kept.formUnion(needed)
+    }
+    package.targets.removeAll { !kept.contains($0.name) }
+    package.products.removeAll()
+}

@@ -67,7 +67,8 @@ import VirtualTTY
         }
     }
 
-    /// Signals and data race: every byte is read exactly once, whoever wins.
+    /// Signals and data race: every byte is read exactly once, whoever wins. On a busy machine data may win each race:
+    /// reads that no data can end are among them, and an interrupt ends each of those.
     @Test func aStormLosesNothing() throws {
         try withFakeRemote { rig, remote in
             let kernel = rig.kernel
@@ -77,26 +78,28 @@ import VirtualTTY
             var offset = 0
             var got: [UInt8] = []
             var interrupted = 0
+            var withoutData = 0
             while got.count < sent.count {
+                let isWithoutData = got.count == offset && random.below(4) == 0
                 let read = kernel.startRead(file, 64)
-                if random.below(2) == 0 { kernel.interrupt(read) }
-                if offset < sent.count {
+                if isWithoutData || random.below(2) == 0 { kernel.interrupt(read) }
+                if !isWithoutData && offset < sent.count {
                     let part = Array(sent[offset..<min(offset + 1 + random.below(40), sent.count)])
                     offset += part.count
                     remote.far { $0.send(part) }
-                } else if kernel.isPending(read) && got.count == sent.count {
-                    kernel.interrupt(read)
                 }
                 if random.below(2) == 0 { kernel.interrupt(read) }
                 do throws(Errno) {
                     got += try kernel.finishRead(read, 64)
                 } catch {
-                    interrupted += 1
                     guard error == .interrupted else { throw error }
+                    interrupted += 1
                 }
+                if isWithoutData { withoutData += 1 }
             }
             #expect(got == sent)
-            #expect(interrupted > 0)
+            #expect(withoutData > 0)
+            #expect(interrupted >= withoutData)
         }
     }
 

@@ -322,7 +322,7 @@ def a_thousand_services(t):
     avahi.start(seconds=60)
     wait_until(lambda: avahi.process.log.count("successfully established") == 1000, 60, "1000 services established")
     t.note("Avahi took {:.1f} s".format(time.monotonic() - started))
-    status, output, seconds, peak, cpu = timed_browse(t, "--json", "--timeout", "60")
+    status, output, seconds, peak, cpu = timed_browse(t, "--json", "--timeout", "100")
     found = json.loads(output)
     t.note("browse: {:.1f} s, {:.1f} s of processor time, {:.1f} MB".format(seconds, cpu, peak))
     t.equal("all are found", len(found), 1000)
@@ -367,7 +367,10 @@ def ten_thousand_services(t):
     t.equal("exit status", status, 0)
     t.check("fewer objects than Avahi allows", fake.most_objects <= 901 and fake.refused == 0,
             (fake.most_objects, fake.refused))
-    t.equal("the rest is resolved once each", len(fake.resolved_once), 2048 - 900)
+    # Too many names are listed anew after some seconds, which may give others their turn. A slow machine gets there.
+    again = fake.calls["ServiceBrowserPrepare"] - 1
+    t.check("the rest is resolved once each", 2048 - 900 <= len(fake.resolved_once) <= 2048 - 900 + 2048 * again,
+            (len(fake.resolved_once), again))
     fake.stop()
 
 

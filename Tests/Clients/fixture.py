@@ -34,10 +34,11 @@ cases = []
 
 
 class Case:
-    def __init__(self, name, body, deadline):
+    def __init__(self, name, body, deadline, module):
         self.name = name
         self.body = body
         self.deadline = deadline
+        self.module = module
 
 
 def case(deadline=30, name=None, over=None):
@@ -46,10 +47,11 @@ def case(deadline=30, name=None, over=None):
     def register(body):
         base = name or body.__name__.replace("_", "-")
         if over is None:
-            cases.append(Case(base, body, deadline))
+            cases.append(Case(base, body, deadline, body.__module__))
         else:
             for value in over:
-                cases.append(Case(base + "-" + value, lambda t, value=value: body(t, value), deadline))
+                cases.append(
+                    Case(base + "-" + value, lambda t, value=value: body(t, value), deadline, body.__module__))
         return body
 
     return register

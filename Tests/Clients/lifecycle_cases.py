@@ -2,6 +2,7 @@
 import errno
 import fcntl
 import os
+import re
 import select
 import signal
 import socket
@@ -247,14 +248,26 @@ def read_with_handler(path, vmin):
     return [count, ctypes.get_errno() if count < 0 else 0, buffer.raw[:max(count, 0)].decode()]
 
 
-def in_read(t, port, helper):
-    """Waits until the helper sleeps in its read."""
+def has_handler(helper, number):
+    with open("/proc/{}/status".format(helper.pid)) as file:
+        caught = int(re.search(r"SigCgt:\s+([0-9a-f]+)", file.read()).group(1), 16)
+    return bool(caught >> (number - 1) & 1)
+
+
+def in_read(t, port, helper, handles=None):
+    """Waits until the helper sleeps in its read: after it has its handler for a signal, where it is to have one."""
+    if handles is not None:
+        wait_until(lambda: has_handler(helper, handles), 20, "the helper's handler")
+
     def asleep():
-        with open("/proc/{}/syscall".format(helper.pid)) as file:
-            return file.read().split()[0] == "0"
+        try:
+            with open("/proc/{}/syscall".format(helper.pid)) as file:
+                return file.read().split()[0] == "0"
+        except OSError:  # this kernel does not tell; a program that computes does not sleep
+            return helper.state == "S"
     try:
         wait_until(asleep, 3)
-    except (OSError, Timeout):
+    except Timeout:
         pass
     time.sleep(0.1)
 
@@ -280,11 +293,11 @@ def reader_interrupted_by_handler(t):
     port = t.port(t.simulator())
     other = t.open_raw(port)
     helper = t.helper(read_with_handler, port.path, 1)
-    in_read(t, port, helper)
+    in_read(t, port, helper, signal.SIGTERM)
     helper.kill(signal.SIGTERM)
     t.equal("nothing read: EINTR", helper.result(3), [-1, errno.EINTR, ""])
     helper = t.helper(read_with_handler, port.path, 10)
-    in_read(t, port, helper)
+    in_read(t, port, helper, signal.SIGTERM)
     write_all(other, b"abc")
     time.sleep(0.2)
     helper.kill(signal.SIGTERM)
@@ -319,6 +332,7 @@ def writer_interrupted_by_handler(t):
 
 
 def helper_after_signal(helper):
+    wait_until(lambda: helper.has_ended() or has_handler(helper, signal.SIGTERM), 20, "the helper's handler")
     time.sleep(0.3)
     if not helper.has_ended():
         helper.kill(signal.SIGTERM)

@@ -1,21 +1,23 @@
 # shellcheck shell=bash
-# Sourced by run: starts one command in a process-id namespace of its own, so
+# Sourced by run, and by ../run: starts one command in a process-id namespace of its own, so
 # that ending its first process ends every process it has led to, whatever
 # group, session or tracer those have. User-mode Linux needs that: its guest
 # processes are traced processes of the host.
 
 contained= # process id of unshare, as long as it is to be waited for
+# How a user who is not root is seen inside. An option of unshare.
+contained_as=--map-root-user
 
 # contained_start COMMAND [ARG...]: in the background, with the caller's redirections.
 contained_start() {
-    local as_root=
-    [ "$(id -u)" = 0 ] || as_root=--map-root-user
+    local as=
+    [ "$(id -u)" = 0 ] || as=$contained_as
     # pdeathsig: even when run is killed by SIGKILL, nothing stays behind.
     # The shell is the namespace's first process and so the one that reaps orphans;
     # "exit" keeps it from replacing itself by its last command.
     # shellcheck disable=SC2016
     exec setpriv --pdeathsig KILL setsid \
-        unshare $as_root --pid --fork --kill-child --mount-proc \
+        unshare $as --pid --fork --kill-child --mount-proc \
         sh -c '"$@"; exit $?' sh "$@"
 }
 
@@ -40,12 +42,13 @@ contained_wait() {
     return "$status"
 }
 
-# one_cpu: the number of one of the CPUs we may run on, another one in another run.
+# one_cpu [INDEX]: the number of one of the CPUs we may run on, another one for another index. Without an index,
+# another one in another run.
 one_cpu() {
     local list range cpus=()
     list=$(sed -n 's/^Cpus_allowed_list:[[:space:]]*//p' /proc/self/status)
     for range in ${list//,/ }; do
         mapfile -t -O "${#cpus[@]}" cpus < <(seq "${range%-*}" "${range#*-}")
     done
-    echo "${cpus[$$ % ${#cpus[@]}]}"
+    echo "${cpus[${1:-$$} % ${#cpus[@]}]}"
 }
