@@ -168,6 +168,27 @@ import Testing
         }
     }
 
+    /// A socket that takes bytes again is no event of the port's: it is served although the last event has only asked.
+    @Test func aQueryDoesNotHoldUpTheSocket() throws {
+        try withEngine { engine, file, _ in
+            var sender = PortEngine.Handout()
+            write(&engine, file, Array("abc"))
+            engine.handOut(&sender)
+            engine.sent(1, &sender)
+            engine.handOut(&sender)
+            #expect(!sender.hasUnsent, "the socket is full")
+            engine.tty.ioctl(
+                RequestID(rawValue: 1_000_003), file,
+                IoctlCall(command: Ioctl.TCGETS.rawValue, argument: 0, outSize: Termios.size),
+                argument: [UInt8]().span
+            ) { _ in false }
+            engine.handOut(&sender)
+            engine.resumeSending()
+            engine.handOut(&sender)
+            #expect(sender.hasUnsent && sender.unsent == Array("bc".utf8))
+        }
+    }
+
     /// Bytes are handed out with the number of the connection that they are for.
     @Test func aHandoutNamesItsConnection() throws {
         try withEngine { engine, file, _ in
