@@ -25,14 +25,15 @@ GUEST_PACKAGES = user-mode-linux kmod iproute2 procps util-linux python3 python3
 	avahi-daemon e2fsprogs
 TEST_PACKAGES = ser2net socat picocom minicom shellcheck systemd avahi-utils man-db zsh fish bash-completion \
 	tio screen cu ckermit setserial lrzsz gpsd gpsd-tools python3-gps modemmanager login libmodbus5 \
-	python3-can python3-pymodbus python3-serial-asyncio ppp can-utils net-tools iputils-ping
+	python3-can python3-pymodbus python3-serial-asyncio ppp can-utils net-tools iputils-ping gensio-bin
 CONFORMANCE_PACKAGES = avrdude gpsd-clients libserialport0 python3-pip golang-go golang-github-albenik-go-serial-dev
 DEB_PACKAGES = debhelper dpkg-dev fakeroot
 
 # A static Swift runtime and C++ library, at a fixed address and without symbols to export: what starts fastest, and
-# what adds least memory for each further port.
+# what adds least memory for each further port. Without a path of its own the program looks for its libraries where the
+# system has them, and nowhere before.
 STATIC_LIBRARIES = $(CURDIR)/$(BUILD)/static-libraries
-RELEASE = -c release --static-swift-stdlib --product ttynvt-swift --scratch-path $(BUILD) \
+RELEASE = -c release --static-swift-stdlib --disable-local-rpath --product ttynvt-swift --scratch-path $(BUILD) \
 	-Xswiftc -L$(STATIC_LIBRARIES) -Xswiftc -Xclang-linker -Xswiftc -static-libgcc \
 	-Xlinker -no-pie -Xlinker --gc-sections -Xlinker --no-export-dynamic
 
@@ -51,7 +52,7 @@ help:
 	@echo "make fuzz     hostile bytes for every parser, SECONDS=600 for each, under AddressSanitizer"
 	@echo "make mutants  removes each guard of the connection in turn and names the ones that no test misses"
 	@echo "make check    formatting, lint, dependencies between targets, warnings as errors"
-	@echo "make bench    figures beside a C reference"
+	@echo "make bench    figures beside a C reference, socat and gensiot: a table, a CSV and an SVG, in $(BENCHMARKS)"
 	@echo "make build    the program: $(BINARY)"
 	@echo "make install  to PREFIX=$(PREFIX), below DESTDIR; make uninstall takes it away"
 	@echo "make deb      a Debian package, in $(BUILD)/deb"
@@ -130,7 +131,12 @@ format:
 
 bench: build
 	@$(MAKE) --silent -C Tests/Benchmarks OUT=$(CURDIR)/$(BENCHMARKS)
-	@Tests/Guest/run --timeout 1200 Tests/Benchmarks/bench.sh $(BENCHMARKS) $(BINARY).stripped
+	@rm -rf $(BENCHMARKS)/results
+	@mkdir -p $(BENCHMARKS)/results
+	@RESULTS=$(BENCHMARKS)/results Tests/Guest/run --timeout 1800 \
+	    Tests/Benchmarks/bench.sh $(BENCHMARKS) $(BINARY).stripped; \
+	status=$$?; \
+	Tests/Benchmarks/draw.py $(BENCHMARKS)/results/*/bench.csv >$(BENCHMARKS)/performance.svg && exit $$status
 	@Tests/Guest/run --timeout 500 Tests/Benchmarks/many_ports.py $(BINARY).stripped 200
 
 guest:

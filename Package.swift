@@ -127,6 +127,12 @@ let package = Package(
         .testTarget(
             name: "PlatformTests", dependencies: ["CLinux", "Platform", "SerialLine", system], swiftSettings: common),
         .testTarget(
+            name: "ProgramTests",
+            dependencies: [
+                "ttynvt-swift", "TestSupport", .product(name: "ArgumentParser", package: "swift-argument-parser"),
+            ],
+            swiftSettings: common),
+        .testTarget(
             name: "RFC2217Tests", dependencies: ["RFC2217", "SerialLine", "TestSupport"], swiftSettings: common),
         .testTarget(
             name: "ScheduleTests",

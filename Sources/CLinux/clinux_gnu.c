@@ -3,6 +3,7 @@
 
 #include <fcntl.h>
 #include <linux/capability.h>
+#include <malloc.h>
 #include <poll.h>
 #include <stddef.h>
 #include <stdio.h>
@@ -39,5 +40,7 @@ int clinux_rename_new(const char *from, const char *to) {
 }
 
 int clinux_pipe(int descriptors[2]) { return pipe2(descriptors, O_CLOEXEC); }
+
+void clinux_one_heap(void) { mallopt(M_ARENA_MAX, 1); }
 
 char **clinux_environment(void) { return environ; }

@@ -9,7 +9,8 @@ import SerialLine
 package final class Monitor<State>: @unchecked Sendable {
     private let mutex: UnsafeMutablePointer<pthread_mutex_t>
     private let condition: UnsafeMutablePointer<pthread_cond_t>
-    private var state: State
+    // Each access is between lock and unlock, so that no two can overlap: a check at run time would find nothing.
+    @exclusivity(unchecked) private var state: State
 
     package init(_ state: State) {
         self.state = state

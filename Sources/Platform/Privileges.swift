@@ -7,8 +7,10 @@ package enum Privileges {
     /// The group of a name; nil where there is none.
     package static func group(named name: String) -> gid_t? { getgrnam(name)?.pointee.gr_gid }
 
-    /// The user of a name; nil where there is none.
-    package static func user(named name: String) -> uid_t? { getpwnam(name)?.pointee.pw_uid }
+    /// The user of a name; nil where there is none. Most are in /etc/passwd, where a look costs little.
+    package static func user(named name: String) -> uid_t? {
+        installedUser(named: name) ?? getpwnam(name)?.pointee.pw_uid
+    }
 
     /// nobody's number, where even that name is missing.
     private static let nobody: UInt32 = 65534
@@ -21,10 +23,17 @@ package enum Privileges {
 
     /// A user that the package made, from /etc/passwd. A search in other places would load a library into each port.
     private static func installedUser(named name: String) -> uid_t? {
-        guard let file = fopen("/etc/passwd", "re") else { return nil }
-        defer { fclose(file) }
-        while let entry = fgetpwent(file) {
-            if String(cString: entry.pointee.pw_name) == name { return entry.pointee.pw_uid }
+        guard let file = try? FileSystem.contents(of: "/etc/passwd") else { return nil }
+        return userNumber(of: name, in: file)
+    }
+
+    /// The number of a user in a file that is made like /etc/passwd (passwd(5)); nil if it is not there.
+    static func userNumber(of name: String, in file: [UInt8]) -> uid_t? {
+        let colon = UInt8(ascii: ":")
+        let start = Array(name.utf8) + [colon]
+        for line in file.split(separator: UInt8(ascii: "\n")) where line.starts(with: start) {
+            let fields = line.split(separator: colon, maxSplits: 3, omittingEmptySubsequences: false)
+            return fields.count > 2 ? uid_t(String(decoding: fields[2], as: UTF8.self)) : nil
         }
         return nil
     }

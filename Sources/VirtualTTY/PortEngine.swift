@@ -42,9 +42,18 @@ package struct PortEngine: Sendable {
 
     /// After an event: moves what has to be done to the calling thread.
     package mutating func handOut(_ out: inout Handout) {
-        tty.progress()
+        let isUnchanged = tty.takeUnchanged()
+        if !isUnchanged { tty.progress() }
         out.hasEffects = !tty.effects.isEmpty
         if out.hasEffects { swap(&out.effects, &tty.effects) }
+        out.command = nil
+        guard !isUnchanged else {
+            // The last handout has told all else.
+            out.hasUnsent = false
+            out.wakesReceiver = false
+            out.deadlineChanged = false
+            return
+        }
         out.hasUnsent = !isSending && blocked != tty.connection && tty.takeUnsent(into: &out.unsent)
         if out.hasUnsent {
             isSending = true

@@ -27,13 +27,15 @@ extension VirtualTTY {
         if let error = refusal(of: ioctl, holds) { return fail(reply, error) }
         let copies = call.isCompat ? ioctl.compatCopies : ioctl.copies
         guard argument.count >= copies.in, call.outSize >= copies.out else {
-            return answer(reply, .ioctlRetry(copyIn: copies.in, copyOut: copies.out))
+            answer(reply, .ioctlRetry(copyIn: copies.in, copyOut: copies.out))
+            isUnchanged = true
+            return
         }
         let value = UInt32(truncatingIfNeeded: call.argument)
         switch ioctl {
-        case .TCGETS: answerIoctl(reply, discipline.termios.bytes)
-        case .TCGETS2: answerIoctl(reply, discipline.termios.bytes2)
-        case .TCGETA: answerIoctl(reply, discipline.termios.termioBytes)
+        case .TCGETS: answerQuery(reply, discipline.termios.bytes)
+        case .TCGETS2: answerQuery(reply, discipline.termios.bytes2)
+        case .TCGETA: answerQuery(reply, discipline.termios.termioBytes)
         case .TCSETS, .TCSETS2, .TCSETA: setTermios(reply, file, argument.extracting(0..<copies.in))
         case .TCSETSW, .TCSETSW2, .TCSETAW: drainAndSetTermios(reply, file, argument.extracting(0..<copies.in))
         case .TCSETSF, .TCSETSF2, .TCSETAF:
@@ -47,7 +49,7 @@ extension VirtualTTY {
         case .TCXONC: flowAction(reply, value)
         case .TCFLSH: flush(reply, value)
         case .TIOCOUTQ: answerNumber(reply, UInt32(clamping: outputCount()))
-        case .FIONREAD: answerNumber(reply, UInt32(clamping: discipline.readableCount))
+        case .FIONREAD: answerNumber(reply, UInt32(clamping: discipline.readableCount), isQuery: true)
         case .TIOCEXCL: setExclusive(reply, true)
         case .TIOCNXCL: setExclusive(reply, false)
         case .TIOCGEXCL: answerNumber(reply, exclusive ? 1 : 0)
@@ -60,12 +62,12 @@ extension VirtualTTY {
             windowSize.removeAll(keepingCapacity: true)
             windowSize.append(contentsOf: argument, 0..<8)
             answerIoctl(reply)
-        case .TIOCMGET: answerNumber(reply, outputs.levels.union(inputs.levels).rawValue)
+        case .TIOCMGET: answerNumber(reply, outputs.levels.union(inputs.levels).rawValue, isQuery: true)
         case .TIOCMBIS: changeOutputs(reply, OutputLines.all, mask: lines(argument))
         case .TIOCMBIC: changeOutputs(reply, [], mask: lines(argument))
         case .TIOCMSET: changeOutputs(reply, lines(argument), mask: OutputLines.all)
         case .TIOCMIWAIT: waitForModemChange(reply, file, ModemLines(rawValue: value))
-        case .TIOCGICOUNT: answerIoctl(reply, counters.icounterBytes)
+        case .TIOCGICOUNT: answerQuery(reply, counters.icounterBytes)
         case .TIOCGSERIAL: answerIoctl(reply, call.isCompat ? Array(serial.bytes.prefix(copies.out)) : serial.bytes)
         case .TIOCSSERIAL: setSerial(reply, file, argument, holds)
         case .TIOCGRS485: answerIoctl(reply, rs485.settings.bytes)
@@ -104,10 +106,11 @@ extension VirtualTTY {
         }
     }
 
-    private mutating func answerNumber(_ reply: consuming Reply, _ value: UInt32) {
+    private mutating func answerNumber(_ reply: consuming Reply, _ value: UInt32, isQuery: Bool = false) {
         var bytes: [UInt8] = []
         bytes.appendLittleEndian(value)
         answerIoctl(reply, bytes)
+        isUnchanged = isQuery
     }
 
     private mutating func setExclusive(_ reply: consuming Reply, _ on: Bool) {

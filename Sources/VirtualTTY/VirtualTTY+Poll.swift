@@ -51,7 +51,9 @@ extension VirtualTTY {
 
     /// Notifies the files whose pollers wait for something that is there.
     mutating func notifyPollers() {
-        for file in files.list where file.pollArmed && readiness(file) & file.pollEvents != 0 {
+        for index in files.list.indices {
+            let file = files.list[index]
+            guard file.pollArmed && readiness(file) & file.pollEvents != 0 else { continue }
             files.update(file.id) { $0.pollArmed = false }
             effects.list.append(.notifyPoll(file.id))
         }

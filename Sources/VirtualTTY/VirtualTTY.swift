@@ -55,6 +55,8 @@ package struct VirtualTTY: Sendable {
     var reporting = Reporting()
 
     var time: EventTime
+    /// The event has only asked: what the last pass left stands, and no pass need follow.
+    var isUnchanged = false
     /// Asks the kernel about the socket: system calls.
     let socket: SocketQuestions
 
@@ -109,6 +111,12 @@ package struct VirtualTTY: Sendable {
     package var hasRetired: Bool { reporting.hasRetired }
     package var servers: [Endpoint] { remote.servers }
 
+    /// Has the event changed nothing? Told once.
+    mutating func takeUnchanged() -> Bool {
+        defer { isUnchanged = false }
+        return isUnchanged
+    }
+
     /// The command for the thread with the socket, if there is a new one.
     package mutating func takeCommand() -> RemoteCommand? { remote.takeCommand() }
 }
@@ -125,7 +133,10 @@ struct Closing: Sendable {
 // Small things that every topic uses.
 extension VirtualTTY {
     /// Something happens: the time of this event has not been read yet.
-    mutating func beginEvent() { time.begin() }
+    mutating func beginEvent() {
+        time.begin()
+        isUnchanged = false
+    }
 
     /// The time of the event being handled.
     var now: MonotonicTime {
@@ -143,6 +154,12 @@ extension VirtualTTY {
         let start = effects.bytes.count
         effects.bytes += bytes
         answer(reply, .ioctl(start..<effects.bytes.count))
+    }
+
+    /// Answers an ioctl that has only asked.
+    mutating func answerQuery(_ reply: consuming Reply, _ bytes: [UInt8]) {
+        answerIoctl(reply, bytes)
+        isUnchanged = true
     }
 
     /// Answers a read with these bytes.

@@ -1,11 +1,6 @@
 import ArgumentParser
-import CUSEDevice
-import Glibc
-import Logging
 import Logs
 import Platform
-import PortRuntime
-import RemotePort
 import SerialLine
 import VirtualTTY
 
@@ -46,10 +41,10 @@ struct PortCommand: ParsableCommand {
     var debug = LogLevel.notice.rawValue
 
     @Option(name: .long, help: "The group that may use the device, where no udev rule says so.")
-    var group = Self.defaultGroup
+    var group = PortSettings.defaultGroup
 
     @Option(name: .long, help: "Whose the device is, where no udev rule says so.")
-    var owner = Self.defaultOwner
+    var owner = PortSettings.defaultOwner
 
     @Option(name: .long, help: ArgumentHelp("Its mode, where no udev rule says so.", valueName: "octal"))
     var mode = NodeMode(rawValue: 0o660)
@@ -70,65 +65,34 @@ struct PortCommand: ParsableCommand {
     /// This is the default command, so a mistyped one comes to it as a word.
     @Argument(help: .hidden) var words: [String] = []
 
-    /// A supervised port has its servers from the environment: command lines are for all to see.
-    private var serverList: String? {
-        server ?? (supervised == nil ? nil : getenv("TTYNVT_SERVERS").map { String(cString: $0) })
-    }
-
     func validate() throws {
         if let word = words.first {
             throw ValidationError("unknown command '\(word.singleLine)'; see ttynvt-swift --help")
         }
-        guard serverList != nil else { throw ValidationError("Missing expected argument '--server <host:port>'") }
+        guard settings.serverList != nil else {
+            throw ValidationError("Missing expected argument '--server <host:port>'")
+        }
         guard name != nil else { throw ValidationError("Missing expected argument '--name <name>'") }
     }
 
-    func run() throws {
-        let name: DeviceName
-        let servers: [Endpoint]
-        let server = serverList ?? ""
-        Privileges.hideMemory()
-        do {
-            name = try DeviceName(self.name ?? "")
-            servers = try [Endpoint](parsingList: server)
-            try DeviceNode.check(name, major: major, minor: minor)
-        } catch let error as EndpointListError {
-            throw Failure("illegal server '\(server)' (-S): \(error)")
-        } catch {
-            throw Failure("\(error)")
-        }
-        guard major < 512, minor < 1 << 20 else {
-            throw Failure("illegal device number \(major):\(minor): major is below 512, minor below 1048576 (-M, -m)")
-        }
-        try checkUserAndGroup()
-        Privileges.gainNoMore()
-        Signals.block()
-        try PortProcess(name: name, servers: servers, command: self, log: makeLog(name, servers)).run()
-    }
+    func run() throws { try settings.run() }
 
-    /// Only root can become somebody. The defaults may be missing: then a number stands for them, or udev's word holds.
-    private func checkUserAndGroup() throws {
-        guard geteuid() == 0 else { return }
-        if let user, Privileges.user(named: user) == nil { throw Failure("no user '\(user)' (--user)") }
-        guard owner == Self.defaultOwner || Privileges.user(named: owner) != nil else {
-            throw Failure("no user '\(owner)' (--owner)")
-        }
-        guard group == Self.defaultGroup || Privileges.group(named: group) != nil else {
-            throw Failure("no group '\(group)' (--group)")
-        }
-    }
-
-    private static let defaultGroup = "dialout"
-    private static let defaultOwner = "root"
-
-    var logLevel: LogLevel { LogLevel(clamping: debug) }
-
-    private func makeLog(_ name: DeviceName, _ servers: [Endpoint]) -> PortLog {
-        var logger = makeLogger(level: debug, toStandardError: logToStandardError)
-        logger[metadataKey: "port"] = "\(name)"
-        let log = PortLog(logger)
-        log.setServers(servers)
-        return log
+    /// What the options say, as values.
+    var settings: PortSettings {
+        var settings = PortSettings(configuration: options.configuration)
+        settings.server = server
+        settings.name = name
+        settings.major = major
+        settings.minor = minor
+        settings.isSupervised = supervised != nil
+        settings.logsToStandardError = logToStandardError
+        settings.logLevel = debug
+        settings.group = group
+        settings.owner = owner
+        settings.mode = mode
+        settings.user = user
+        settings.checks = check
+        return settings
     }
 }
 

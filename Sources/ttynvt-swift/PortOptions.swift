@@ -52,7 +52,8 @@ struct PortOptions: ParsableArguments {
         help: "Lend the line to disciplines that are for CAP_NET_ADMIN only (slip, slcan): keeps that one capability.")
     var kernelLdisc = false
 
-    func configuration(logLevel: LogLevel, minor: UInt32) -> PortConfiguration {
+    /// What the port itself knows of them.
+    var configuration: PortConfiguration {
         var configuration = PortConfiguration()
         configuration.connect = connect
         configuration.linger = UInt64(linger * 1e9)
@@ -65,17 +66,25 @@ struct PortOptions: ParsableArguments {
         configuration.rs485On = rs485Codes.on
         configuration.rs485Off = rs485Codes.off
         configuration.keepsNetworkAdministration = kernelLdisc
-        configuration.logLevel = logLevel
-        configuration.minor = minor
         return configuration
+    }
+
+    /// Seconds in nanoseconds; nil for a time that no option takes.
+    static func nanoseconds(_ seconds: Double) -> UInt64? {
+        seconds >= 0 && seconds <= 86400 ? UInt64(seconds * 1e9) : nil
+    }
+
+    /// The same for `--dead-after`.
+    static func deadAfter(_ seconds: Int32) -> UInt64? {
+        (1...3600).contains(seconds) ? .seconds(UInt64(seconds)) : nil
     }
 
     func validate() throws {
         for (name, value) in [("--linger", linger), ("--connect-timeout", connectTimeout)]
-        where !(value >= 0 && value <= 86400) {
+        where Self.nanoseconds(value) == nil {
             throw ValidationError("\(name) takes 0 to 86400 seconds, not \(value)")
         }
-        guard (1...3600).contains(deadAfter) else {
+        guard Self.deadAfter(deadAfter) != nil else {
             throw ValidationError("--dead-after takes 1 to 3600 seconds, not \(deadAfter)")
         }
     }

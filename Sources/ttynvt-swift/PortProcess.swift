@@ -12,7 +12,7 @@ import VirtualTTY
 final class PortProcess: Sendable {
     private let name: DeviceName
     private let servers: [Endpoint]
-    private let command: PortCommand
+    private let settings: PortSettings
     /// Whom this process becomes, if it is root.
     private let user: String
     private let log: PortLog
@@ -23,11 +23,11 @@ final class PortProcess: Sendable {
     private let isRetired = Monitor(false)
     private let controlThread = Monitor<Thread?>(nil)
 
-    init(name: DeviceName, servers: [Endpoint], command: PortCommand, log: PortLog) {
+    init(name: DeviceName, servers: [Endpoint], settings: PortSettings, log: PortLog) {
         self.name = name
         self.servers = servers
-        self.command = command
-        user = command.user ?? Privileges.portUser
+        self.settings = settings
+        user = settings.user ?? Privileges.portUser
         self.log = log
     }
 
@@ -64,18 +64,20 @@ final class PortProcess: Sendable {
 
     private func makeParts() throws -> Parts {
         let log = log
-        var configuration = command.options.configuration(logLevel: command.logLevel, minor: command.minor)
+        var configuration = settings.configuration
         configuration.servers = servers
+        configuration.minor = settings.minor
+        configuration.logLevel = LogLevel(clamping: settings.logLevel)
         let port = Port(configuration: configuration) { log.log($0, $1) }
         let device: CUSEDevice
         do {
             device = try CUSEDevice(
-                name: name, major: command.major, minor: command.minor, channel: try CUSEDevice.openChannel(),
+                name: name, major: settings.major, minor: settings.minor, channel: try CUSEDevice.openChannel(),
                 port: port)
         } catch {
             throw Failure("\(error)")
         }
-        let remote = try RemotePort(port: port, deadAfter: command.options.deadAfter)
+        let remote = try RemotePort(port: port, deadAfter: Int32(configuration.deadAfter / .seconds(1)))
         let discipline = try makeDiscipline(port)
         let control = try PortControlServer()
         let socket = try makeControlSocket()
@@ -96,7 +98,7 @@ final class PortProcess: Sendable {
     /// Before any other thread: what this one gives up, those have not got either.
     private func makeDiscipline(_ port: Port) throws -> DisciplineHost {
         let discipline = try DisciplineHost(port: port)
-        guard command.options.kernelLdisc else { return discipline }
+        guard settings.configuration.keepsNetworkAdministration else { return discipline }
         do {
             try discipline.keepNetworkAdministration()
         } catch {
@@ -112,8 +114,8 @@ final class PortProcess: Sendable {
             parts.port.withTTY { $0.made(DeviceNumber(major: node.major, minor: node.minor)) }
             if geteuid() == 0 {
                 node.give(
-                    to: Privileges.user(named: command.owner) ?? 0, group: Privileges.group(named: command.group),
-                    mode: command.mode.rawValue)
+                    to: Privileges.user(named: settings.owner) ?? 0, group: Privileges.group(named: settings.group),
+                    mode: settings.mode.rawValue)
             }
             try Privileges.drop(to: user)
             try parts.discipline.settlePrivileges()
@@ -124,7 +126,9 @@ final class PortProcess: Sendable {
                 }
                 controlThread.withLock { $0 = thread }
             }
-            if command.check { try ServerCheck(servers, timeout: command.options.connectTimeout).run(log) }
+            if settings.checks {
+                try ServerCheck(servers, timeout: settings.configuration.connectTimeout).run(log)
+            }
             parts.port.withTTY { $0.start() }
             parts.report.begin(node)
         } catch {

@@ -8,9 +8,10 @@ import VirtualTTY
 /// must be right.
 struct ServerCheck {
     private let servers: [Endpoint]
-    private let timeout: Double
+    private let timeout: UInt64
 
-    init(_ servers: [Endpoint], timeout: Double) {
+    /// - Parameter timeout: for each server, in nanoseconds.
+    init(_ servers: [Endpoint], timeout: UInt64) {
         self.servers = servers
         self.timeout = timeout
     }
@@ -28,7 +29,7 @@ struct ServerCheck {
     }
 
     private func check(_ endpoint: Endpoint, _ log: PortLog) throws {
-        let report = try ServerProbe(endpoint, timeout: UInt64(timeout * 1e9)).run()
+        let report = try ServerProbe(endpoint, timeout: timeout).run()
         guard report.isRFC2217 else {
             let said =
                 report.heard.isEmpty ? "it said nothing else" : "it said \"\(report.heard.printable(limit: 60))\""

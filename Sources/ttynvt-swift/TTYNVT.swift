@@ -26,15 +26,16 @@ struct TTYNVT: ParsableCommand {
         ],
         defaultSubcommand: PortCommand.self)
 
-    /// Ports are started most often, and many at once: theirs is tried without the tree of all commands, which takes
-    /// longer to build than all else until the device is there. What it cannot read is told as for any other.
+    /// Ports are started most often, and many at once: theirs is tried without the argument parser, then without the tree
+    /// of all commands. What neither can read is told as for any other.
     static func main() {
-        let arguments = CommandLine.arguments.dropFirst()
-        guard arguments.first == "port" || arguments.first?.hasPrefix("-") == true,
-            let command = try? PortCommand.parse(Array(arguments.dropFirst(arguments.first == "port" ? 1 : 0)))
+        var arguments = CommandLine.arguments.dropFirst()
+        guard arguments.first == "port" || arguments.first?.hasPrefix("-") == true else { return main(nil) }
+        if arguments.first == "port" { arguments.removeFirst() }
+        guard let settings = PortSettings(arguments: arguments) ?? (try? PortCommand.parse(Array(arguments)))?.settings
         else { return main(nil) }
         do {
-            try command.run()
+            try settings.run()
         } catch {
             exit(withError: error)
         }

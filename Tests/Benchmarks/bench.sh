@@ -6,11 +6,15 @@
 #   make -C Tests/Benchmarks OUT=DIR
 #   Tests/Guest/run --timeout 900 Tests/Benchmarks/bench.sh DIR PATH-OF-ttynvt-swift
 #
+# The medians and quartiles go to bench.csv in the results directory; draw.py draws
+# them. socat and gensiot are measured beside, if they are installed.
+#
 # Both paths must be visible in the guest: not under /tmp. Exit status: 0 all
 # limits kept, 1 one is missed, 2 something did not work.
 #
 #   TTYNVT_BENCH_RUNS=9    rounds
 #   TTYNVT_BENCH_BYTES=N   bytes of one throughput run (16 MiB)
+#   TTYNVT_BENCH_PORTS="1 2 5"  numbers of ports whose memory is measured
 #   TTYNVT_BENCH_PLAIN=1   the program speaks plain TCP: the reference can stand in for it
 set -u
 
@@ -21,17 +25,19 @@ candidate=$(realpath -- "$2") || exit 2
 reference=$bin/cuse_tcp_reference
 runs=${TTYNVT_BENCH_RUNS:-9}
 bytes=${TTYNVT_BENCH_BYTES:-$((16 << 20))}
+many=${TTYNVT_BENCH_PORTS:-1 2 5 10 20 50 100}
 protocol=--rfc2217
 [ -z "${TTYNVT_BENCH_PLAIN:-}" ] || protocol=
 
 work=$(mktemp -d) || exit 2
 logs=${GUEST_RESULTS:-$work}
-servers=() ports=()
+servers=() ports=() peers=() peer_processes=()
 # shellcheck source-path=SCRIPTDIR source=bench-lib.sh
 . "$here/bench-lib.sh"
 
 cleanup() {
     stop_ports
+    [ ${#peer_processes[@]} = 0 ] || stop "${peer_processes[@]}"
     [ ${#servers[@]} = 0 ] || stop "${servers[@]}"
     tc qdisc del dev lo root 2>/dev/null
     rm -rf -- "$work"
@@ -46,6 +52,8 @@ done
 server 4001
 server 4002 $protocol
 server 4003 --delay-ms 25
+server 4006
+server 4007 --rfc2217
 server 4004 $protocol --delay-ms 25
 [ -z "$protocol" ] || server 4005 $protocol --lines
 
@@ -59,16 +67,22 @@ done
 
 echo "# memory"
 both measure_memory 0
+both measure_many 0
 
 echo "# round trips, throughput, ioctl: $runs rounds"
 port reference ttyBenchR 1 4001
 port candidate ttyBenchS 2 4002
+peer socat socat pty,link=/tmp/socat,raw,echo=0 tcp:127.0.0.1:4006,nodelay
+peer gensiot gensiot -i 'pty(link=/tmp/gensiot,raw)' 'telnet(rfc2217),tcp,127.0.0.1,4007'
 order=0
 for ((i = 0; i < runs; i++)); do
     # Each measurement of the two directly after one another: the host's load drifts.
     # The short ones with a close limit come more often.
     for what in open rtt echo tcgets poll rtt tcgets echo tcgets rtt echo; do
         both measure_tty $((order ^= 1)) "$what"
+    done
+    for who in "${peers[@]}"; do
+        for what in rtt tcgets echo; do measure_peer "$who" "$what"; done
     done
 done
 

@@ -175,8 +175,12 @@ static void measure_rtt(int fd)
             times[i - WARM_UP] = now_us() - start;
         expect(count, byte, byte_at(i));
     }
-    report("rtt1_p50_us", percentile(times, iterations, 50));
-    report("rtt1_p99_us", percentile(times, iterations, 99));
+    static const unsigned percents[] = {1, 5, 10, 25, 50, 75, 90, 95, 99};
+    for (size_t i = 0; i < sizeof percents / sizeof *percents; i++) {
+        char key[32];
+        snprintf(key, sizeof key, "rtt1_p%u_us", percents[i]);
+        report(key, percentile(times, iterations, percents[i]));
+    }
     free(times);
 }
 

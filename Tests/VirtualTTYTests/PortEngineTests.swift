@@ -1,3 +1,4 @@
+import LineDiscipline
 import RFC2217
 import SerialLine
 import SystemPackage
@@ -127,6 +128,64 @@ import Testing
             #expect(port.server?.data == Array("xyz"))
             port.breakLink()
             #expect(port.tty.state.lostBytes == 3)
+        }
+    }
+
+    /// What only asks is answered without a pass; what comes next gets its pass all the same.
+    @Test func aQueryLeavesThePassToOthers() throws {
+        try withEngine { engine, file, _ in
+            var sender = PortEngine.Handout()
+            var other = PortEngine.Handout()
+            engine.handOut(&other)
+            other.effects.removeAll()
+            write(&engine, file, Array("abc"))
+            engine.handOut(&sender)
+            // Nothing is left to take while the sender is at work, so this one waits for room.
+            let waiting = RequestID(rawValue: 1_000_002)
+            var rest = Array(repeating: UInt8(0x2E), count: 4 * Wire.stage)
+            for _ in 0..<64 where !engine.tty.isParked(waiting) {
+                engine.tty.write(waiting, file, rest.span, nonBlocking: false)
+            }
+            rest = []
+            engine.handOut(&other)
+            #expect(engine.tty.isParked(waiting) && !other.hasUnsent)
+            other.effects.removeAll()
+            let query = RequestID(rawValue: 1_000_003)
+            engine.tty.ioctl(
+                query, file, IoctlCall(command: Ioctl.TCGETS.rawValue, argument: 0, outSize: Termios.size),
+                argument: [UInt8]().span
+            ) { _ in false }
+            engine.handOut(&other)
+            #expect(other.effects.list == [.answer(query, .ioctl(0..<Termios.size))])
+            #expect(!other.hasUnsent && !other.wakesReceiver && !other.deadlineChanged && other.command == nil)
+            // The socket takes all: the pass after it takes more of the write that waits.
+            for _ in 0..<64 where engine.tty.isParked(waiting) {
+                engine.sent(sender.unsent.count, &sender)
+                engine.handOut(&sender)
+                guard sender.hasUnsent else { break }
+            }
+            #expect(!engine.tty.isParked(waiting))
+        }
+    }
+
+    /// A socket that takes bytes again is no event of the port's: it is served although the last event has only asked.
+    @Test func aQueryDoesNotHoldUpTheSocket() throws {
+        try withEngine { engine, file, _ in
+            var sender = PortEngine.Handout()
+            write(&engine, file, Array("abc"))
+            engine.handOut(&sender)
+            engine.sent(1, &sender)
+            engine.handOut(&sender)
+            #expect(!sender.hasUnsent, "the socket is full")
+            engine.tty.ioctl(
+                RequestID(rawValue: 1_000_003), file,
+                IoctlCall(command: Ioctl.TCGETS.rawValue, argument: 0, outSize: Termios.size),
+                argument: [UInt8]().span
+            ) { _ in false }
+            engine.handOut(&sender)
+            engine.resumeSending()
+            engine.handOut(&sender)
+            #expect(sender.hasUnsent && sender.unsent == Array("bc".utf8))
         }
     }
 

@@ -24,6 +24,9 @@ int clinux_rename_new(const char *_Nonnull from, const char *_Nonnull to);
 // pipe2(2), close-on-exec.
 int clinux_pipe(int descriptors[_Nonnull 2]);
 
+// One heap for all threads (mallopt(3)). To be called before there are any.
+void clinux_one_heap(void);
+
 // Swift sees `environ` as shared mutable state. To be handed to posix_spawn(3) at once.
 char *_Nullable *_Nonnull clinux_environment(void);
 
