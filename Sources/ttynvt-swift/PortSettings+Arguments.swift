@@ -58,6 +58,7 @@ extension PortSettings {
             guard let timeout = LossTimeout(argument: value) else { return false }
             configuration.lossTimeout = timeout.nanoseconds
         case "--dead-after": return set(&configuration.deadAfter, Int32(value).flatMap(PortOptions.deadAfter))
+        case "--ahead": return set(&configuration.ahead, PortConfiguration.Ahead(argument: value))
         case "--dtr-rts": return set(&configuration.lines, PortConfiguration.LinePolicy(rawValue: value))
         case "--settings":
             return set(&configuration.awaitsSettings, SettingsPolicy(rawValue: value).map { $0 == .sync })

@@ -14,7 +14,8 @@ import Testing
         ["--name=/dev/ttyZ"], ["-M", "199"], ["--major", "7"], ["-m", "3"], ["--minor=4"], ["-D", "5"], ["--debug=0"],
         ["--supervised", "me"], ["--group", "uucp"], ["--owner=games"], ["--mode", "600"], ["--user=nobody"],
         ["--connect", "always"], ["--linger", "2.5"], ["--connect-timeout=0.25"], ["--loss-timeout", "never"],
-        ["--loss-timeout=0"], ["--dead-after", "7"], ["--dtr-rts", "leave"], ["--settings=async"],
+        ["--loss-timeout=0"], ["--dead-after", "7"], ["--ahead", "unlimited"], ["--ahead=256"], ["--dtr-rts", "leave"],
+        ["--settings=async"],
         ["--rs485-codes", "30,31"],
     ]
 
@@ -22,6 +23,7 @@ import Testing
     private static let oddities: [[String]] = [
         ["--linger", "-1"], ["--linger=-1"], ["--linger", "nan"], ["--linger=inf"], ["--linger", "86400"],
         ["--linger=86401"], ["--linger", ""], ["--dead-after", "0"], ["--dead-after=3601"], ["--dead-after", "1.5"],
+        ["--ahead", "255"], ["--ahead=1048577"], ["--ahead", "all"], ["--ahead=+300"],
         ["--loss-timeout", "soon"], ["--loss-timeout=-1"], ["--rs485-codes", "1"], ["--rs485-codes", "1,1"],
         ["--connect", "sometimes"], ["--connect="], ["--settings", "Sync"], ["--mode", "+60"], ["--mode", "1000"],
         ["-M", "4294967296"], ["-M", "-1"], ["-m=3"], ["-m3"], ["--minor", "+3"], ["--minor", "0x3"], ["-D", "-5"],

@@ -11,7 +11,10 @@ import Testing
 @Suite struct PortEngineTests {
     /// An engine whose port is open, and a bench that shares its clock.
     private func withEngine(_ body: (inout PortEngine, FileID, PortBench) throws -> Void) throws {
-        let port = PortBench { $0.connect = .always }
+        let port = PortBench {
+            $0.connect = .always
+            $0.ahead = .unlimited
+        }
         port.tell { $0.start() }
         let file = try port.openRaw()
         var engine = PortEngine(port.tty)
