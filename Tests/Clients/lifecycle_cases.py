@@ -477,7 +477,8 @@ def what_was_on_the_way_is_counted(t):
     tap.cut(reset=True)
     line = port.expect(r"(\d+) bytes lost with the connection: (\d+) unacknowledged, (\d+) unconfirmed")
     lost, unacknowledged, unconfirmed = (int(number) for number in line.groups())
-    t.check("the log counts them", lost > 1000 and lost == unacknowledged + unconfirmed, line.group(0))
+    # The window is 576 bytes at this rate, of which less than a quarter may be free.
+    t.check("the log counts them", lost > 576 * 3 // 4 and lost == unacknowledged + unconfirmed, line.group(0))
 
 
 @case(60)

@@ -78,13 +78,15 @@ def commands_wait_behind_what_is_stuck(t):
     except BlockingIOError:
         pass
     ioctl_int(port, termios.TIOCMBIC, RTS)
-    t.check("much is stuck", written > 10000, written)
+    t.check("as much is stuck as queue and window hold", written > 4096, written)
     far.reading.set()
     far.wait(lambda: len(far.data) >= written, 10)
     os.set_blocking(port, True)
     os.write(port, b"end")
     far.wait(lambda: far.data.endswith(b"end"), 10)
-    seen = [(kind, value if kind != "data" else len(value)) for kind, value in joined(far.seen)]
+    # Questions stand between the bytes.
+    events = [event for event in far.seen if event.kind != "SET-MODEMSTATE-MASK"]
+    seen = [(kind, value if kind != "data" else len(value)) for kind, value in joined(events)]
     t.equal("behind {} bytes".format(written), seen, [
         ("data", written), ("SET-CONTROL", far_side.RTS_OFF), ("data", 3)])
 
