@@ -4,11 +4,6 @@ import SerialLine
 
 // From programs, echoes and ioctls to the wire.
 extension VirtualTTY {
-    /// May no data go to the wire? Not while output is stopped, nor inside a timed break.
-    var holdsData: Bool {
-        discipline.isOutputStopped || transmission.isSuspended || requests.has(.timedBreak)
-    }
-
     /// Is nothing queued, so that data goes straight to the wire?
     private var goesDirect: Bool { remote.isUp && transmission.isQueueEmpty && !holdsData }
 
@@ -95,21 +90,6 @@ extension VirtualTTY {
         return ticket
     }
 
-    /// Asks right behind what is on the wire.
-    mutating func askAtOnce(_ question: ComPortCommand) { encode(question, remote.makeTicket(), isQuestion: true) }
-
-    /// Encodes a command right behind what is on the wire.
-    /// - Parameter isQuestion: the server is known to answer it, and gets the time that the line needs for what is ahead.
-    private mutating func encode(
-        _ command: ComPortCommand, _ ticket: ComPortClient.Ticket, isQuestion: Bool = false
-    ) {
-        var encoded: [UInt8] = []
-        let frame = lineSettings.frameNanoseconds
-        let patience = isQuestion ? questionPatience(frame) : ComPortClient.answerWithin
-        remote.client.encode(command, ticket: ticket, now: now, patience: patience, to: &encoded)
-        transmission.append(encoded, ticket, isExpected: isQuestion, &time, frame: frame)
-    }
-
     /// Moves what is queued to the wire, as far as it may go. What the client has to say itself goes first, and before
     /// the port is open, too: a server may wait for it.
     mutating func stage() {
@@ -135,24 +115,12 @@ extension VirtualTTY {
         }
     }
 
-    /// An answer may take as long as the line needs for what is ahead of the question, and this, in nanoseconds.
-    private static let questionPatience: UInt64 = .seconds(10)
-
-    private mutating func questionPatience(_ frame: UInt64) -> UInt64 {
-        reckonLineTime()
-        let onWire = UInt64(transmission.wire.dataCount) &* frame
-        return transmission.line.remaining(now) + onWire + Self.questionPatience
-    }
-
     /// Asks the server something harmless behind all data, if any was written since the last time, and if the server is
     /// known to answer.
     mutating func sendBarrier() -> ComPortClient.Ticket? {
         guard !transmission.isDrained, remote.isUp else { return nil }
         return remote.client.barrier(mask: Self.modemStateMask).map { send($0) }
     }
-
-    /// Every change of a modem line is wanted.
-    static let modemStateMask = ModemState(rawValue: 255)
 
     /// Hands decoded words over to the log.
     private mutating func logTrace() {
@@ -257,11 +225,6 @@ extension VirtualTTY {
         let returned = transmission.giveBack(&buffer, sent: count)
         if transmission.line.wantsReckoning { reckonLineTime() }
         if let lost = returned { reportLoss(lost) }
-    }
-
-    /// Adds the time that what has gone to the socket takes on the line.
-    mutating func reckonLineTime() {
-        if transmission.line.hasUntimed { transmission.line.reckon(&time, frame: lineSettings.frameNanoseconds) }
     }
 
     /// Bytes that a socket took were lost with the connection.

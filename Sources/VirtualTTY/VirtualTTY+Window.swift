@@ -4,6 +4,14 @@ import SerialLine
 
 // How far output goes ahead of the line (`WriteWindow`): when data goes on, and the questions between the data.
 extension VirtualTTY {
+    /// Every change of a modem line is wanted.
+    static let modemStateMask = ModemState(rawValue: 255)
+
+    /// May no data go to the wire? Not while output is stopped, nor inside a timed break.
+    var holdsData: Bool {
+        discipline.isOutputStopped || transmission.isSuspended || requests.has(.timedBreak)
+    }
+
     /// Data waits to go to the wire.
     var dataWaits: Bool { transmission.waiting > 0 || requests.has(.write) || lent.isHeldBack }
 
@@ -20,7 +28,33 @@ extension VirtualTTY {
     /// Asks something harmless behind the data on the wire: its answer shows how far the server is.
     mutating func ask() {
         guard let command = remote.client.barrier(mask: Self.modemStateMask) else { return }
-        askAtOnce(command)
+        encode(command, remote.makeTicket(), isQuestion: true)
+    }
+
+    /// Encodes a command right behind what is on the wire.
+    /// - Parameter isQuestion: the server is known to answer it, and gets the time that the line needs for what is ahead.
+    mutating func encode(
+        _ command: ComPortCommand, _ ticket: ComPortClient.Ticket, isQuestion: Bool = false
+    ) {
+        var encoded: [UInt8] = []
+        let frame = lineSettings.frameNanoseconds
+        let patience = isQuestion ? questionPatience(frame) : ComPortClient.answerWithin
+        remote.client.encode(command, ticket: ticket, now: now, patience: patience, to: &encoded)
+        transmission.append(encoded, ticket, isExpected: isQuestion, &time, frame: frame)
+    }
+
+    /// An answer may take as long as the line needs for what is ahead of the question, and this, in nanoseconds.
+    private static let questionPatience: UInt64 = .seconds(10)
+
+    private mutating func questionPatience(_ frame: UInt64) -> UInt64 {
+        reckonLineTime()
+        let onWire = UInt64(transmission.wire.dataCount) &* frame
+        return transmission.line.remaining(now) + onWire + Self.questionPatience
+    }
+
+    /// Adds the time that what has gone to the socket takes on the line.
+    mutating func reckonLineTime() {
+        if transmission.line.hasUntimed { transmission.line.reckon(&time, frame: lineSettings.frameNanoseconds) }
     }
 
     /// Output that is known to be held at the far end does not go on with the time. A break is no hold: a uart goes on

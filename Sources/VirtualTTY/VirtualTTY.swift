@@ -10,9 +10,10 @@ import SystemPackage
 /// An event changes state, and `progress` then does everything that the new state allows, in one pass. Values that stand
 /// for themselves are types of their own, in files below this one. The topics are extensions above it; each uses only
 /// those above itself in this list:
-/// `+Output` (to the wire), `+Input` (from the line), `+Flush`, `+KernelDiscipline` (the line lent), `+HangUp`,
-/// `+ModemLines`, `+RS485`, `+Termios`, `+Drain`, `+Read`, `+Write`, `+Poll`, `+Open`, `+Close`, `+Interrupt`, `+Ioctl`,
-/// `+Connection` (the remote end), `+Time` (deadlines), `+Status` (what people are told), `+Progress` (the pass).
+/// `+Window` (how far ahead of the line), `+Output` (to the wire), `+Input` (from the line), `+Flush`,
+/// `+KernelDiscipline` (the line lent), `+HangUp`, `+ModemLines`, `+RS485`, `+Termios`, `+Drain`, `+Read`, `+Write`,
+/// `+Poll`, `+Open`, `+Close`, `+Interrupt`, `+Ioctl`, `+Connection` (the remote end), `+Time` (deadlines), `+Status`
+/// (what people are told), `+Progress` (the pass).
 package struct VirtualTTY: Sendable {
     package internal(set) var configuration: PortConfiguration
     /// What has to be done; the caller takes and empties it.

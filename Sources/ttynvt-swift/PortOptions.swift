@@ -94,7 +94,7 @@ extension PortConfiguration.ConnectPolicy: ExpressibleByArgument {}
 extension PortConfiguration.LinePolicy: ExpressibleByArgument {}
 
 extension PortConfiguration.Ahead: ExpressibleByArgument {
-    public init?(argument: String) {
+    package init?(argument: String) {
         if argument == "unlimited" {
             self = .unlimited
         } else {
@@ -103,7 +103,7 @@ extension PortConfiguration.Ahead: ExpressibleByArgument {
         }
     }
 
-    public var defaultValueDescription: String { if case .bytes(let count) = self { "\(count)" } else { "unlimited" } }
+    package var defaultValueDescription: String { if case .bytes(let count) = self { "\(count)" } else { "unlimited" } }
 }
 
 enum SettingsPolicy: String, ExpressibleByArgument, CaseIterable {
