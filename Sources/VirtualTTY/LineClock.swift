@@ -43,10 +43,10 @@ struct LineClock: Sendable {
         }
     }
 
-    /// Nanoseconds that the line still needs for what is reckoned.
+    /// Nanoseconds that the line still needs for the reckoned bytes.
     func remaining(_ now: MonotonicTime) -> UInt64 { freeAt.since(heldSince ?? now) }
 
-    /// When the line will need no more than `remaining` nanoseconds; nil if only the end of a hold can tell.
+    /// The time from which the line needs at most `remaining` nanoseconds; nil if output is held until then.
     func time(withRemaining remaining: UInt64) -> MonotonicTime? {
         if let heldSince { return freeAt.since(heldSince) <= remaining ? heldSince : nil }
         return freeAt.earlier(remaining)
@@ -55,7 +55,7 @@ struct LineClock: Sendable {
     /// The line cannot be free before this.
     mutating func isBusy(until time: MonotonicTime) { if heldSince == nil { freeAt = max(freeAt, time) } }
 
-    /// The line will need no more than `remaining` nanoseconds from `now` on.
+    /// The line needs at most `remaining` nanoseconds from `now` on.
     mutating func limit(_ remaining: UInt64, _ now: MonotonicTime) {
         freeAt = min(freeAt, (heldSince ?? now) + remaining)
     }

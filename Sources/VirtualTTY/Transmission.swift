@@ -3,7 +3,7 @@ import RFC2217
 import SerialLine
 
 /// The way of data from the programs to the socket: the queue, the window, the wire, the line clock, and the account of
-/// what was accepted, drained and lost.
+/// accepted, drained and lost bytes.
 struct Transmission: Sendable {
     /// Data as the programs wrote it, and the commands between them.
     private(set) var queue: TransmitQueue
@@ -28,7 +28,7 @@ struct Transmission: Sendable {
     var isSuspended = false
     /// Memory for what the line discipline puts out.
     private var spareOutput: [UInt8] = []
-    /// So much of what it puts out goes straight to the wire.
+    /// Bytes of that output which go straight to the wire.
     private(set) var outputDirectRoom = 0
 
     /// - Parameters:
@@ -61,7 +61,7 @@ struct Transmission: Sendable {
     /// Data that waits can go only once the line has sent more.
     var isWaitingForClock: Bool { knownRoom == 0 && !line.isHeld && waiting > 0 }
 
-    /// What was known of the room does not hold any longer.
+    /// Forgets the last look: the next one reads the clock.
     mutating func forgetRoom() { knownRoom = 0 }
 
     /// Looks at the clock, for more room.
@@ -105,7 +105,7 @@ struct Transmission: Sendable {
         guard let lineTime = window.refillLineTime(ahead, isAsked: isAsked) else {
             return ahead.isAnswerExpected && !window.isSilent ? askAgainAt : nil
         }
-        // What is on the wire and not with the socket has no time yet: the socket tells.
+        // Bytes that the socket has not taken have no time yet: the socket reports when it takes them.
         let onWire = UInt64(wire.dataCount) &* frame
         guard onWire <= lineTime else { return nil }
         return line.time(withRemaining: lineTime - onWire)
@@ -236,8 +236,8 @@ struct Transmission: Sendable {
         forgetRoom()
     }
 
-    /// The line cannot have begun with the bytes behind an answered command before the server took that command. And a
-    /// server that is unpaced, or seems to be, has no more of them than its buffer holds.
+    /// The line begins with the bytes behind an answered command only after the server has taken that command. A server
+    /// that is unpaced, or seems to be, holds at most a buffer of them.
     private mutating func correctClock(_ ahead: WriteWindow.Ahead, _ now: MonotonicTime) {
         let sent = UInt64(max(0, ahead.unanswered - wire.dataCount))
         let needed = sent &* ahead.frame
@@ -278,9 +278,8 @@ struct Transmission: Sendable {
         wire.flushData()
     }
 
-    /// Drops all data that has not gone to the socket, and what has gone is waited for no longer: the program asked for
-    /// it.
-    /// - Parameter reachesLine: the server is known to do the same with what it has.
+    /// Drops all data that has not gone to the socket, and ends the wait for the data that has: the program asked for it.
+    /// - Parameter reachesLine: the server is known to drop its data, too.
     mutating func purge(reachesLine: Bool, _ time: inout EventTime) {
         flushData()
         // The second half of a doubled 0xFF stays on the wire.

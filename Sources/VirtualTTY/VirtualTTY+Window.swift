@@ -18,7 +18,7 @@ extension VirtualTTY {
     /// The server is known to answer a question that changes nothing.
     private var isAsked: Bool { remote.client.barrier(mask: Self.modemStateMask) != nil }
 
-    /// Looks for room, if what is known does not suffice.
+    /// Looks at the clock for more room, if the known room is smaller than `wanted` bytes.
     mutating func openWindow(for wanted: Int) {
         if transmission.windowRoom < wanted {
             transmission.look(&time, frame: lineSettings.frameNanoseconds, isAsked: isAsked)
@@ -32,7 +32,8 @@ extension VirtualTTY {
     }
 
     /// Encodes a command right behind what is on the wire.
-    /// - Parameter isQuestion: the server is known to answer it, and gets the time that the line needs for what is ahead.
+    /// - Parameter isQuestion: the server is known to answer it, and has time for it until the line has sent all bytes
+    ///   before it.
     mutating func encode(
         _ command: ComPortCommand, _ ticket: ComPortClient.Ticket, isQuestion: Bool = false
     ) {
@@ -43,7 +44,7 @@ extension VirtualTTY {
         transmission.append(encoded, ticket, isExpected: isQuestion, &time, frame: frame)
     }
 
-    /// An answer may take as long as the line needs for what is ahead of the question, and this, in nanoseconds.
+    /// Nanoseconds that an answer may take after the line has sent all bytes before the question.
     private static let questionPatience: UInt64 = .seconds(10)
 
     private mutating func questionPatience(_ frame: UInt64) -> UInt64 {
@@ -74,7 +75,7 @@ extension VirtualTTY {
         if remote.isUp && dataWaits && transmission.takeAskAgain(&time) { ask() }
     }
 
-    /// When data that waits goes on; nil if something else will tell.
+    /// When waiting data goes on; nil if another event lets it go.
     mutating func windowDeadline() -> MonotonicTime? {
         guard remote.isUp, !holdsData, dataWaits else { return nil }
         return transmission.refillTime(&time, frame: lineSettings.frameNanoseconds, isAsked: isAsked)

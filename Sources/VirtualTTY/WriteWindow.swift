@@ -1,8 +1,8 @@
 import SerialLine
 
-/// How far data may go ahead of the line. What has gone to the socket is out of reach: it can neither be flushed for
-/// certain nor stopped, and every later command stands behind it. So it goes when the line is about to need it, as a
-/// uart driver fills its chip, and waits in the transmit queue until then.
+/// How far data may go ahead of the line. Data in the socket is out of reach: the port cannot stop it, cannot be certain
+/// to flush it, and every later command stands behind it. So data goes when the line is about to need it, as a uart
+/// driver fills its chip, and waits in the transmit queue until then.
 ///
 /// Two things bound it: the line clock, and the answers of the server. Bytes before a question that the server has not
 /// answered are not on the line, whatever the clock says; so questions stand between the bytes.
@@ -32,7 +32,7 @@ struct WriteWindow: Sendable {
         case unpaced
     }
 
-    /// What is ahead of the line at one moment.
+    /// The bytes ahead of the line at one moment.
     struct Ahead {
         /// Bytes behind the last answered question.
         var unanswered: Int
@@ -116,7 +116,7 @@ struct WriteWindow: Sendable {
     /// The server has answered.
     /// - Parameters:
     ///   - count: bytes that this answer tells of for the first time.
-    ///   - ahead: what is ahead of the line now.
+    ///   - ahead: the bytes ahead of the line now.
     mutating func answered(
         _ question: DeliveryLog.Question, count: Int, _ ahead: Ahead, now: MonotonicTime
     ) {
@@ -175,8 +175,8 @@ struct WriteWindow: Sendable {
     }
 }
 
-/// The round trip, measured from answers. What stands before a command delays its answer by the line's time for that;
-/// the rest is the round trip, or more if the line is slower than it says, or held.
+/// The round trip, measured from answers. Bytes before a command delay its answer by their time on the line; the rest of
+/// the delay is the round trip, and more if the line is slower than its rate says, or held.
 struct RoundTrip: Sendable {
     private static let window = 8
     /// The round trip may grow by this above the shortest one seen, in nanoseconds.
@@ -187,7 +187,7 @@ struct RoundTrip: Sendable {
     private var recent: [UInt64] = []
     private var next = 0
 
-    /// In nanoseconds; 0 as long as none is measured.
+    /// In nanoseconds; 0 before the first answer.
     private(set) var value: UInt64 = 0
 
     /// - Parameters:

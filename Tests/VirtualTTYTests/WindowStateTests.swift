@@ -148,6 +148,18 @@ import Testing
         }
     }
 
+    /// What has gone out is dropped if the server says so; else the line may still send it.
+    @Test(arguments: [true, false]) func aFlushReachesTheLine(_ isAnswered: Bool) throws {
+        try withPort { port in
+            if !isAnswered { port.profile.unanswered = [12] }
+            let file = try port.openRaw()
+            fill(port, file, 480)
+            port.advance(.milliseconds(100))
+            _ = port.ioctl(file, .TCFLSH, value: 1)
+            try #expect(port.number(file, .TIOCOUTQ) == (isAnswered ? 0 : 384))
+        }
+    }
+
     /// A break is no hold: a program may drain before it ends its own break.
     @Test func aBreakHoldsNoDrain() throws {
         try withPort { port in
