@@ -138,6 +138,7 @@ bench: build
 	status=$$?; \
 	Tests/Benchmarks/draw.py $(BENCHMARKS)/results/*/bench.csv >$(BENCHMARKS)/performance.svg && exit $$status
 	@Tests/Guest/run --timeout 500 Tests/Benchmarks/many_ports.py $(BINARY).stripped 200
+	@Tests/Guest/run --timeout 1200 Tests/Benchmarks/window.py $(BINARY).stripped
 
 guest:
 	@Tests/Guest/run sh -c '$(RUN)'

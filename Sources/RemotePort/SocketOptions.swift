@@ -59,6 +59,7 @@ enum SocketOptions {
         guard clinux_tcp_state(socket, &state) == 0 else { return .quiet }
         return LifeSigns(
             hasPending: unacknowledged(socket) > 0, hasUnacknowledged: state.unacked_segments > 0,
-            sinceAcknowledgement: .milliseconds(UInt64(state.since_last_ack_ms)), unansweredProbes: Int(state.probes))
+            sinceAcknowledgement: .milliseconds(UInt64(state.since_last_ack_ms)),
+            acknowledged: state.has_acknowledged != 0 ? state.acknowledged : nil, unansweredProbes: Int(state.probes))
     }
 }

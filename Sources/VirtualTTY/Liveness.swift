@@ -6,15 +6,21 @@ package struct LifeSigns: Equatable, Sendable {
     package var hasPending: Bool
     /// Some of them have been sent.
     package var hasUnacknowledged: Bool
-    /// Nanoseconds since the peer acknowledged anything.
+    /// Nanoseconds since a segment of the peer came, each of which repeats its last acknowledgement.
     package var sinceAcknowledgement: UInt64
+    /// Bytes of this connection that the peer's kernel has acknowledged; nil if this kernel does not count them.
+    package var acknowledged: UInt64?
     /// Window probes and keepalive probes without an answer, in a row.
     package var unansweredProbes: Int
 
-    package init(hasPending: Bool, hasUnacknowledged: Bool, sinceAcknowledgement: UInt64, unansweredProbes: Int) {
+    package init(
+        hasPending: Bool, hasUnacknowledged: Bool, sinceAcknowledgement: UInt64, acknowledged: UInt64? = nil,
+        unansweredProbes: Int
+    ) {
         self.hasPending = hasPending
         self.hasUnacknowledged = hasUnacknowledged
         self.sinceAcknowledgement = sinceAcknowledgement
+        self.acknowledged = acknowledged
         self.unansweredProbes = unansweredProbes
     }
 
@@ -37,8 +43,10 @@ struct Liveness: Sendable {
 
     /// Nanoseconds without an acknowledgement after which the peer counts as dead.
     var deadAfter: UInt64
-    /// Since when bytes are known to be unacknowledged.
+    /// Since when bytes are known to be unacknowledged, and none of them has been acknowledged.
     private var since: MonotonicTime?
+    /// `LifeSigns.acknowledged` at the last look.
+    private var acknowledged: UInt64?
     /// When to look next; nil while nothing is pending.
     private(set) var nextLook: MonotonicTime?
 
@@ -69,10 +77,13 @@ struct Liveness: Sendable {
             since = nil
             return signs.unansweredProbes >= Self.fatalProbes && signs.sinceAcknowledgement >= deadAfter
         }
+        // A peer whose packets come and that none of ours reaches sends its own again and again.
+        if signs.acknowledged != acknowledged { since = nil }
+        acknowledged = signs.acknowledged
         // Before this look the bytes may have been acknowledged, and others sent.
         let began = since ?? now
         since = began
-        let silence = min(now.since(began), signs.sinceAcknowledgement)
+        let silence = signs.acknowledged == nil ? min(now.since(began), signs.sinceAcknowledgement) : now.since(began)
         if silence < deadAfter { nextLook = min(now + pause, now + (deadAfter - silence)) }
         return silence >= deadAfter
     }

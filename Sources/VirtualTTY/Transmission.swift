@@ -278,7 +278,8 @@ struct Transmission: Sendable {
         wire.flushData()
     }
 
-    /// Drops all data that has not gone to the socket, and ends the wait for the data that has: the program asked for it.
+    /// Drops all data that has not gone to the socket, and no longer waits for the data that has: the program asked for
+    /// it.
     /// - Parameter reachesLine: the server is known to drop its data, too.
     mutating func purge(reachesLine: Bool, _ time: inout EventTime) {
         flushData()

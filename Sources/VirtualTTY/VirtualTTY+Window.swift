@@ -59,7 +59,7 @@ extension VirtualTTY {
     }
 
     /// Output that is known to be held at the far end does not go on with the time. A break is no hold: a uart goes on
-    /// shifting bytes out under it, and a program that drains its output before it ends its break must not wait for ever.
+    /// shifting bytes out under it, and a program that drains before it ends its break must not wait for ever.
     mutating func noteHold() {
         let waitsForCTS =
             discipline.termios.cflag.contains(.CRTSCTS) && inputs.isReported && !inputs.levels.contains(.cts)

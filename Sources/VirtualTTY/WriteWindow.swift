@@ -1,8 +1,8 @@
 import SerialLine
 
-/// How far data may go ahead of the line. Data in the socket is out of reach: the port cannot stop it, cannot be certain
-/// to flush it, and every later command stands behind it. So data goes when the line is about to need it, as a uart
-/// driver fills its chip, and waits in the transmit queue until then.
+/// How far data may go ahead of the line. Data in the socket is out of reach: the port cannot stop it, nor be certain to
+/// flush it, and every later command stands behind it. So data goes when the line is about to need it, as a uart driver
+/// fills its chip, and waits in the transmit queue until then.
 ///
 /// Two things bound it: the line clock, and the answers of the server. Bytes before a question that the server has not
 /// answered are not on the line, whatever the clock says; so questions stand between the bytes.
@@ -175,8 +175,8 @@ struct WriteWindow: Sendable {
     }
 }
 
-/// The round trip, measured from answers. Bytes before a command delay its answer by their time on the line; the rest of
-/// the delay is the round trip, and more if the line is slower than its rate says, or held.
+/// The round trip, measured from answers. Bytes before a command delay its answer by their time on the line; the rest
+/// of the delay is the round trip, and more if the line is slower than its rate says, or held.
 struct RoundTrip: Sendable {
     private static let window = 8
     /// The round trip may grow by this above the shortest one seen, in nanoseconds.

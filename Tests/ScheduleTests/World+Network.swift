@@ -16,6 +16,7 @@ extension World {
         socketQuestions.lifeSigns = LifeSigns(
             hasPending: connection.unacknowledged > 0, hasUnacknowledged: connection.unacknowledged > 0 && !isShut,
             sinceAcknowledgement: connection.isCut || !isShut ? silence : 0,
+            acknowledged: connection.lastAcknowledgement.nanoseconds,
             unansweredProbes: connection.isCut && isShut ? Int(silence / .seconds(1)) : 0)
     }
 

@@ -56,6 +56,26 @@ import Testing
         #expect(death(deadAfter: .seconds(1)) { signs(since: $0 % .milliseconds(900)) } == nil)
     }
 
+    /// None of our packets reaches the peer, and its own come: each of them acknowledges the same bytes once more.
+    @Test func packetsThatAcknowledgeNothingNewAreNoLife() throws {
+        let death = try #require(
+            death(deadAfter: .seconds(3)) { since in
+                LifeSigns(
+                    hasPending: true, hasUnacknowledged: true, sinceAcknowledgement: since % .milliseconds(400),
+                    acknowledged: 1000, unansweredProbes: 0)
+            })
+        #expect(death >= .seconds(3) && death <= .seconds(4))
+    }
+
+    @Test func eachByteThatIsAcknowledgedIsLife() {
+        let death = death(deadAfter: .seconds(3)) { since in
+            LifeSigns(
+                hasPending: true, hasUnacknowledged: true, sinceAcknowledgement: since,
+                acknowledged: since / .seconds(2), unansweredProbes: 0)
+        }
+        #expect(death == nil)
+    }
+
     /// Everything waits for a window that is shut, and the peer answers the probes, which become rare.
     @Test(arguments: [0, 1, 2]) func aShutWindowIsNoDeath(_ probes: Int) {
         let death = death(deadAfter: .seconds(4)) { signs(unacknowledged: false, since: $0, probes: probes) }

@@ -75,6 +75,9 @@ struct clinux_tcp_state {
     /// The peer's receive window in bytes, if this kernel tells it.
     uint32_t window;
     int has_window;
+    /// Bytes that the peer has acknowledged, if this kernel counts them.
+    uint64_t acknowledged;
+    int has_acknowledged;
 };
 
 int clinux_tcp_state(int fd, struct clinux_tcp_state *_Nonnull state);
