@@ -11,6 +11,8 @@ struct WriteWindow: Sendable {
     static let slack: UInt64 = .milliseconds(50)
     /// The window is no smaller, in bytes: a few times a uart's FIFO.
     static let floor = 512
+    /// Bytes without an answer, at most, before anything is known of the server: a block of a file transfer goes whole.
+    static let firstOffer = 2048
     /// Bytes without an answer, at most, while the clock does not rule.
     static let unpacedLimit = 65536
     /// More than the largest buffer that a server has, in bytes: one that takes this above what the line can have sent
@@ -90,7 +92,9 @@ struct WriteWindow: Sendable {
         switch isAsked && !isSilent ? pacing : .paced {
         case .paced: room = size - max(ahead.bytes, ahead.isAnswerExpected && !isSilent ? ahead.unanswered : 0)
         // As the server takes more, it is offered more, so that one without a line soon shows it.
-        case .unknown: room = max(size, min(size + ahead.taken / 4, Self.unpacedLimit)) - ahead.unanswered
+        case .unknown:
+            let offer = max(size, Self.firstOffer)
+            room = max(offer, min(offer + ahead.taken / 4, Self.unpacedLimit)) - ahead.unanswered
         case .unpaced: room = max(size, Self.unpacedLimit) - ahead.unanswered
         }
         return room < portion(frame: ahead.frame) ? 0 : room

@@ -44,14 +44,14 @@ import Testing
             let file = try port.openRaw()
             port.isMute = true
             fill(port, file)
-            #expect(port.server?.data.count == 512)
-            #expect(questions(port) == 2)
+            #expect(port.server?.data.count == 2048)
+            #expect(questions(port) == 8)
             port.isMute = false
-            port.advance(.milliseconds(2000))
-            #expect(questions(port) == 2)
+            port.advance(.milliseconds(4000))
+            #expect(questions(port) == 8)
             port.advance(.milliseconds(1000))
-            #expect(questions(port) > 2)
-            #expect(port.server.map { $0.data.count > 512 } == true)
+            #expect(questions(port) > 8)
+            #expect(port.server.map { $0.data.count > 2048 } == true)
         }
     }
 
@@ -62,10 +62,10 @@ import Testing
             port.isMute = true
             fill(port, file)
             port.advance(.seconds(10))
-            #expect(port.server?.data.count == 512)
+            #expect(port.server?.data.count == 2048)
             port.advance(.seconds(6))
             let count = port.server?.data.count ?? 0
-            #expect(count > 512 + 960 && count < 512 + 7 * 960)
+            #expect(count > 2048 + 960 && count < 2048 + 7 * 960)
         }
     }
 

@@ -10,7 +10,7 @@ import VirtualTTY
 @Suite struct WriteTests {
     private static let again = Outcome.error(.resourceTemporarilyUnavailable)
     /// What goes ahead to the wire, and what waits behind it: with a window, and without one.
-    private static let capacity = 512 + 4096
+    private static let capacity = 2048 + 4096
     private static let unlimitedCapacity = 16384 + 4096
 
     private func writing(
@@ -59,7 +59,7 @@ import VirtualTTY
         try writing(.bytes(ahead)) { port, file in
             port.room = 0
             let write = port.write(file, [UInt8](repeating: 1, count: 200_000), nonBlocking: true)
-            #expect(port.outcome(write) == .written(512 + ahead))
+            #expect(port.outcome(write) == .written(2048 + ahead))
         }
     }
 
