@@ -9,9 +9,8 @@ struct DeliveryLog: Sendable {
         let ticket: ComPortClient.Ticket
         /// The bytes that were put on the wire before it.
         fileprivate(set) var position: UInt64
-        /// When it was put on the wire, and when the first byte between it and the question before it was.
+        /// When it was put on the wire.
         let askedAt: MonotonicTime
-        let firstByteAt: MonotonicTime
         /// The time that the line then needed for all bytes before it, in nanoseconds, by the clock.
         let lineTime: UInt64
         /// The server is known to answer such commands, and was given enough time.
@@ -26,9 +25,8 @@ struct DeliveryLog: Sendable {
     /// The commands without an answer, in order.
     private var questions: [Question] = []
     private var expected = 0
-    /// Bytes put on the wire since the last expected question, and when the first of them was.
+    /// Bytes put on the wire since the last expected question.
     private(set) var sinceQuestion = 0
-    private var firstByteAt: MonotonicTime?
     /// Questions remembered at most; the oldest are forgotten.
     private static let questionLimit = 256
 
@@ -38,12 +36,8 @@ struct DeliveryLog: Sendable {
     var unanswered: Int { Int(clamping: staged - min(confirmed, staged)) }
     /// An answer is expected: all bytes before its command count as not on the line.
     var isAnswerExpected: Bool { expected > 0 }
-    /// The time of the next byte is wanted.
-    var wantsTime: Bool { firstByteAt == nil }
 
-    /// - Parameter time: read only if `wantsTime`.
-    mutating func stage(_ count: Int, _ time: inout EventTime) {
-        if firstByteAt == nil { firstByteAt = time.now }
+    mutating func stage(_ count: Int) {
         staged &+= UInt64(count)
         sinceQuestion += count
     }
@@ -55,12 +49,10 @@ struct DeliveryLog: Sendable {
         if questions.count >= Self.questionLimit { drop(questions.startIndex) }
         questions.append(
             Question(
-                ticket: ticket, position: staged, askedAt: now, firstByteAt: firstByteAt ?? now, lineTime: lineTime,
-                isExpected: isExpected))
+                ticket: ticket, position: staged, askedAt: now, lineTime: lineTime, isExpected: isExpected))
         guard isExpected else { return }
         expected += 1
         sinceQuestion = 0
-        firstByteAt = nil
     }
 
     private mutating func drop(_ index: Int) { if questions.remove(at: index).isExpected { expected -= 1 } }

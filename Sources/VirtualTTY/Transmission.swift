@@ -128,8 +128,8 @@ struct Transmission: Sendable {
     // From the programs.
 
     /// Takes bytes straight to the wire.
-    mutating func putDirect(_ bytes: borrowing Span<UInt8>, _ time: inout EventTime) {
-        stageData(bytes, &time)
+    mutating func putDirect(_ bytes: borrowing Span<UInt8>) {
+        stageData(bytes)
         accepted &+= UInt64(bytes.count)
     }
 
@@ -164,30 +164,30 @@ struct Transmission: Sendable {
     /// Puts the next piece of data on the wire, or gives the next command, which the caller encodes.
     /// - Parameter holdsData: data stays, and commands overtake it.
     /// - Returns: nil if nothing may go.
-    mutating func next(holdsData: Bool, _ time: inout EventTime) -> TransmitQueue.Item? {
+    mutating func next(holdsData: Bool) -> TransmitQueue.Item? {
         guard wire.room > 0 else { return nil }
         let room = room
         if !kept.isEmpty && !holdsData {
             // Kept data is older than all that is queued, a barrier too.
             guard room > 0 else { return nil }
             let data = kept.take(room)
-            stageData(data.span, &time)
+            stageData(data.span)
             return .data(data.count)
         }
         var data: [UInt8] = []
         guard let item = queue.next(limit: room, holdsData: holdsData, data: &data) else { return nil }
-        if case .data = item { stageData(data.span, &time) }
+        if case .data = item { stageData(data.span) }
         return item
     }
 
-    private mutating func stageData(_ bytes: borrowing Span<UInt8>, _ time: inout EventTime) {
+    private mutating func stageData(_ bytes: borrowing Span<UInt8>) {
         wire.appendData(bytes)
-        delivery.stage(bytes.count, &time)
+        delivery.stage(bytes.count)
         if knownRoom != .max { knownRoom = max(0, knownRoom - bytes.count) }
     }
 
     /// Puts data on the wire ahead of what is queued: a flow character.
-    mutating func sendAtOnce(_ byte: UInt8, _ time: inout EventTime) { stageData([byte].span, &time) }
+    mutating func sendAtOnce(_ byte: UInt8) { stageData([byte].span) }
 
     /// Puts an encoded command on the wire.
     mutating func append(_ encoded: [UInt8]) { wire.appendCommands(encoded) }

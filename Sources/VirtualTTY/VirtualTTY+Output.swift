@@ -57,7 +57,7 @@ extension VirtualTTY {
         while offset < end {
             if transmission.wantsQuestion(dataWaits: false) { ask() }
             let next = offset + min(transmission.untilQuestion, end - offset)
-            transmission.putDirect(bytes.extracting(offset..<next), &time)
+            transmission.putDirect(bytes.extracting(offset..<next))
             offset = next
         }
         return offset - start + transmission.putBehind(bytes, from: offset)
@@ -108,7 +108,7 @@ extension VirtualTTY {
         while true {
             if transmission.wantsQuestion(dataWaits: dataWaits && !holdsData) { ask() }
             if dataWaits && !holdsData { openWindow(for: transmission.waiting) }
-            guard let item = transmission.next(holdsData: holdsData, &time) else { return }
+            guard let item = transmission.next(holdsData: holdsData) else { return }
             if case .command(let command, let ticket) = item {
                 encode(command, ticket, isQuestion: command.isBarrier)
             }
@@ -149,7 +149,7 @@ extension VirtualTTY {
     mutating func sendFlowCharacter(_ character: ControlCharacter) {
         let byte = discipline.termios[character]
         guard byte != 0, remote.isUp else { return }
-        transmission.sendAtOnce(byte, &time)
+        transmission.sendAtOnce(byte)
     }
 
     /// Drops all data that the line has not sent, here and at the far end.

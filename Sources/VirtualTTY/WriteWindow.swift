@@ -133,16 +133,19 @@ struct WriteWindow: Sendable {
         if pacing == .unknown && ahead.taken > Self.largestServerBuffer { setPacing(.unpaced) }
     }
 
-    /// Did the server take the bytes no faster than the line sends them? It tells only if it had more than it could
-    /// take: if the answer came later than the way there and back explains.
+    /// Did the server take the bytes no faster than the line sends them? An answer shows it only if the server had more
+    /// than it could take: if the bytes came without a pause, and their answer later than the round trip explains.
     private mutating func judge(
         _ question: DeliveryLog.Question, count: Int, isDelayed: Bool, _ now: MonotonicTime, _ frame: UInt64
     ) {
         guard pacing != .paced else { return }
         let lineTime = UInt64(count) &* frame
-        guard lineTime >= Self.shortestProof else { return }
-        let begin = max(lastAnswerAt ?? question.firstByteAt, question.firstByteAt + roundTrip.value)
-        let isLate = isDelayed && now.since(begin) >= lineTime / 10 * 7
+        let mostOfIt = lineTime / 10 * 7
+        guard lineTime >= Self.shortestProof, question.lineTime >= mostOfIt else { return }
+        // A part of them, as the clock has it, was on the line before the question.
+        let sentAt = question.askedAt.earlier(lineTime - min(lineTime, question.lineTime))
+        let begin = max(lastAnswerAt ?? sentAt, sentAt + roundTrip.value)
+        let isLate = isDelayed && now.since(begin) >= mostOfIt
         lateAnswers = isLate ? lateAnswers + 1 : 0
         if lateAnswers >= Self.proofs { setPacing(.paced) }
     }

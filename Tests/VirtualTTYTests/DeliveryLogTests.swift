@@ -12,10 +12,9 @@ import Testing
     /// A log of this many commands, each behind one byte more.
     private func log(commands: ComPortClient.Ticket) -> DeliveryLog {
         var log = DeliveryLog()
-        var time = EventTime { MonotonicTime(nanoseconds: 1) }
         for ticket in 0..<commands {
-            log.stage(1, &time)
-            log.ask(ticket, lineTime: 0, isExpected: true, now: time.now)
+            log.stage(1)
+            log.ask(ticket, lineTime: 0, isExpected: true, now: MonotonicTime(nanoseconds: 1))
         }
         log.took(Int(commands))
         return log

@@ -124,6 +124,21 @@ import Testing
         #expect(port.tty.transmission.window.pacing == .paced)
     }
 
+    /// Messages with pauses between them: their answers are late for the network's reasons, whatever the line does.
+    @Test(arguments: [(300, 200), (30, 30), (1, 2)] as [(Int, UInt64)])
+    func lateAnswersToFewBytesShowNoLine(_ bytes: Int, _ pause: UInt64) throws {
+        try withPort { port in
+            let file = try port.openRaw()
+            try port.change(file) { $0.setBaud(115_200) }
+            port.delay = .milliseconds(5)
+            for _ in 0..<6000 / bytes {
+                fill(port, file, bytes)
+                port.advance(.milliseconds(pause))
+            }
+            #expect(port.tty.transmission.window.pacing == .unknown)
+        }
+    }
+
     /// CTS low under CRTSCTS: the line sends nothing, however long.
     @Test func theClockStandsStillWhileOutputIsHeld() throws {
         try withPort { port in
