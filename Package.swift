@@ -173,8 +173,8 @@ if Context.environment["TTYNVT_FUZZ"] != nil {
             name: "fuzzer", dependencies: ["FuzzTargets"], path: "Tests/Fuzz/Fuzzer", swiftSettings: common))
 }
 
-// Test targets by name, separated by blanks: only they are there, and what they need. So a sanitizer's build has nothing
-// in it that is not run.
+// Keeps only these test targets (names separated by blanks) and their dependencies, so that a sanitizer's build contains
+// nothing that its tests do not run.
 if let names = Context.environment["TTYNVT_ONLY_TESTS"] {
     var kept = Set(names.split(separator: " ").map(String.init))
     var isWhole = false

@@ -2,7 +2,7 @@ import CLinux
 
 /// The C library's memory.
 package enum Heap {
-    /// All threads share one heap. One for each thread, as the C library makes them, costs a small process memory and time
-    /// to start. To be called before there are any threads.
+    /// Makes all threads share one heap. The C library's heap for each thread costs a small process memory and start time.
+    /// Must be called before the first thread starts.
     package static func share() { clinux_one_heap() }
 }

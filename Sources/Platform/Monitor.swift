@@ -9,7 +9,7 @@ import SerialLine
 package final class Monitor<State>: @unchecked Sendable {
     private let mutex: UnsafeMutablePointer<pthread_mutex_t>
     private let condition: UnsafeMutablePointer<pthread_cond_t>
-    // Each access is between lock and unlock, so that no two can overlap: a check at run time would find nothing.
+    // The mutex serializes all accesses, so the run-time check is redundant.
     @exclusivity(unchecked) private var state: State
 
     package init(_ state: State) {

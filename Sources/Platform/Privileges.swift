@@ -7,7 +7,8 @@ package enum Privileges {
     /// The group of a name; nil where there is none.
     package static func group(named name: String) -> gid_t? { getgrnam(name)?.pointee.gr_gid }
 
-    /// The user of a name; nil where there is none. Most are in /etc/passwd, where a look costs little.
+    /// The number of the user of this name; nil if there is no such user. Reads /etc/passwd before it asks nss, which costs
+    /// more.
     package static func user(named name: String) -> uid_t? {
         installedUser(named: name) ?? getpwnam(name)?.pointee.pw_uid
     }

@@ -55,7 +55,7 @@ package protocol PortObserver: AnyObject, Sendable {
 package final class Port: Sendable {
     /// One thread's memory for what it carries out, used again and again.
     package final class Scratch {
-        // One thread's, which uses one part of it at a time: a check at run time would find nothing.
+        // Only one thread uses it, one part at a time, so the run-time check is redundant.
         @exclusivity(unchecked) fileprivate var handout = PortEngine.Handout()
 
         package init() {}

@@ -2,7 +2,7 @@ import SerialLine
 
 /// When the bytes of a serial line have left: one per frame time, as long as there are any.
 struct Pacer {
-    /// Bytes that leave within this time are told of together, in nanoseconds: a fast line would wake its thread for
+    /// Bytes that leave within this time are reported together, in nanoseconds. Otherwise a fast line wakes its thread for
     /// each byte.
     private static let grain: UInt64 = .milliseconds(1)
 
@@ -18,8 +18,8 @@ struct Pacer {
 
     /// How many of `waiting` bytes have left since this was last asked. To be asked whenever bytes are put into an
     /// empty buffer, and at `deadline`.
-    /// - Parameter prompt: how many of them were ready when the line became idle. Those follow without a gap, though
-    ///   the one who asks comes late.
+    /// - Parameter prompt: how many of them were ready when the line became idle. These follow without a gap even if this
+    ///   call is late.
     mutating func leave(waiting: Int, prompt: Int = 0, frame: UInt64, now: MonotonicTime) -> Int {
         guard waiting > 0 else {
             began = nil
@@ -49,7 +49,7 @@ struct Pacer {
         return Int(clamping: now.since(idleSince) / frame)
     }
 
-    /// When the next byte has left, or, where more follow, some of them.
+    /// When the next byte has left, or the next few if more follow.
     func deadline(waiting: Int, frame: UInt64) -> MonotonicTime? {
         let count = max(1, min(UInt64(max(waiting, 0)), frame > 0 ? Self.grain / frame : 1))
         return began.map { $0 + count * frame }

@@ -17,8 +17,8 @@ package struct SimulatorConfiguration: Sendable {
     /// The server's transmit buffer, in bytes. 0: a byte stays in the socket until the line takes it, and a command
     /// waits until the bytes before it have left the line.
     package var transmitBuffer = 4096
-    /// The receive window of a client's socket, in bytes: about so much of the client's data waits in this machine's
-    /// kernel. It has to hold what the line sends in one round trip, or the line idles.
+    /// The receive window of a client's socket, in bytes: the kernel holds about this much of the client's data. The line
+    /// idles if the window is smaller than the data that the line sends in one round trip.
     package var receiveBuffer = 64 * 1024
     /// How much faster the line is than its rate says, in percent; slower if negative.
     package var rateErrorPercent = 0.0
@@ -51,7 +51,7 @@ package struct SimulatorConfiguration: Sendable {
             throw .badConfiguration("a transmit buffer of \(transmitBuffer) bytes: 0 to 1048576 can be simulated")
         }
         guard (4096...(1 << 24)).contains(receiveBuffer) else {
-            throw .badConfiguration("a receive buffer of \(receiveBuffer) bytes: 4096 to 16777216 can be had")
+            throw .badConfiguration("a receive buffer of \(receiveBuffer) bytes: 4096 to 16777216 can be simulated")
         }
         guard (-50...50).contains(rateErrorPercent) else {
             throw .badConfiguration("a rate error of \(rateErrorPercent) percent: -50 to 50 can be simulated")

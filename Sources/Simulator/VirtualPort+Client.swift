@@ -50,8 +50,8 @@ extension VirtualPort {
         return max(limit, 0)
     }
 
-    /// Counts the bytes that wait in the client's socket while the line is busy: what is read late of those follows
-    /// on the line without a gap.
+    /// Counts the bytes that wait in the client's socket while the line is busy. If the thread reads these bytes late, they
+    /// still follow on the line without a gap.
     func updateBacklog() {
         guard pacesClient, listensToClient, let client else {
             backlog = 0

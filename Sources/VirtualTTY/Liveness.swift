@@ -43,7 +43,7 @@ struct Liveness: Sendable {
 
     /// Nanoseconds without an acknowledgement after which the peer counts as dead.
     var deadAfter: UInt64
-    /// Since when bytes are known to be unacknowledged, and none of them has been acknowledged.
+    /// Time of the last progress: since then bytes are pending and the peer has not acknowledged any.
     private var since: MonotonicTime?
     /// `LifeSigns.acknowledged` at the last look.
     private var acknowledged: UInt64?
@@ -77,7 +77,7 @@ struct Liveness: Sendable {
             since = nil
             return signs.unansweredProbes >= Self.fatalProbes && signs.sinceAcknowledgement >= deadAfter
         }
-        // A peer whose packets come and that none of ours reaches sends its own again and again.
+        // If our packets do not reach the peer, the peer's retransmissions still arrive and repeat its old acknowledgement.
         if signs.acknowledged != acknowledged { since = nil }
         acknowledged = signs.acknowledged
         // Before this look the bytes may have been acknowledged, and others sent.

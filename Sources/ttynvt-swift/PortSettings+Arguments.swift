@@ -1,8 +1,8 @@
 import SerialLine
 import VirtualTTY
 
-/// A port's command line, read without the argument parser, which takes six times as long as all else until the device
-/// is there. It takes what is right, as the parser does; all that is not so simple is the parser's, and its to explain.
+/// Reads a port's command line without the argument parser, which takes six times as long as the rest of the start. This
+/// reader accepts correct command lines only, with the parser's meaning; the parser gets all others and reports errors.
 extension PortSettings {
     /// - Parameter arguments: without the program's and the command's names.
     /// - Returns: nil for arguments that are the parser's.

@@ -5,7 +5,7 @@ import Platform
 import SerialLine
 import VirtualTTY
 
-/// What a port is started with, whoever has read its command line.
+/// The settings of a port's command line, from either of its two readers.
 struct PortSettings: Sendable {
     static let defaultGroup = "dialout"
     static let defaultOwner = "root"
@@ -23,7 +23,7 @@ struct PortSettings: Sendable {
     var group = Self.defaultGroup
     var owner = Self.defaultOwner
     var mode = NodeMode(rawValue: 0o660)
-    /// Whom the process becomes, if it is root; nil for the ports' own user.
+    /// User to switch to if the process is root; nil for the ports' own user.
     var user: String?
     /// It connects once at the start.
     var checks = false
@@ -32,12 +32,12 @@ struct PortSettings: Sendable {
 
     init(configuration: PortConfiguration = PortConfiguration()) { self.configuration = configuration }
 
-    /// A supervised port has its servers from the environment: command lines are for all to see.
+    /// A supervised port takes its servers from the environment, because every user can read command lines.
     var serverList: String? {
         server ?? (isSupervised ? getenv("TTYNVT_SERVERS").map { String(cString: $0) } : nil)
     }
 
-    /// Checks what the port is started with, and serves it until a signal comes.
+    /// Checks the settings, and serves the port until a signal comes.
     func run() throws {
         let name: DeviceName
         let servers: [Endpoint]

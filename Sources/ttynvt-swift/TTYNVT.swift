@@ -26,8 +26,8 @@ struct TTYNVT: ParsableCommand {
         ],
         defaultSubcommand: PortCommand.self)
 
-    /// Ports are started most often, and many at once: theirs is tried without the argument parser, then without the tree
-    /// of all commands. What neither can read is told as for any other.
+    /// Ports are started most often, and many at once. So a port's command line is read without the argument parser first,
+    /// then without the tree of all commands. If neither accepts it, the whole parser reports the error.
     static func main() {
         var arguments = CommandLine.arguments.dropFirst()
         guard arguments.first == "port" || arguments.first?.hasPrefix("-") == true else { return main(nil) }

@@ -162,7 +162,7 @@ class Cell:
         self.quiet = max(0.25, 4 * self.frame, 2 * self.trip + 0.1)
 
     def end(self):
-        # The port first: whoever is stuck in it gets an error.
+        # The port first: a program that is stuck in it then gets an error.
         for test in filter(None, (self.ports, self.servers)):
             for process in test.processes:
                 if process.status is None:

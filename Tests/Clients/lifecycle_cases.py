@@ -255,7 +255,7 @@ def has_handler(helper, number):
 
 
 def in_read(t, port, helper, handles=None):
-    """Waits until the helper sleeps in its read: after it has its handler for a signal, where it is to have one."""
+    """Waits until the helper sleeps in its read: after it has installed its signal handler, if it has one."""
     if handles is not None:
         wait_until(lambda: has_handler(helper, handles), 20, "the helper's handler")
 

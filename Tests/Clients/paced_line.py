@@ -55,7 +55,7 @@ class Line:
         return max(self.counts[index] - later, self.counts[index - 1])
 
     def reaches(self, count):
-        """When so many bytes had left."""
+        """The time at which `count` bytes had left."""
         index = bisect.bisect_left(self.counts, count)
         return self.times[index] - (self.counts[index] - count) * self.frame
 

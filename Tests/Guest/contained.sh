@@ -5,7 +5,7 @@
 # processes are traced processes of the host.
 
 contained= # process id of unshare, as long as it is to be waited for
-# How a user who is not root is seen inside. An option of unshare.
+# An option of unshare for users other than root: they appear as root inside.
 contained_as=--map-root-user
 
 # contained_start COMMAND [ARG...]: in the background, with the caller's redirections.

@@ -29,7 +29,7 @@ import Testing
             let snapshot = try #require(server.snapshot(of: 0))
             #expect(snapshot.transmitCount <= 4096)
             #expect(log.data(of: 0).count < 8192)
-            // What is in the buffer can be purged, though the request stands behind bytes not yet read.
+            // A purge drops the bytes in the buffer, though its request stands behind unread bytes.
             #expect(server.snapshot(of: 0)?.client != nil)
         }
     }

@@ -56,7 +56,7 @@ import Testing
         #expect(death(deadAfter: .seconds(1)) { signs(since: $0 % .milliseconds(900)) } == nil)
     }
 
-    /// None of our packets reaches the peer, and its own come: each of them acknowledges the same bytes once more.
+    /// Our packets do not reach the peer; the peer's packets arrive, and each acknowledges the same bytes again.
     @Test func packetsThatAcknowledgeNothingNewAreNoLife() throws {
         let death = try #require(
             death(deadAfter: .seconds(3)) { since in

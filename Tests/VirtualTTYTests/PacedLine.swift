@@ -14,7 +14,7 @@ final class PacedLine {
     private let profile: ServerProfile
 
     private var server: ComPortServer?
-    /// When the server has taken what has come so far.
+    /// The time at which the server has taken all bytes received until now.
     private var cursor = MonotonicTime(nanoseconds: 0)
     /// When each byte has left the line.
     private(set) var departures: [MonotonicTime] = []

@@ -134,7 +134,7 @@ import Testing
         }
     }
 
-    /// What only asks is answered without a pass; what comes next gets its pass all the same.
+    /// A query is answered without a pass; the next event gets its pass.
     @Test func aQueryLeavesThePassToOthers() throws {
         try withEngine { engine, file, _ in
             var sender = PortEngine.Handout()

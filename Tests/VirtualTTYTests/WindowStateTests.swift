@@ -163,7 +163,7 @@ import Testing
         }
     }
 
-    /// What has gone out is dropped if the server says so; else the line may still send it.
+    /// Sent bytes count as dropped if the server answers the purge; otherwise the line may still send them.
     @Test(arguments: [true, false]) func aFlushReachesTheLine(_ isAnswered: Bool) throws {
         try withPort { port in
             if !isAnswered { port.profile.unanswered = [12] }

@@ -9,7 +9,7 @@ import VirtualTTY
 /// write(2), the queue, and what stops it (TTY-SPEC B.7, F.6 by its numbers).
 @Suite struct WriteTests {
     private static let again = Outcome.error(.resourceTemporarilyUnavailable)
-    /// What goes ahead to the wire, and what waits behind it: with a window, and without one.
+    /// Bytes that a stuck port takes, on the wire and in the queue: with a window, and without one.
     private static let capacity = 2048 + 4096
     private static let unlimitedCapacity = 16384 + 4096
 

@@ -27,7 +27,7 @@ import Testing
         }
     }
 
-    /// What was seen.
+    /// The figures of one run.
     struct Figures {
         /// Bytes on the line for each hundred that it could have sent.
         var busy = 0.0

@@ -384,7 +384,7 @@ private final class MemoryRemote: RemoteSide, @unchecked Sendable {
     }
 }
 
-/// Both sides of a port that is of no more use.
+/// Ends both sides of a port.
 private final class Unattached: KernelSide {
     func answer(_ id: RequestID, _ answer: Answer, bytes: borrowing Span<UInt8>) {}
     func notifyPoll(_ file: FileID) {}

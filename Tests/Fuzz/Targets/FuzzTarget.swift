@@ -31,7 +31,7 @@ struct Violation: Error {
         if !holds { throw Violation(text()) }
     }
 
-    /// - Returns: what was thrown; nil if nothing was.
+    /// - Returns: the error thrown; nil if there was none.
     static func of(_ body: () throws(Violation) -> Void) -> String? {
         do throws(Violation) {
             try body()
