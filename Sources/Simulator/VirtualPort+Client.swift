@@ -39,7 +39,7 @@ extension VirtualPort {
     }
 
     /// How many bytes may be read from the client now.
-    /// - Parameter late: bytes that the line could have had before, and sent.
+    /// - Parameter late: bytes that have left the line and are still in the buffer, or could have left it.
     private func clientReadLimit(late: Int) -> Int {
         guard listensToClient, let client else { return 0 }
         var limit = transmit.room + late
@@ -62,9 +62,10 @@ extension VirtualPort {
 
     private func handleClient(_ events: Int32, _ buffer: inout [UInt8], _ now: MonotonicTime) {
         guard let client else { return }
-        if pacesClient { transmitToLine(now) }
+        // The far end gets bytes only after every port has read: a purge of its client that came first is done first.
+        let left = pacesClient ? depart(now) : 0
         let missed = backlog > 0 ? pacer.missed(frame: lineFrame, now: now) : 0
-        let limit = clientReadLimit(late: min(backlog, missed))
+        let limit = clientReadLimit(late: left + min(backlog, missed))
         if events & (POLLERR | POLLHUP) != 0 && (events & POLLIN == 0 || limit == 0) {
             disconnect()
             return
@@ -76,7 +77,7 @@ extension VirtualPort {
                 prompt = min(backlog, count)
                 backlog -= prompt
                 take(buffer.span.extracting(0..<count), now)
-                transmitToLine(now)
+                if pacesClient { depart(now) }
                 prompt = 0
             } catch {
                 disconnect()

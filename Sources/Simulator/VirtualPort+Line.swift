@@ -49,21 +49,30 @@ extension VirtualPort {
         return count > 0
     }
 
-    /// Moves bytes from the transmit buffer to the far end.
-    /// - Returns: whether any moved.
+    /// Lets bytes of the transmit buffer leave the line. The far end does not have them before `transmitToLine`.
+    /// - Returns: how many have left now.
     @discardableResult
-    func transmitToLine(_ now: MonotonicTime) -> Bool {
+    func depart(_ now: MonotonicTime) -> Int {
         guard !isHeld else {
             pacer.stop()
-            return false
+            return 0
         }
-        guard !transmit.isEmpty else { return false }
+        guard !transmit.isEmpty else { return 0 }
         let left = pacesClient ? leaveAtPace(now) : transmit.count - departed
         if left > 0 {
             departed += left
             lineCount += left
             configuration.lineObserver?(index, pacesClient ? pacer.lastLeft : now, lineCount)
         }
+        return left
+    }
+
+    /// Moves bytes from the transmit buffer to the far end.
+    /// - Returns: whether any moved.
+    @discardableResult
+    func transmitToLine(_ now: MonotonicTime) -> Bool {
+        depart(now)
+        guard !transmit.isEmpty, !isHeld else { return false }
         let moved = deliver(min(departed, peer?.receiveRoom ?? Int.max))
         transmit.drop(moved)
         departed -= moved

@@ -471,14 +471,14 @@ def nonblocking_writer_behind_a_stalled_server(t):
 def what_was_on_the_way_is_counted(t):
     """A stalled server whose connection breaks: the log says how much may be lost."""
     tap = Tap(t.simulator("--stall-after", "1000").address)
-    port = t.port(tap)
+    # Without the write window, which keeps most bytes here.
+    port = t.port(tap, "--ahead", "unlimited")
     descriptor = t.open_raw(port, flags=os.O_NONBLOCK)
     fill(descriptor)
     tap.cut(reset=True)
     line = port.expect(r"(\d+) bytes lost with the connection: (\d+) unacknowledged, (\d+) unconfirmed")
     lost, unacknowledged, unconfirmed = (int(number) for number in line.groups())
-    # The window is 576 bytes at this rate, of which less than a quarter may be free.
-    t.check("the log counts them", lost > 576 * 3 // 4 and lost == unacknowledged + unconfirmed, line.group(0))
+    t.check("the log counts them", lost > 1000 and lost == unacknowledged + unconfirmed, line.group(0))
 
 
 @case(60)

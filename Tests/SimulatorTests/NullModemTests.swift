@@ -1,7 +1,9 @@
+import Platform
 import RFC2217
 import SerialLine
-import Simulator
 import Testing
+
+@testable import Simulator
 
 @Suite struct NullModemTests {
     @Test func dataAndLinesCross() throws {
@@ -20,6 +22,24 @@ import Testing
                 // Lines fall with the client that held them.
                 a.hangUp()
                 #expect(b.wait { $0.commands.last == .notifyModemState([.deltaCTS, .deltaDSR, .deltaDCD]) })
+            }
+        }
+    }
+
+    /// A purge comes before data of the other end, and one turn of the simulator takes both: the data is not purged.
+    @Test(arguments: [false, true]) func aPurgeIsNotOvertaken(_ isPaced: Bool) throws {
+        try withSimulator([.nullModem], ports: 2, { $0.isPaced = isPaced }) { server, ports, _ in
+            let a = try TestClient.negotiated(ports[0])
+            let b = try TestClient.negotiated(ports[1])
+            for _ in 0..<20 {
+                b.forget()
+                let gate = Monitor(false)
+                server.send(to: 0) { _ in gate.wait { $0 } }
+                try b.send(.purgeData(PurgeBuffers.receive.rawValue))
+                try a.send([0x41])
+                gate.withLock { $0 = true }
+                gate.wakeAll()
+                #expect(b.receives([0x41]))
             }
         }
     }
