@@ -11,8 +11,11 @@ struct WriteWindow: Sendable {
     static let slack: UInt64 = .milliseconds(50)
     /// The window is no smaller, in bytes: a few times a uart's FIFO.
     static let floor = 512
-    /// Bytes without an answer, at most, before anything is known of the server: a block of a file transfer goes whole.
+    /// Most bytes without an answer before anything is known of the server: a block of a file transfer goes whole.
     static let firstOffer = 2048
+    /// Longest line time of these bytes, in nanoseconds: a slow line needs seconds for a block, and a flush cannot
+    /// reach bytes in the socket. The offer to a server that takes more grows by no more than this, too.
+    private static let longestOffer: UInt64 = .seconds(1)
     /// Bytes without an answer, at most, while the clock does not rule.
     static let unpacedLimit = 65536
     /// More than the largest buffer that a server has, in bytes: one that takes this above what the line can have sent
@@ -91,13 +94,18 @@ struct WriteWindow: Sendable {
         let room: Int
         switch isAsked && !isSilent ? pacing : .paced {
         case .paced: room = size - max(ahead.bytes, ahead.isAnswerExpected && !isSilent ? ahead.unanswered : 0)
-        // As the server takes more, it is offered more, so that one without a line soon shows it.
-        case .unknown:
-            let offer = max(size, Self.firstOffer)
-            room = max(offer, min(offer + ahead.taken / 4, Self.unpacedLimit)) - ahead.unanswered
+        case .unknown: room = offer(ahead, size: size) - ahead.unanswered
         case .unpaced: room = max(size, Self.unpacedLimit) - ahead.unanswered
         }
         return room < portion(frame: ahead.frame) ? 0 : room
+    }
+
+    /// Most bytes without an answer while the pacing is unknown. The offer grows with the bytes that the server takes, so
+    /// that a server without a line soon shows itself.
+    private func offer(_ ahead: Ahead, size: Int) -> Int {
+        let second = max(Self.floor, Int(clamping: Self.longestOffer / ahead.frame))
+        let first = max(size, min(Self.firstOffer, second))
+        return max(first, min(first + min(ahead.taken / 4, second), Self.unpacedLimit))
     }
 
     /// The time that the line may still need when more data goes, in nanoseconds; nil if only an answer lets it go.

@@ -56,7 +56,7 @@ import VirtualTTY
             port.breakLink()
             #expect(port.outcome(read) == .data([]))
             #expect(port.outcome(queued) == .data([]))
-            #expect(port.outcome(write) == .written(2048 + 4096))
+            #expect(port.outcome(write) == .written(960 + 4096))
             #expect(port.outcome(none) == .error(.ioError))
             #expect(port.outcome(drain) == .error(.ioError))
             #expect(port.outcome(wait) == .error(.ioError))

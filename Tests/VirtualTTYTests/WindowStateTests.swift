@@ -22,9 +22,9 @@ import Testing
     @Test func questionsStandBetweenTheBytes() throws {
         try withPort { port in
             let file = try port.openRaw()
-            fill(port, file, 1000)
+            fill(port, file, 900)
             let pieces = port.server?.heard.map { if case .data(let bytes) = $0 { bytes.count } else { 0 } }
-            #expect(pieces == [256, 0, 256, 0, 256, 0, 232])
+            #expect(pieces == [256, 0, 256, 0, 256, 0, 132])
         }
     }
 
@@ -44,14 +44,14 @@ import Testing
             let file = try port.openRaw()
             port.isMute = true
             fill(port, file)
-            #expect(port.server?.data.count == 2048)
-            #expect(questions(port) == 8)
+            #expect(port.server?.data.count == 960)
+            #expect(questions(port) == 3)
             port.isMute = false
-            port.advance(.milliseconds(4000))
-            #expect(questions(port) == 8)
+            port.advance(.milliseconds(2800))
+            #expect(questions(port) == 3)
             port.advance(.milliseconds(1000))
-            #expect(questions(port) > 8)
-            #expect(port.server.map { $0.data.count > 2048 } == true)
+            #expect(questions(port) > 3)
+            #expect(port.server.map { $0.data.count > 960 } == true)
         }
     }
 
@@ -62,10 +62,10 @@ import Testing
             port.isMute = true
             fill(port, file)
             port.advance(.seconds(10))
-            #expect(port.server?.data.count == 2048)
+            #expect(port.server?.data.count == 960)
             port.advance(.seconds(6))
             let count = port.server?.data.count ?? 0
-            #expect(count > 2048 + 960 && count < 2048 + 7 * 960)
+            #expect(count > 960 + 960 && count < 960 + 7 * 960)
         }
     }
 

@@ -10,7 +10,9 @@ import VirtualTTY
 @Suite struct WriteTests {
     private static let again = Outcome.error(.resourceTemporarilyUnavailable)
     /// Bytes that a stuck port takes, on the wire and in the queue: with a window, and without one.
-    private static let capacity = 2048 + 4096
+    private static let capacity = firstOffer + 4096
+    /// Bytes that the window lets go to an unknown server: a second of the line at 9600 baud.
+    private static let firstOffer = 960
     private static let unlimitedCapacity = 16384 + 4096
 
     private func writing(
@@ -59,7 +61,7 @@ import VirtualTTY
         try writing(.bytes(ahead)) { port, file in
             port.room = 0
             let write = port.write(file, [UInt8](repeating: 1, count: 200_000), nonBlocking: true)
-            #expect(port.outcome(write) == .written(2048 + ahead))
+            #expect(port.outcome(write) == .written(Self.firstOffer + ahead))
         }
     }
 
