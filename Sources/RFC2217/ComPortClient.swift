@@ -28,8 +28,11 @@ package struct ComPortClient: Sendable {
     package static let answerWithin: UInt64 = .milliseconds(1000)
     /// The same once a later request has been answered: this one was passed over.
     static let passedOver: UInt64 = .milliseconds(100)
-    /// How long after a request has expired an answer can still belong to it.
+    /// How long after a request has expired an answer of any value can still belong to it, in nanoseconds.
     static let lateWithin: UInt64 = .milliseconds(1000)
+    /// How much longer an answer with the value that was asked for is taken for an answer to that request, and not for
+    /// news from the server, in nanoseconds.
+    static let rememberedFor: UInt64 = .seconds(10)
     /// Bytes from the server kept to say what a server that is none said.
     static let heardLimit = 64
 
@@ -44,6 +47,9 @@ package struct ComPortClient: Sendable {
         /// The answer to one copy; the other copy's will be the same.
         var answer: ComPortCommand?
 
+        /// The moment at which an answer with the request's value no longer belongs to it, once the request is late.
+        var forgottenAt: MonotonicTime { expiresAt + rememberedFor }
+
         /// Does the value fit: is it the one asked for, the one answered before, or any if the request is a query?
         func explains(_ other: ComPortCommand) -> Bool {
             other == command || other == answer || (command.isQuery && other.answerKind == kind)
@@ -56,7 +62,7 @@ package struct ComPortClient: Sendable {
     /// Requests that wait for an answer, in the order sent.
     private var outstanding: [Request] = []
     /// Requests that wait no longer but may still be answered: those sent twice and answered once, and those given up.
-    /// Such an answer must not settle a newer request.
+    /// Such an answer must not settle a newer request, nor undo a newer setting. In the order sent.
     private var late: [Request] = []
     /// The length of either list: beyond it the oldest request is given up, or forgotten.
     static let outstandingLimit = 256
@@ -159,7 +165,7 @@ extension ComPortClient {
 
     /// Remembers a request that waits no longer, as long as a late answer to it can come.
     private mutating func expectLate(_ request: Request, _ now: MonotonicTime) {
-        late.removeAll { $0.expiresAt <= now }
+        late.removeAll { $0.forgottenAt <= now }
         var request = request
         request.expiresAt = min(request.expiresAt, now + Self.answerWithin) + Self.lateWithin
         guard request.owed > 0, request.expiresAt > now else { return }
@@ -240,7 +246,9 @@ extension ComPortClient {
             // The server asks who we are.
             output.appendComPort(.signature(Array("ttynvt-swift".utf8)), from: .client)
             return nil
-        default: return .answered(command, settle(command, now))
+        default:
+            if forgetSuperseded(command, now) { return nil }
+            return .answered(command, settle(command, now))
         }
     }
 
@@ -248,8 +256,8 @@ extension ComPortClient {
     /// - Returns: nil if no request waits for it.
     private mutating func settle(_ answer: ComPortCommand, _ now: MonotonicTime) -> Ticket? {
         guard let kind = answer.answerKind else { return nil }
-        late.removeAll { $0.expiresAt <= now }
-        let lateMatch = lateRequest(for: answer, kind)
+        late.removeAll { $0.forgottenAt <= now }
+        let lateMatch = lateRequest(for: answer, kind, now)
         let match = waitingRequest(for: answer, kind, isLate: lateMatch != nil)
         let settled = match.map { outstanding[$0].kind } ?? kind
         answered.insert(settled)
@@ -273,10 +281,24 @@ extension ComPortClient {
 
     /// The request whose late answer this can be: one that explains the value. A value that no request explains belongs
     /// to the first that has no answer yet, since a server answers in order.
-    private func lateRequest(for answer: ComPortCommand, _ kind: AnswerKinds) -> Int? {
-        if let index = late.firstIndex(where: { $0.explains(answer) }) { return index }
+    private func lateRequest(for answer: ComPortCommand, _ kind: AnswerKinds, _ now: MonotonicTime) -> Int? {
+        if let index = late.firstIndex(where: { $0.expiresAt > now && $0.explains(answer) }) { return index }
         if outstanding.contains(where: { $0.explains(answer) }) { return nil }
-        return late.firstIndex { $0.kind == kind && $0.answer == nil }
+        return late.firstIndex { $0.expiresAt > now && $0.kind == kind && $0.answer == nil }
+    }
+
+    /// Recognizes the very late answer to a setting that a newer one of its kind has replaced, while none waits.
+    /// - Returns: whether the answer is one, and so says nothing of the settings that hold now.
+    private mutating func forgetSuperseded(_ answer: ComPortCommand, _ now: MonotonicTime) -> Bool {
+        guard let kind = answer.answerKind, !isOutstanding(kind),
+            let index = late.firstIndex(where: { $0.command == answer && $0.expiresAt <= now && $0.forgottenAt > now }),
+            late[index...].contains(where: { $0.kind == kind && !$0.command.isQuery && $0.command != answer })
+        else { return false }
+        answered.insert(kind)
+        unanswered.remove(kind)
+        late[index].owed -= 1
+        if late[index].owed == 0 { late.remove(at: index) }
+        return true
     }
 
     /// The request that waits for this answer. The value decides first, since a server may leave a request unanswered;

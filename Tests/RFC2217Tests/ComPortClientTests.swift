@@ -145,6 +145,22 @@ import Testing
         #expect(bench.answer(Self.rs485Off, at: 2001) == .answered(Self.rs485Off, 2))
     }
 
+    /// Both settings have been given up before the first answer comes: it must not look like news from the server.
+    @Test func aVeryLateAnswerUndoesNoNewerSetting() {
+        var bench = ClientBench()
+        bench.ask(.setBaudRate(57600), 1, at: 0)
+        #expect(bench.expire(at: 400) == [])
+        #expect(bench.expire(at: 1000) == [1])
+        bench.ask(.setBaudRate(19200), 2, at: 1000)
+        #expect(bench.expire(at: 2000) == [2])
+        #expect(bench.answer(.setBaudRate(57600), at: 2500) == nil)
+        #expect(bench.client.isAnswerExpected(.baudRate))
+        #expect(bench.answer(.setBaudRate(57600), at: 2900) == nil)
+        #expect(bench.answer(.setBaudRate(19200), at: 3500) == .answered(.setBaudRate(19200), nil))
+        // Both copies of the older setting are answered: a further one is the server's own.
+        #expect(bench.answer(.setBaudRate(57600), at: 3600) == .answered(.setBaudRate(57600), nil))
+    }
+
     /// What is given up for want of room may be answered too, and so many answers at most are told apart.
     @Test func memoryIsBounded() {
         var bench = ClientBench()

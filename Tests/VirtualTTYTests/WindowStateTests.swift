@@ -47,7 +47,7 @@ import Testing
             #expect(port.server?.data.count == 960)
             #expect(questions(port) == 3)
             port.isMute = false
-            port.advance(.milliseconds(2800))
+            port.advance(.milliseconds(1900))
             #expect(questions(port) == 3)
             port.advance(.milliseconds(1000))
             #expect(questions(port) > 3)
