@@ -89,13 +89,14 @@ private func handle(
     device.port.withTTY(device.scratch) { tty in
         device.countReceived()
         body(device, id, &tty)
-        // Under the lock nobody else can have answered it: it is alive, and may be tied to its interrupt.
+        // Under the lock no other thread can have answered the request: it is alive, and may be tied to its
+        // interrupt.
         if tty.isParked(id) { device.watch(request) }
     }
 }
 
 extension CUSEDevice {
-    /// An interrupt of this request is to be noted. It may be there already: then it is noted at once.
+    /// Notes an interrupt of this request; at once if the interrupt has come already.
     func watch(_ request: OpaquePointer) {
         ccuse_request_on_interrupt(
             request,

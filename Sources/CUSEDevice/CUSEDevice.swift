@@ -10,8 +10,8 @@ import VirtualTTY
 /// One character device of the kernel's, served by a `Port`.
 ///
 /// Concurrency model: the session's loop and all of libfuse's callbacks run in the one thread that calls `run`;
-/// answers and notifications come from any of the port's threads, and libfuse makes them whole. What is shared says
-/// below who touches it.
+/// answers and notifications come from any of the port's threads, and libfuse makes them whole. Each shared member
+/// below names the threads that use it.
 package final class CUSEDevice: KernelSide, @unchecked Sendable {
     let port: Port
     /// Valid from init to deinit; libfuse locks it itself.
@@ -117,7 +117,7 @@ package final class CUSEDevice: KernelSide, @unchecked Sendable {
     package func answer(_ id: RequestID, _ answer: Answer, bytes: borrowing Span<UInt8>) {
         answered.add(1, ordering: .relaxed)
         guard let request = OpaquePointer(bitPattern: UInt(id.rawValue)) else { return }
-        // A reply fails only where the kernel has forgotten the request; there is nobody left to tell.
+        // A reply fails only if the kernel has forgotten the request; then no program waits for it.
         switch answer {
         case .error(let error): fuse_reply_err(request, error.rawValue)
         case .opened(let file): replyOpened(request, file)
@@ -139,8 +139,8 @@ package final class CUSEDevice: KernelSide, @unchecked Sendable {
         fuse_reply_open(request, &info)
     }
 
-    /// Where the argument of the ioctl being handled lies in the caller: a retry is always answered in the call that
-    /// asked, so this is the loop's thread's alone.
+    /// Address of the ioctl's argument in the caller's memory. A retry is always answered inside the callback that
+    /// asked, so only the loop's thread uses this.
     var ioctlAddress: UInt64 = 0
 
     package func notifyPoll(_ file: FileID) {

@@ -6,7 +6,8 @@ import VirtualTTY
 /// The program behind a request.
 struct Caller {
     let uid: UInt32
-    /// Its thread, in this process's pid namespace; 0 where it cannot be seen.
+    /// The calling thread's ID in this process's pid namespace; 0 if the thread is in a namespace that is not visible
+    /// here.
     let thread: Int32
 
     /// CAP_SYS_ADMIN, CAP_NET_ADMIN and CAP_CHECKPOINT_RESTORE (<linux/capability.h>).
@@ -14,8 +15,9 @@ struct Caller {
     private static let capNetAdmin: UInt64 = 1 << 12
     private static let capCheckpointRestore: UInt64 = 1 << 40
 
-    /// Has it this capability? FUSE does not say, so its /proc entry is asked; where that cannot be read, root counts, but for
-    /// CAP_NET_ADMIN: what that allows is done here, in the caller's name.
+    /// Whether the caller has this capability. FUSE does not say, so the caller's /proc entry is read. If the entry
+    /// cannot be read, root counts as capable, except for CAP_NET_ADMIN: this process acts in the caller's name with
+    /// it.
     func holds(_ capability: Capability) -> Bool {
         guard thread > 0, let capabilities = Self.effectiveCapabilities(thread) else {
             return uid == 0 && capability != .netAdmin

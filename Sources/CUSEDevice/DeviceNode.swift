@@ -11,8 +11,9 @@ package struct DeviceNode: Sendable {
 
     package var path: String { "/dev/\(name)" }
 
-    /// Is the name free, and the number? To be asked before a device is made: the kernel itself would fail silently.
-    /// - Parameter major: 0 where the kernel is to choose.
+    /// Checks that the name and the number are free. The caller asks before it creates a device, because the kernel
+    /// fails silently.
+    /// - Parameter major: 0 lets the kernel choose.
     package static func check(_ name: DeviceName, major: UInt32, minor: UInt32) throws(DeviceError) {
         if FileSystem.exists("/dev/\(name)") || FileSystem.exists("/sys/class/cuse/\(name)") {
             throw .nameTaken(name.description)
@@ -52,9 +53,9 @@ package struct DeviceNode: Sendable {
         return (major & 0xFFF) << 8 | (major & ~0xFFF) << 32 | (minor & 0xFF) | (minor & ~0xFF) << 12
     }
 
-    /// Gives the node to an owner and a group: what udev does where it runs.
-    /// - Parameter group: nil leaves it as it is.
-    /// - Returns: could it be done?
+    /// Sets the node's owner and group, as udev does if it runs.
+    /// - Parameter group: nil leaves the group unchanged.
+    /// - Returns: whether both could be set.
     @discardableResult
     package func give(to owner: uid_t, group: gid_t?, mode: mode_t) -> Bool {
         // (gid_t)-1: no change (chown(2)).

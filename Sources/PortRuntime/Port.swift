@@ -15,9 +15,10 @@ package protocol KernelSide: AnyObject, Sendable {
 package protocol RemoteSide: AnyObject, Sendable {
     /// Does this, in another thread; a command that was not taken up yet is replaced. Called under the port's lock.
     func carryOut(_ command: RemoteCommand)
-    /// Sends what the socket takes now; one caller at a time.
-    /// - Parameter connection: the number of the connection the bytes are for: on another one none of them goes.
-    /// - Returns: bytes sent; if that is not all, the remote side calls `resumeSending` once there is room.
+    /// Sends the bytes that the socket takes now; one caller at a time.
+    /// - Parameter connection: the number of the connection that the bytes belong to. If another connection is
+    ///   current, nothing is sent.
+    /// - Returns: bytes sent; if fewer than all, the remote side calls `resumeSending` once there is room.
     func send(_ bytes: borrowing Span<UInt8>, connection: Int) -> Int
     /// Bytes the peer's kernel has not acknowledged. Asked for under the port's lock.
     var unacknowledged: Int { get }
@@ -38,22 +39,23 @@ package protocol DisciplineSide: AnyObject, Sendable {
     func withdraw(discardingRest: Bool)
 }
 
-/// Who wants to know how the port fares. Called by any of the port's threads, without its lock; must not block.
+/// Receives changes of the port's status. Called by any of the port's threads, without the port's lock; must not
+/// block.
 package protocol PortObserver: AnyObject, Sendable {
-    /// What people are told has changed.
+    /// The reported status has changed.
     func portChanged()
-    /// No program has the port open, and none will: the process is to end.
+    /// The port has retired: no program has it open, and the process must end.
     func portRetired()
 }
 
 /// One port at work: the engine behind one lock, between the kernel's side and the remote side.
 ///
-/// Concurrency model: the CUSE thread, the receive thread and the transmit thread call `withTTY`; whoever does carries
-/// out what follows, after the lock is released: answering wakes a program that may run at once and ask the next thing,
-/// which must not find the lock held. Commands and deadlines for the remote side are passed on under the lock, so that
-/// none overtakes another. Lock order: the port's lock, then the remote side's.
+/// Concurrency model: the CUSE thread, the receive thread and the transmit thread call `withTTY`. The calling thread
+/// carries out the effects after it has released the lock: an answer wakes a program that may run at once and send
+/// the next request, which must not find the lock held. Commands and deadlines for the remote side are passed on
+/// under the lock, so that they keep their order. Lock order: the port's lock, then the remote side's.
 package final class Port: Sendable {
-    /// One thread's memory for what it carries out, used again and again.
+    /// Reusable memory for the effects that one thread carries out.
     package final class Scratch {
         // Only one thread uses it, one part at a time, so the run-time check is redundant.
         @exclusivity(unchecked) fileprivate var handout = PortEngine.Handout()
@@ -147,7 +149,7 @@ package final class Port: Sendable {
         if scratch.handout.deadlineChanged { remote?.schedule(scratch.handout.deadline) }
     }
 
-    /// Does it, and what follows from that, until nothing is left.
+    /// Carries out the effects, and the effects that follow from them, until none is left.
     private func carryOut(_ scratch: Scratch) {
         while true {
             let handsUnsent = scratch.handout.hasUnsent

@@ -10,11 +10,11 @@ package struct ServerProbe: ~Copyable {
     /// What the server answered.
     package struct Report: Sendable {
         package let isRFC2217: Bool
-        /// Why it is no RFC 2217 server, where it is none.
+        /// The reason why the server does not speak RFC 2217; nil if it does.
         package let refusal: String
         package let answered: AnswerKinds
         package let unanswered: AnswerKinds
-        /// What it said as data before it agreed to the option.
+        /// The data bytes that the server sent before it agreed to the option.
         package let heard: [UInt8]
     }
 

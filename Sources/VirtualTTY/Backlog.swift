@@ -1,20 +1,22 @@
 import LineDiscipline
 import SerialLine
 
-/// Received bytes that wait for room in the line discipline (tty_buffer.c's flip buffer), and how each came from the
-/// line. Whoever fills it looks at `count` first.
+/// Received bytes that wait for room in the line discipline, as in tty_buffer.c's flip buffer, with the line errors
+/// among them. The caller that fills it checks `count` first.
 struct Backlog: Sendable {
-    /// Above this nothing more is received, unless an answer is waited for, until it has gone down to `resumeLimit`.
+    /// Above this many bytes nothing more is received, unless an answer is awaited, until `count` has fallen to
+    /// `resumeLimit`.
     static let softLimit = 262_144
     static let resumeLimit = 65536
-    /// Above this nothing more is received whatever is waited for (the kernel's own limit, TTYB_DEFAULT_MEM_LIMIT).
+    /// Above this many bytes nothing more is received, even if an answer is awaited (the kernel's limit,
+    /// TTYB_DEFAULT_MEM_LIMIT).
     static let hardLimit = 655_360
-    /// So many errors of the line wait at most; further ones are as if they had been none.
+    /// Most line errors that are kept; the bytes of further ones count as good.
     static let errorLimit = 4096
 
     private var bytes: [UInt8] = []
     private var head = 0
-    /// The bytes that came with an error, in order: where in `bytes`, and which.
+    /// The bytes that came with an error, in order: the place in `bytes`, and the kind of error.
     private var errors: [(place: Int, flag: ReceiveFlag)] = []
 
     var count: Int { bytes.count - head }
@@ -25,7 +27,7 @@ struct Backlog: Sendable {
     static let capacity = 1_048_576
 
     /// Appends as many bytes as there is room for.
-    /// - Returns: how many.
+    /// - Returns: the number of bytes appended.
     mutating func append(_ span: borrowing Span<UInt8>, _ range: Range<Int>) -> Int {
         let taken = min(range.count, max(0, Self.capacity - count))
         bytes.append(contentsOf: span, range.lowerBound..<range.lowerBound + taken)
@@ -39,7 +41,7 @@ struct Backlog: Sendable {
         bytes.append(byte)
     }
 
-    /// Hands on what the line discipline has room for.
+    /// Passes to the line discipline the bytes that it has room for.
     mutating func move(to discipline: inout LineDiscipline, _ output: inout OutputBuffer) {
         while !isEmpty {
             guard let error = errors.first else {
@@ -58,7 +60,7 @@ struct Backlog: Sendable {
         }
     }
 
-    /// Hands everything over.
+    /// Removes and returns all bytes.
     mutating func takeAll() -> [UInt8] {
         defer { removeAll() }
         return Array(bytes[head...])

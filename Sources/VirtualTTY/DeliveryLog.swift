@@ -1,7 +1,7 @@
 import RFC2217
 import SerialLine
 
-/// The data bytes of one connection and what is known of their fate: how many the socket took, and up to where the
+/// The fate of the data bytes of one connection: the number that the socket took, and the position up to which the
 /// server has answered a command behind them. Bytes behind the last answered command are lost if the connection ends.
 struct DeliveryLog: Sendable {
     /// A command without an answer.
@@ -57,8 +57,9 @@ struct DeliveryLog: Sendable {
 
     private mutating func drop(_ index: Int) { if questions.remove(at: index).isExpected { expected -= 1 } }
 
-    /// The server has answered a command: it has taken everything before that.
-    /// - Returns: the question, and how many bytes this answer tells of for the first time; nil if it is not known.
+    /// The server has answered a command, so it has taken everything before that command.
+    /// - Returns: the question, and the number of bytes that this answer confirms for the first time; nil if the
+    ///   question is unknown.
     mutating func answered(_ ticket: ComPortClient.Ticket) -> (question: Question, count: Int)? {
         guard let index = questions.firstIndex(where: { $0.ticket == ticket }) else { return nil }
         let question = questions[index]
@@ -80,14 +81,15 @@ struct DeliveryLog: Sendable {
         return true
     }
 
-    /// The program has dropped its output: bytes sent are not its concern any more.
-    /// - Parameter unsent: bytes that may still go out: a sender has them, or the first half of a doubled 0xFF is sent.
+    /// The program has dropped its output: bytes already sent no longer count as lost.
+    /// - Parameter unsent: bytes that may still be sent: a sender has them, or the first half of a doubled 0xFF is
+    ///   sent.
     mutating func flush(unsent: Int) {
         confirmed = sent &+ UInt64(unsent)
         setStaged(confirmed)
     }
 
-    /// No sender has bytes any more: what is on the wire is what `dataCount` says.
+    /// No sender holds bytes: `waiting` is the number of data bytes on the wire.
     mutating func align(waiting: Int) {
         setStaged(sent &+ UInt64(waiting))
         confirmed = min(confirmed, staged)

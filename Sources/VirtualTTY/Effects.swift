@@ -1,13 +1,13 @@
 import SystemPackage
 
-/// Names one request of the kernel's until it is answered.
+/// Identifies one request of the kernel until it is answered.
 package struct RequestID: RawRepresentable, Hashable, Sendable {
     package let rawValue: UInt64
 
     package init(rawValue: UInt64) { self.rawValue = rawValue }
 }
 
-/// Names one open file of the port.
+/// Identifies one open file of the port.
 package struct FileID: RawRepresentable, Hashable, Sendable {
     package let rawValue: UInt64
 
@@ -18,18 +18,18 @@ package struct FileID: RawRepresentable, Hashable, Sendable {
 package enum Answer: Equatable, Sendable {
     case error(Errno)
     case opened(FileID)
-    /// Nothing more to say: release.
+    /// The file is released; there is no result.
     case done
     case data(Range<Int>)
     case written(Int)
     case ioctl(Range<Int>)
-    /// The kernel is to call again with so many bytes of the argument copied in, and so many to be copied out.
+    /// Asks the kernel to repeat the ioctl with this many bytes of its argument copied in, and this many to copy out.
     case ioctlRetry(copyIn: Int, copyOut: Int)
-    /// What poll(2) sees: POLLIN and so on.
+    /// The poll(2) events that are ready: POLLIN and so on.
     case poll(UInt32)
 }
 
-/// How loud a log line is.
+/// Severity of a log line.
 package enum LogLevel: Int, Sendable, Comparable {
     case error
     case warning
@@ -41,21 +41,21 @@ package enum LogLevel: Int, Sendable, Comparable {
     package static func < (a: LogLevel, b: LogLevel) -> Bool { a.rawValue < b.rawValue }
 }
 
-/// What the world is to do about the port.
+/// An action that the state machine asks its owner to carry out.
 package enum Effect: Equatable, Sendable {
     case answer(RequestID, Answer)
     /// Let the pollers of this file ask again.
     case notifyPoll(FileID)
-    /// Have the lent discipline do this; `disciplineAnswered` is to follow.
+    /// Makes the lent discipline carry out this call; the owner then calls `disciplineAnswered`.
     case callDiscipline(RequestID, DisciplineCall)
-    /// There are received bytes for the lent discipline, or there is room for what it transmits.
+    /// The lent discipline can receive bytes, or the port has room for the bytes that it transmits.
     case feedDiscipline
-    /// Give the pseudo-terminal up, where there is one, after what the discipline has transmitted (unless that is
-    /// discarded); `disciplineWithdrawn` is to follow.
+    /// Closes the pseudo-terminal, if there is one, after the bytes that the discipline has transmitted (unless those
+    /// are discarded); the owner then calls `disciplineWithdrawn`.
     case withdrawDiscipline(discardingRest: Bool)
-    /// What people are told about the port has changed: `PortState`.
+    /// The reported status, `PortState`, has changed.
     case changed
-    /// The port has retired: its process is to end.
+    /// The port has retired: the process must end.
     case end
     case log(LogLevel, String)
 }
@@ -69,7 +69,7 @@ package struct Effects: Sendable {
 
     package var isEmpty: Bool { list.isEmpty }
 
-    /// Forgets all, keeping the memory.
+    /// Removes all effects, and keeps the memory.
     package mutating func removeAll() {
         list.removeAll(keepingCapacity: true)
         bytes.removeAll(keepingCapacity: bytes.count <= 65536)
@@ -77,6 +77,6 @@ package struct Effects: Sendable {
 }
 
 extension Errno {
-    /// ENOTTY: this is no ioctl of ours.
+    /// ENOTTY: the ioctl is not one that this port answers.
     static let notTTY = Errno.inappropriateIOCTLForDevice
 }

@@ -1,6 +1,6 @@
 import SerialLine
 
-/// Tells the time.
+/// Returns the current time.
 package typealias Clock = @Sendable () -> MonotonicTime
 
 /// The time of the event being handled. The clock is read at most once in an event, and not at all if no deadline is

@@ -5,12 +5,12 @@ struct InputLines: Sendable {
     private(set) var levels: ModemLines = []
     /// The far end has reported its lines on this connection.
     private(set) var isReported = false
-    /// Programs were shown levels that the next report is a change from.
+    /// Programs have seen line levels, so the next report counts as a change.
     private(set) var isShown = false
 
-    /// When DTR was last told to fall.
+    /// The moment at which the server was last sent a low DTR.
     private var dtrFellAt: MonotonicTime?
-    /// Until then the next fall of carrier is one from before the open.
+    /// Until this moment the next fall of carrier belongs to the time before the open.
     private var staleUntil: MonotonicTime?
 
     var hasCarrier: Bool { levels.contains(.dcd) }
@@ -24,22 +24,22 @@ struct InputLines: Sendable {
         isShown = true
     }
 
-    /// The lines read low, because no server reports them any longer.
+    /// The lines read low from now on, because no server reports them.
     mutating func drop() {
         levels = []
         isReported = false
     }
 
-    // Carrier from before an open. When DTR falls, carrier may fall with it, and the server has yet to say so. Such a
-    // carrier is not lost by the program that opens the port meanwhile: the kernel's drivers, too, forget at startup
-    // what has changed before.
+    // Carrier from before an open. When DTR falls, carrier may fall with it, and the server has yet to report that.
+    // The program that opens the port meanwhile has not lost this carrier: the kernel's drivers, too, drop earlier
+    // changes at startup.
 
-    /// Servers look at their lines now and then, most of them once a second.
+    /// Most servers look at their modem lines once a second.
     private static let reportedWithin: UInt64 = .milliseconds(1500)
 
     mutating func dtrFell(_ now: MonotonicTime) { dtrFellAt = now }
 
-    /// A connection begins. Its first report is from after all that was told to the one before.
+    /// A connection begins. Its first report postdates every command of the connection before.
     mutating func forgetFall() {
         dtrFellAt = nil
         staleUntil = nil
@@ -55,10 +55,10 @@ struct InputLines: Sendable {
         if !isKnownToHaveFallen && time.now < until { staleUntil = until }
     }
 
-    /// An open has waited for carrier, and carrier came: it is that open's.
+    /// An open has waited for carrier, and carrier has come: it belongs to that open.
     mutating func carrierCame() { staleUntil = nil }
 
-    /// Is this fall of carrier the one from before the open? There is only one.
+    /// Returns whether this fall of carrier is the one from before the open, of which there is only one.
     mutating func takeStaleFall(_ time: inout EventTime) -> Bool {
         guard let until = staleUntil else { return false }
         staleUntil = nil

@@ -49,8 +49,8 @@ package enum Ioctl: UInt32, Sendable, CaseIterable {
     case TIOCGDEV = 0x8004_5432
     case TIOCGEXCL = 0x8004_5440
 
-    /// Bytes of the argument to be copied in before, and out after. Both 0: the argument is the value itself, or
-    /// nothing.
+    /// Bytes of the argument that the kernel copies in before the call and out after it. If both are 0, the argument
+    /// is a value, or unused.
     package var copies: (in: Int, out: Int) {
         switch self {
         case .TCGETS, .TIOCGLCKTRMIOS: (0, Termios.size)
@@ -75,7 +75,8 @@ package enum Ioctl: UInt32, Sendable, CaseIterable {
         }
     }
 
-    /// The same for a 32-bit caller of a 64-bit kernel (FUSE_IOCTL_COMPAT): one structure of the tty's differs.
+    /// The same for a 32-bit caller of a 64-bit kernel (FUSE_IOCTL_COMPAT): one structure of the tty's ioctls
+    /// differs.
     package var compatCopies: (in: Int, out: Int) {
         switch self {
         case .TIOCGSERIAL: (0, SerialStruct.compatSize)
@@ -85,7 +86,7 @@ package enum Ioctl: UInt32, Sendable, CaseIterable {
     }
 }
 
-/// What a caller may be asked to hold (capabilities(7)).
+/// A capability that an ioctl may require of its caller (capabilities(7)).
 package enum Capability: Sendable {
     case sysAdmin
     case netAdmin

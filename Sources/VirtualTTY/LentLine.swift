@@ -1,38 +1,39 @@
 import SystemPackage
 
-/// The line lent to one of the kernel's own line disciplines (N_PPP, N_SLIP, N_SLCAN …). It sits on a hidden
-/// pseudo-terminal that the I/O layer holds; received bytes go to it, and what it transmits goes to the remote port.
+/// The line, lent to one of the kernel's own line disciplines (N_PPP, N_SLIP, N_SLCAN …). The discipline is attached
+/// to a hidden pseudo-terminal that the I/O layer owns; received bytes are passed to it, and the bytes that it
+/// transmits are sent to the remote port.
 struct LentLine: Sendable {
-    /// The discipline's number; 0, N_TTY, where the line is not lent.
+    /// The discipline's number; 0 (N_TTY) if the line is not lent.
     var number: Int32 = 0
-    /// Received bytes the discipline has not been given yet: the kernel's flip buffer.
+    /// Received bytes that the discipline has not taken yet: the kernel's flip buffer.
     var received: [UInt8] = []
-    /// What it transmits has found no room: it is to be told when there is some.
+    /// The bytes that the discipline transmits found no room; `feedDiscipline` must follow when there is some.
     var isHeldBack = false
-    /// The pseudo-terminal is being given up; what the discipline had transmitted until then may still come.
+    /// The pseudo-terminal is closing; bytes that the discipline transmitted before may still arrive.
     var isReturning = false
-    /// What still comes is not wanted.
+    /// Bytes that still arrive are discarded.
     var discardsRest = false
 
     var isLent: Bool { number != 0 }
 }
 
-/// What is to be done on the hidden pseudo-terminal's slave, in the order asked for.
+/// A call on the hidden pseudo-terminal's slave. Calls are carried out in order.
 package enum DisciplineCall: Equatable, Sendable {
-    /// TIOCSETD, the pseudo-terminal made first where there is none.
+    /// TIOCSETD; creates the pseudo-terminal if there is none.
     case set(Int32, asNetworkAdministrator: Bool)
-    /// An ioctl the discipline answers: with `value` as its argument, or, where bytes go in or out, with memory.
+    /// An ioctl that the discipline answers. Its argument is `value`, or memory if bytes are copied in or out.
     case ioctl(UInt32, value: UInt64, in: [UInt8], outSize: Int, asNetworkAdministrator: Bool)
     case read(Int)
     case write([UInt8])
 }
 
-/// What came of it.
+/// The result of a `DisciplineCall`.
 package enum DisciplineAnswer: Equatable, Sendable {
-    /// Bytes to be copied out or read.
+    /// Bytes to copy out to the caller, or bytes read.
     case bytes([UInt8])
     case written(Int)
-    /// An error; `reason` says more than its number, where there is more to say.
+    /// An error; `reason` adds detail to the number, if there is any.
     case failed(Errno, reason: String?)
 }
 
@@ -51,7 +52,7 @@ package enum DisciplineIoctl: UInt32, Sendable, CaseIterable {
     case PPPIOCSMRU = 0x4004_7452
     case PPPIOCGXASYNCMAP = 0x8020_7450
     case PPPIOCSXASYNCMAP = 0x4020_744F
-    // N_SLIP, N_SLCAN and their like.
+    // N_SLIP, N_SLCAN and related disciplines.
     case SIOCGIFNAME = 0x8910
     case SIOCSIFHWADDR = 0x8924
     case SIOCGIFENCAP = 0x8925
@@ -71,10 +72,10 @@ package enum DisciplineIoctl: UInt32, Sendable, CaseIterable {
 
     /// An interface's name (IFNAMSIZ).
     static let nameSize = 16
-    /// An AX.25 address, which is the one that is looked at.
+    /// Size of an AX.25 address, the longest address that these ioctls use.
     static let addressSize = 7
 
-    /// Bytes of the argument to be copied in before, and out after.
+    /// Bytes of the argument that the kernel copies in before the call and out after it.
     package var copies: (in: Int, out: Int) {
         switch self {
         case .SIOCGIFNAME: return (0, Self.nameSize)
@@ -82,7 +83,7 @@ package enum DisciplineIoctl: UInt32, Sendable, CaseIterable {
         case .SIOCSIFENCAP, .SIOCSKEEPALIVE, .SIOCSOUTFILL, .SIOCSLEASE: return (4, 0)
         case .SIOCSIFHWADDR: return (Self.addressSize, 0)
         default:
-            // The others' numbers say it (_IOR, _IOW).
+            // The other ioctl numbers contain the size (_IOR, _IOW).
             let size = Int(rawValue >> 16 & 0x3FFF)
             return (rawValue & 0x4000_0000 != 0 ? size : 0, rawValue & 0x8000_0000 != 0 ? size : 0)
         }

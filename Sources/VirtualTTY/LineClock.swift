@@ -1,22 +1,23 @@
 import SerialLine
 
-/// The line clock: the time at which the line will have sent everything that has gone to the socket, reckoned as bytes
-/// times frame time at the rate. It tells the time of bytes as they leave here; at the far end everything is later by
-/// the way there.
+/// The line clock: the moment at which the line will have sent everything that was written to the socket, calculated
+/// as bytes times frame time. It counts bytes as they leave this machine; at the far end everything happens later by
+/// the time of the way there.
 struct LineClock: Sendable {
-    /// Bytes that may go to the line without a look at the clock. Their time on the line is reckoned from a little too
-    /// late, by no more than these bytes take.
+    /// Bytes that may be sent without reading the clock. Their line time is then counted from a moment that is too
+    /// late by at most the time that these bytes take.
     private static let untimedLimit = 64
 
-    /// When the line is free, but for `untimed`. If output is held, the line needs the time from the hold to this.
+    /// The moment at which the line will be free, not counting `untimed`. If output is held, the line needs the time
+    /// from the hold to this moment.
     private(set) var freeAt = MonotonicTime(nanoseconds: 0)
-    /// Since when output is known to be held at the far end; nil if it is not.
+    /// The moment since which output is known to be held at the far end; nil if it is not held.
     private var heldSince: MonotonicTime?
-    /// Bytes gone to the socket whose time on the line is not reckoned yet.
+    /// Bytes written to the socket whose line time is not added yet.
     private var untimed = 0
 
     var hasUntimed: Bool { untimed > 0 }
-    /// So many bytes are untimed that `reckon` must follow.
+    /// `untimed` has reached its limit, so `reckon` must be called.
     var wantsReckoning: Bool { untimed >= Self.untimedLimit }
     /// The line sends nothing at present.
     var isHeld: Bool { heldSince != nil }
@@ -24,7 +25,7 @@ struct LineClock: Sendable {
     /// Data bytes have gone to the socket.
     mutating func sent(_ count: Int) { untimed += count }
 
-    /// Adds the time that the bytes gone to the socket take on the line.
+    /// Adds the line time of the bytes written to the socket.
     /// - Parameter frame: the time of one byte on the line, in nanoseconds.
     mutating func reckon(_ time: inout EventTime, frame: UInt64) {
         guard untimed > 0 else { return }
@@ -32,7 +33,7 @@ struct LineClock: Sendable {
         untimed = 0
     }
 
-    /// Output begins or ends to be held. Nothing changes if that is known.
+    /// Output starts or stops being held. Calling it again with the same value changes nothing.
     mutating func hold(_ isHeld: Bool, _ time: inout EventTime) {
         guard isHeld != self.isHeld else { return }
         if isHeld {
@@ -43,7 +44,7 @@ struct LineClock: Sendable {
         }
     }
 
-    /// Nanoseconds that the line still needs for the reckoned bytes.
+    /// Nanoseconds that the line still needs for the bytes counted by `reckon`.
     func remaining(_ now: MonotonicTime) -> UInt64 { freeAt.since(heldSince ?? now) }
 
     /// The time from which the line needs at most `remaining` nanoseconds; nil if output is held until then.

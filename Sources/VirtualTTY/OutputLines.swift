@@ -1,14 +1,14 @@
 import RFC2217
 import SerialLine
 
-/// DTR and RTS: as commanded by programs and by the port's own policy, and as told to the server. A line that was never
-/// commanded is the server's to drive; a line that this connection was not told of is in an unknown state.
+/// DTR and RTS: the levels commanded by programs and by the port's own policy, and the levels sent to the server. The
+/// server drives a line that was never commanded; the state of a line that this connection has not sent is unknown.
 struct OutputLines: Sendable {
     /// The levels that were commanded. A line outside `commanded` reads as low.
     private(set) var levels: ModemLines = []
     /// The lines that were commanded at least once.
     private(set) var commanded: ModemLines = []
-    /// The lines this connection was told of, and their levels.
+    /// The lines that were sent on this connection, and their levels.
     private var told: ModemLines = []
     private var toldLevels: ModemLines = []
 
@@ -21,13 +21,13 @@ struct OutputLines: Sendable {
         levels = levels.subtracting(mask).union(lines.intersection(mask))
     }
 
-    /// Nothing is known of the server's lines: a new connection.
+    /// A new connection begins: the state of the server's lines is unknown.
     mutating func forgetTold() {
         told = []
         toldLevels = []
     }
 
-    /// The commands that bring the server's lines to the commanded levels. They count as told.
+    /// Returns the commands that bring the server's lines to the commanded levels, and counts them as sent.
     mutating func takeCommands() -> [ComPortCommand] {
         let changed = commanded.intersection(levels.symmetricDifference(toldLevels).union(Self.all.subtracting(told)))
         guard changed != [] else { return [] }

@@ -2,8 +2,8 @@ import LineDiscipline
 import RFC2217
 import SerialLine
 
-/// Every request without an answer, in the order of arrival: the one place where such a request lives. A request gets
-/// in by giving up its `Reply`, and `take` gives the `Reply` back.
+/// All requests without an answer, in order of arrival. A request is parked by giving up its `Reply`, and `take`
+/// returns the `Reply`.
 struct ParkedRequests: Sendable {
     private struct Entry: Sendable {
         let id: RequestID
@@ -12,7 +12,7 @@ struct ParkedRequests: Sendable {
     }
 
     private var entries: [Entry] = []
-    /// How many entries there are of each kind.
+    /// The number of parked requests of each kind.
     private var counts = [Int](repeating: 0, count: ParkedKind.allCases.count)
 
     var count: Int { entries.count }
@@ -108,7 +108,7 @@ enum Parked: Sendable {
     }
 }
 
-/// What one kind of parked request keeps.
+/// The data kept for one kind of parked request.
 protocol ParkedRequest: Sendable {
     static var kind: ParkedKind { get }
     var parked: Parked { get }
@@ -118,11 +118,12 @@ protocol ParkedRequest: Sendable {
 
 struct ParkedOpen: ParkedRequest {
     enum Wait: Equatable, Sendable {
-        /// For a close that is still at work (tty_lock), and then for nothing: the open begins, or begins anew.
+        /// Waits for a close that is still running (tty_lock). Then the open starts, or starts anew.
         case turn
-        /// For the connection, until then.
+        /// Waits for the connection until this deadline.
         case link(deadline: MonotonicTime)
-        /// For carrier (tty_port_block_til_ready). A server that reports no lines by then counts as one with carrier.
+        /// Waits for carrier (tty_port_block_til_ready). A server that has reported no lines by this moment counts as
+        /// one with carrier.
         case carrier(unreportedUntil: MonotonicTime)
     }
 
@@ -149,14 +150,14 @@ struct ParkedOpen: ParkedRequest {
 }
 
 struct ParkedRead: ParkedRequest {
-    /// Bytes the program has room for.
+    /// Size of the program's buffer in bytes.
     let limit: Int
     /// MIN and TIME as they were when the read began (n_tty_read).
     let timing: ReadTiming
-    /// It is this read's turn: one reader runs at a time.
+    /// This read is the current one: reads run one at a time.
     var started = false
     var deadline: MonotonicTime?
-    /// Bytes it has already taken: they are the reader's own, whatever is flushed.
+    /// Bytes already taken. They belong to this read, even if the input is flushed.
     var collected: [UInt8] = []
 
     static let kind = ParkedKind.read
@@ -184,7 +185,7 @@ struct ParkedWrite: ParkedRequest {
     static let kind = ParkedKind.write
     var parked: Parked { .write(self) }
 
-    /// All that has been accepted.
+    /// All bytes accepted so far.
     var count: Int { before + offset }
 
     init(bytes: [UInt8], before: Int) {
@@ -208,7 +209,7 @@ struct ParkedDrain: ParkedRequest {
     }
 
     let then: Then
-    /// All that was accepted when the drain began.
+    /// The value of `accepted` at which the drain ends.
     let target: UInt64
     /// The command whose answer shows that the server has taken everything.
     let barrier: ComPortClient.Ticket?
@@ -232,12 +233,12 @@ struct ParkedDrain: ParkedRequest {
 struct ParkedSetting: ParkedRequest {
     enum Kind: Sendable {
         case termios
-        /// TIOCSRS485: `outcome` is how it ended.
+        /// TIOCSRS485; `outcome` is its result.
         case rs485(outcome: RS485Outcome?)
     }
 
     var what: Kind
-    /// It is over once all of these are answered or given up.
+    /// The requests it waits for. It ends once each is answered or given up.
     let tickets: Set<ComPortClient.Ticket>
     let deadline: MonotonicTime
 
@@ -273,18 +274,18 @@ struct ParkedModemWait: ParkedRequest {
         self = wait
     }
 
-    /// Has one of the lines waited for changed?
+    /// Returns whether one of the awaited lines has changed.
     func isOver(_ now: LineCounters) -> Bool {
         mask.contains(.cts) && before.cts != now.cts || mask.contains(.dsr) && before.dsr != now.dsr
             || mask.contains(.dcd) && before.dcd != now.dcd || mask.contains(.ri) && before.ri != now.ri
     }
 }
 
-/// A request that the lent discipline answers, or that waits for its end.
+/// A request that the lent discipline answers, or that waits until the line is no longer lent.
 struct ParkedDisciplineCall: ParkedRequest {
     enum Kind: Sendable {
         case set(Int32, asNetworkAdministrator: Bool)
-        /// TIOCSETD to N_TTY, which is done once the pseudo-terminal is given up.
+        /// TIOCSETD to N_TTY, which takes effect once the pseudo-terminal is closed.
         case reset
         case ioctl
         /// TCFLSH: the discipline's buffers first, then this port's.
@@ -309,7 +310,7 @@ struct ParkedDisciplineCall: ParkedRequest {
     var isSet: Bool { if case .set = what { true } else { false } }
 }
 
-/// TCSBRK, TCSBRKP: the break lasts until then.
+/// TCSBRK, TCSBRKP: the break ends at this moment.
 struct TimedBreak: ParkedRequest {
     let until: MonotonicTime
 

@@ -1,17 +1,18 @@
 import SerialLine
 
-/// The part of one port that its threads share: the state machine, and who of them sends. It has no lock and does no
-/// I/O: `Port` holds the lock around it, and a simulator can carry out its handouts in any order.
+/// The part of one port that its threads share: the state machine, and which thread is sending. It has no lock and
+/// does no I/O: `Port` holds the lock around it, and a simulator can carry out its handouts in any order.
 ///
-/// A thread gives the state machine an event, takes a `Handout`, and carries it out after the lock is released. Bytes
-/// for the socket keep their order because one thread at a time sends; the others leave theirs with it.
+/// A thread passes an event to the state machine, takes a `Handout`, and carries it out after it has released the
+/// lock. Bytes for the socket keep their order because only one thread sends at a time; the other threads leave their
+/// bytes for it.
 package struct PortEngine: Sendable {
     package var tty: VirtualTTY
-    /// A thread is sending, and will send what is added meanwhile.
+    /// A thread is sending, and will also send the bytes that are added meanwhile.
     private var isSending = false
-    /// The connection whose socket takes no more; `resumeSending` tells when it does again.
+    /// The connection whose socket is full; `resumeSending` reports that it has room again.
     private var blocked: Int?
-    /// Counts `resumeSending`, which may come before the sender has said that it is blocked.
+    /// The number of calls of `resumeSending`, which may come before the sender has reported that it is blocked.
     private var resumes = 0
     /// The receive thread sleeps until more may be received.
     package var receiverSleeps = false
@@ -20,7 +21,7 @@ package struct PortEngine: Sendable {
 
     package init(_ tty: VirtualTTY) { self.tty = tty }
 
-    /// What one thread has to carry out, and its memory for that, which is used again and again.
+    /// The actions that one thread has to carry out. Its memory is reused.
     package struct Handout: Sendable {
         package var effects = Effects()
         /// Bytes for the socket; empty for none.
@@ -32,7 +33,8 @@ package struct PortEngine: Sendable {
         package fileprivate(set) var hasEffects = false
         package fileprivate(set) var hasUnsent = false
         package fileprivate(set) var wakesReceiver = false
-        /// To be passed on before the lock is released: commands and deadlines must not overtake each other.
+        /// A command that the thread passes on before it releases the lock: commands and deadlines must keep their
+        /// order.
         package fileprivate(set) var command: RemoteCommand?
         package fileprivate(set) var deadlineChanged = false
         package fileprivate(set) var deadline: MonotonicTime?
@@ -40,7 +42,7 @@ package struct PortEngine: Sendable {
         package init() {}
     }
 
-    /// After an event: moves what has to be done to the calling thread.
+    /// After an event: moves the pending actions to the calling thread.
     package mutating func handOut(_ out: inout Handout) {
         let isUnchanged = tty.takeUnchanged()
         if !isUnchanged { tty.progress() }
@@ -48,7 +50,7 @@ package struct PortEngine: Sendable {
         if out.hasEffects { swap(&out.effects, &tty.effects) }
         out.command = nil
         guard !isUnchanged else {
-            // The last handout has told all else.
+            // The last handout contained everything else.
             out.hasUnsent = false
             out.wakesReceiver = false
             out.deadlineChanged = false
@@ -75,7 +77,7 @@ package struct PortEngine: Sendable {
         tty.giveBack(&out.unsent, sent: count)
     }
 
-    /// The socket takes bytes again.
+    /// The socket has room again.
     package mutating func resumeSending() {
         blocked = nil
         resumes += 1

@@ -1,9 +1,9 @@
 import SerialLine
 
-/// The state of a port, for people.
+/// The reported status of a port.
 package struct PortState: Equatable, Sendable {
     package var link = LinkState.idle
-    /// When the link came to be so.
+    /// The moment at which the link entered this state.
     package var since = MonotonicTime(nanoseconds: 0)
     /// The address of the server, while the port is connected.
     package var peer: String?
@@ -12,7 +12,7 @@ package struct PortState: Equatable, Sendable {
     package var outputs: ModemLines = []
     package var inputs: ModemLines = []
     package var counters = LineCounters()
-    /// How often a lost connection was made again.
+    /// How many times a lost connection was made again.
     package var reconnects: UInt64 = 0
     /// Data bytes that were lost with connections, since the port was made.
     package var lostBytes: UInt64 = 0
@@ -26,9 +26,9 @@ package struct PortState: Equatable, Sendable {
     package init() {}
 }
 
-/// The state of the port as people were last told, so that changes are noticed, and facts they may ask about later.
+/// The status as last reported, to detect changes, and facts that a later status request needs.
 struct Reporting: Sendable {
-    /// The state of the link, the open files, the settings and `isRetiring`, as told.
+    /// The state of the link, the open files, the settings and `isRetiring`, as last reported.
     var told = PortState()
     var toldFiles = 0
     var lostBytes: UInt64 = 0

@@ -49,7 +49,7 @@ struct SerialRS485: Sendable, Equatable {
         return bytes + [UInt8](repeating: 0, count: Self.size - bytes.count)
     }
 
-    /// Does it make sense (uart_check_rs485_flags)?
+    /// Returns whether the flags are consistent (uart_check_rs485_flags).
     var isValid: Bool {
         if has(~Self.knownFlags) { return false }
         if !has(Self.addressing) && has(Self.addressReceive | Self.addressDestination) { return false }
@@ -57,8 +57,8 @@ struct SerialRS485: Sendable, Equatable {
             && (has(Self.addressDestination) || destinationAddress == 0)
     }
 
-    /// What a driver makes of it (uart_sanitize_serial_rs485): nothing stays of a mode that is off, RTS has one level
-    /// while sending and the other afterwards, RS422 has none.
+    /// The settings that a driver keeps (uart_sanitize_serial_rs485): a mode that is off keeps nothing, RTS has one
+    /// level while sending and the other afterwards, RS422 has none.
     var sanitized: SerialRS485 {
         guard isEnabled else { return SerialRS485() }
         var sane = self
@@ -75,7 +75,7 @@ struct SerialRS485: Sendable, Equatable {
 
 /// How a request for RS485 mode ended.
 enum RS485Outcome: Equatable, Sendable {
-    /// The mode is in force.
+    /// The mode is active.
     case inForce(SerialRS485)
     /// The server refused it, or did not answer.
     case refused
@@ -83,18 +83,18 @@ enum RS485Outcome: Equatable, Sendable {
     case lost
 }
 
-/// RS485 mode: what holds, and what the server has said to it.
+/// RS485 mode: the active settings, and the server's answers.
 struct RS485Mode: Sendable {
     var settings = SerialRS485()
-    /// The server has answered a request for it, once.
+    /// The server has answered such a request at least once.
     var isKnown = false
-    /// On this connection it has refused one, or left it unanswered.
+    /// The server has refused a request on this connection, or left one unanswered.
     var isRefused = false
-    /// A request was lost with its connection, or is yet to be made: which mode the server is in is not known.
+    /// A request was lost with its connection, or is still to be sent: the server's mode is unknown.
     var isUnsure = false
-    /// What the requests that are under way ask for.
+    /// The settings that the pending requests ask for.
     var requests: [ComPortClient.Ticket: SerialRS485] = [:]
 
-    /// A new connection has to be told of it.
+    /// A new connection must send the mode.
     var isToBeTold: Bool { settings.isEnabled || isUnsure }
 }

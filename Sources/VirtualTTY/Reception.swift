@@ -2,23 +2,23 @@ import LineDiscipline
 import RFC2217
 import SerialLine
 
-/// Received bytes on their way to the line discipline, and news of the bytes that come next.
+/// Received bytes on their way to the line discipline, and facts about the bytes that come next.
 struct Reception: Sendable {
     /// Received bytes the line discipline has no room for yet: the kernel's flip buffer.
     var backlog = Backlog()
-    /// VSTOP was sent, because too much is received.
+    /// VSTOP was sent, because the backlog is too long.
     var isThrottled = false
-    /// The far end has said how the next byte came from the line.
+    /// How the next byte came from the line, as reported by the far end.
     var flagOfNextByte: ReceiveFlag?
-    /// Received data is dropped until this purge is answered, or the time is over.
+    /// Received data is dropped until this purge is answered, or has timed out.
     var purge: PendingPurge?
-    /// A first open is being made, and the purge that goes with it is not answered: data that comes is from before it.
+    /// A first open is in progress, and its purge is not answered: data that arrives is older than the open.
     var isBeforeOpening = false
 
-    /// Data that comes now is dropped: it is older than a flush.
+    /// Data that arrives now is dropped: it is older than a flush.
     var dropsData: Bool { purge != nil || isBeforeOpening }
 
-    /// A connection has ended: the bytes it announced will not come.
+    /// A connection has ended: the bytes that it announced will not arrive.
     mutating func forgetConnection() {
         purge = nil
         flagOfNextByte = nil

@@ -1,21 +1,21 @@
 import SerialLine
 import SystemPackage
 
-/// What the port wants of the thread that holds its TCP connection. The last command counts: one that was not taken up
-/// yet is replaced by the next.
+/// A command to the thread that owns the TCP connection. A newer command replaces one that the thread has not taken
+/// yet.
 package enum RemoteCommand: Equatable, Sendable {
     /// Look up the addresses of a server; `lookedUp` with this number follows.
     case lookUp(Int, Endpoint)
     /// Connect to this address, as the connection of this number; `connected` or `connectFailed` follows.
     case connect(Int, ServerAddress)
-    /// End this connection, or the attempt to make it: after what is unsent (graceful), or at once. `disconnected`
-    /// follows, whatever became of the connection.
+    /// End this connection, or the attempt to make it: after the unsent bytes (graceful), or at once. `disconnected`
+    /// always follows.
     case disconnect(Int, graceful: Bool)
 }
 
 /// One address of a server.
 package struct ServerAddress: Hashable, Sendable, CustomStringConvertible {
-    /// The socket address as the system calls take it (struct sockaddr_in, sockaddr_in6).
+    /// The socket address as system calls take it (struct sockaddr_in, sockaddr_in6).
     package let bytes: [UInt8]
     /// The address in numbers, with the port.
     package let description: String
@@ -26,14 +26,14 @@ package struct ServerAddress: Hashable, Sendable, CustomStringConvertible {
     }
 }
 
-/// A name has no address, in one line.
+/// A name lookup failed; the description is one line.
 package struct LookupFailure: Error, Equatable, Sendable, CustomStringConvertible {
     package let description: String
 
     package init(_ description: String) { self.description = description }
 }
 
-/// A TCP connection could not be made, in one line.
+/// A TCP connection could not be made; the description is one line.
 package struct ConnectFailure: Error, CustomStringConvertible {
     package let server: Endpoint
     package let address: ServerAddress
@@ -61,9 +61,9 @@ struct ServerPass: Sendable {
     private var servers: ArraySlice<Endpoint>
     private var addresses: ArraySlice<ServerAddress> = []
     private var addressCount = 1
-    /// The server at hand.
+    /// The server being tried.
     private(set) var server: Endpoint?
-    /// The address at hand.
+    /// The address being tried.
     private(set) var address: ServerAddress?
     /// Why the attempts of this pass failed, in order.
     private(set) var reasons: [String] = []
@@ -87,7 +87,7 @@ struct ServerPass: Sendable {
         return server
     }
 
-    /// The addresses of the server at hand.
+    /// Sets the addresses of the server being tried.
     mutating func take(_ addresses: [ServerAddress]) {
         self.addresses = addresses[...]
         addressCount = max(addresses.count, 1)
@@ -98,14 +98,14 @@ struct ServerPass: Sendable {
         reasons.append(reason)
     }
 
-    /// The connection at hand could not be made.
+    /// The connection to the address being tried could not be made.
     mutating func connectFailed(_ error: Errno) {
         guard let server, let address else { return }
         failed(error, ConnectFailure(server: server, address: address, error: error).description)
     }
 
-    /// The time that the address or the server at hand has to answer, in nanoseconds: its part of `patience`, and for
-    /// the last one all of it.
+    /// The time for the current address or server, in nanoseconds: its share of `patience`, and all of `patience` if
+    /// it is the last one.
     func limit(of patience: UInt64) -> UInt64 {
         let part = hasMore ? patience / UInt64(max(serverCount * addressCount, 1)) : patience
         return max(part, .milliseconds(300))

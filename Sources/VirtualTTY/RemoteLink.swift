@@ -5,25 +5,25 @@ import SystemPackage
 /// The state of the connection to the remote port.
 package enum Link: Equatable, Sendable {
     case down
-    /// A server's address is looked up, or a TCP connection is being made; parked opens carry their own deadlines.
+    /// A lookup or a TCP connection is in progress; parked opens carry their own deadlines.
     case connecting
-    /// Connected: options and settings are out, and answers to `required` are missing.
+    /// Connected: options and settings are sent, and the answers to `required` are missing.
     case opening(required: Set<ComPortClient.Ticket>, deadline: MonotonicTime)
     case up
-    /// The connection was lost, or could not be made: the next attempt comes then.
+    /// The connection was lost, or could not be made; the next attempt starts at `retryAt`.
     case lost(retryAt: MonotonicTime)
-    /// The port has asked for the end of the connection, or of the attempt to make one.
+    /// The port has ordered the end of the connection, or of the attempt to make one.
     case disconnecting
 }
 
-/// The connection to the remote port: which server and address to try, when to give up an attempt, and everything that
-/// holds for one connection only. ARCHITECTURE.md draws the states. It decides, and leaves the doing to others:
-/// `command` tells the thread with the socket.
+/// The connection to the remote port: which server and address to try, when to give up an attempt, and the state of
+/// the current connection. ARCHITECTURE.md draws the states. This type decides and does no I/O: it leaves `command`
+/// for the thread that owns the socket.
 package struct RemoteLink: Sendable {
-    /// Pauses between attempts to make a lost connection again: doubled from the first to the last.
+    /// Pauses between attempts to reconnect: doubled from the first to the last.
     private static let firstRetry: UInt64 = .milliseconds(100)
     private static let lastRetry: UInt64 = .seconds(5)
-    /// How long a name server may take if the last good addresses are known, in nanoseconds.
+    /// Time for a name server to answer if the last good addresses are known, in nanoseconds.
     private static let lookupPatience: UInt64 = .milliseconds(500)
 
     package private(set) var state = Link.down
@@ -32,22 +32,22 @@ package struct RemoteLink: Sendable {
     /// The command that was not handed out yet.
     private var command: RemoteCommand?
 
-    // Where to.
+    // Servers and attempts.
     package private(set) var servers: [Endpoint] = []
     private var lastGood: [Endpoint: [ServerAddress]] = [:]
     private var pass: ServerPass?
     /// The number of the last lookup.
     private var lookup = 0
-    /// When the lookup or the attempt at hand is given up; nil while neither is under way.
+    /// When the current lookup or attempt is given up; nil if there is none.
     private var stepDeadline: MonotonicTime?
-    /// A connection of this number is being made; nil while an address is looked up.
+    /// The number of the connection being made; nil while an address is looked up.
     private var reaching: Int?
 
-    // This connection.
+    // The current connection.
     var client = ComPortClient()
-    /// Where it goes to.
+    /// The address of the peer.
     private(set) var peer: String?
-    /// What the server was last told, so that only changes are sent; nil for nothing.
+    /// The settings last sent to the server, so that only changes are sent; nil if nothing was sent.
     var told: LineSettings?
     var toldLineStateMask: LineState = []
     var liveness: Liveness
@@ -55,18 +55,18 @@ package struct RemoteLink: Sendable {
     /// Requests, queued or sent, without an answer.
     private(set) var unresolved: Set<ComPortClient.Ticket> = []
 
-    // Over connections.
+    // State that outlives a connection.
     /// Failed passes since the link was up.
     private(set) var attempts = 0
-    /// The link was up, and is down against the port's will.
+    /// The link was up, and has been lost.
     private(set) var isLost = false
     private(set) var reconnects: UInt64 = 0
-    /// When patience with a lost connection ends; nil for never, or if none is lost.
+    /// When a lost connection is given up; nil if it is retried without limit, or if none is lost.
     var lossDeadline: MonotonicTime?
-    /// The connection is kept until then although nothing is open.
+    /// The connection is kept until this moment although no file is open.
     var lingerUntil: MonotonicTime?
 
-    /// Each command is put into words, for the log.
+    /// Each command is also logged in words.
     private let traces: Bool
 
     init(_ configuration: PortConfiguration) {
@@ -76,7 +76,7 @@ package struct RemoteLink: Sendable {
     }
 
     var isUp: Bool { state == .up }
-    /// A connection stands that everything was told to: changes are told it, too.
+    /// The connection has received all settings, so changes are sent on it.
     var takesCommands: Bool {
         switch state {
         case .opening, .up: true
@@ -100,7 +100,7 @@ package struct RemoteLink: Sendable {
     var hasUnresolved: Bool { !unresolved.isEmpty }
     func isOpen(_ ticket: ComPortClient.Ticket) -> Bool { unresolved.contains(ticket) }
 
-    // Transitions. Each ends with the state it names.
+    // Transitions. The arrow names the state in which each ends.
 
     /// → connecting: begins with the first server.
     /// - Returns: false if there is no server to try.
@@ -109,8 +109,9 @@ package struct RemoteLink: Sendable {
         return tryNext(patience, now: now)
     }
 
-    /// → connecting: goes on with the next address or server.
-    /// - Returns: false if all have been tried: `takeFailure` says what happened, and the caller says what follows.
+    /// → connecting: continues with the next address or server.
+    /// - Returns: false if all have been tried: `takeFailure` returns the reasons, and the caller decides what
+    ///   follows.
     mutating func tryNext(_ patience: UInt64, now: MonotonicTime) -> Bool {
         guard var pass else { return false }
         defer { self.pass = pass }
@@ -145,8 +146,8 @@ package struct RemoteLink: Sendable {
         return (pass?.error ?? .noRouteToHost, pass?.reasons.joined(separator: "; ") ?? "there is no server to try")
     }
 
-    /// An address was found, or not.
-    /// - Returns: is the lookup the one that is waited for? Then `tryNext` follows.
+    /// A lookup has ended, with addresses or without.
+    /// - Returns: whether this is the lookup in progress; if so, the caller calls `tryNext`.
     mutating func lookedUp(
         _ number: Int, _ server: Endpoint, _ result: Result<[ServerAddress], LookupFailure>
     ) -> Bool {
@@ -163,8 +164,8 @@ package struct RemoteLink: Sendable {
         return true
     }
 
-    /// A TCP connection stands.
-    /// - Returns: is it the one that is waited for? If not, it is ended.
+    /// A TCP connection was made.
+    /// - Returns: whether it is the expected one; if not, it is ended.
     mutating func connected(_ number: Int, to peer: String) -> Bool {
         guard state == .connecting, reaching == number else {
             refuse(number)
@@ -184,15 +185,15 @@ package struct RemoteLink: Sendable {
         }
     }
 
-    /// - Returns: is the attempt the one that is waited for? Then `tryNext` follows.
+    /// - Returns: whether this is the attempt in progress; if so, the caller calls `tryNext`.
     mutating func connectFailed(_ number: Int, _ error: Errno) -> Bool {
         guard state == .connecting, reaching == number else { return false }
         pass?.connectFailed(error)
         return true
     }
 
-    /// The time of the step at hand is over.
-    /// - Returns: does `tryNext` follow? Else an attempt is ended first.
+    /// The time for the current step is over.
+    /// - Returns: whether `tryNext` follows now; if not, the attempt in progress is ended first.
     mutating func stepTimedOut() -> Bool {
         guard let number = reaching else {
             guard let server = pass?.server else { return true }
@@ -209,7 +210,8 @@ package struct RemoteLink: Sendable {
         return false
     }
 
-    /// How long the server may take to agree, in nanoseconds: only its part of `patience` if there are others to try.
+    /// The time for the server to agree to the option, in nanoseconds: only a share of `patience` if other addresses
+    /// are left.
     func openingLimit(_ patience: UInt64) -> UInt64 { pass?.limit(of: patience) ?? patience }
 
     /// → opening: the answers to `required` complete it.
@@ -227,9 +229,9 @@ package struct RemoteLink: Sendable {
         state = .up
     }
 
-    /// The server is none, or has ended the connection before it was open: the pass goes on with the next address, once
-    /// `disconnected` came.
-    /// - Returns: is there one? If not, the pass has failed.
+    /// The server does not speak RFC 2217, or has ended the connection before it was open. The pass continues with
+    /// the next address after `disconnected`.
+    /// - Returns: whether there is a next address; if not, the pass has failed.
     mutating func failOpening(_ error: Errno, _ reason: String) -> Bool {
         if pass == nil { pass = ServerPass([]) }
         pass?.failed(error, reason)
@@ -248,7 +250,8 @@ package struct RemoteLink: Sendable {
         state = .disconnecting
     }
 
-    /// The connection, or the attempt to make it, is no longer wanted. → disconnecting, or, if nothing was begun, down.
+    /// The connection, or the attempt to make it, is no longer needed. → disconnecting; → down if nothing was
+    /// started.
     mutating func giveUp(graceful: Bool) {
         pass = nil
         lingerUntil = nil
@@ -265,10 +268,10 @@ package struct RemoteLink: Sendable {
     }
 
     /// The connection has ended.
-    /// - Returns: was that asked for?
+    /// - Returns: whether its end was ordered.
     mutating func disconnected(_ number: Int) -> Bool { state == .disconnecting && number == self.number }
 
-    /// A pass has begun and has neither succeeded nor failed: `tryNext` goes on with it.
+    /// A pass has started and has neither succeeded nor failed: `tryNext` continues it.
     var isInPass: Bool { pass != nil }
 
     /// → down.
@@ -289,7 +292,7 @@ package struct RemoteLink: Sendable {
         state = .lost(retryAt: now + pause)
     }
 
-    /// What was said on a connection does not hold any longer.
+    /// Forgets the negotiated options, the requests and the sent settings of the connection that has ended.
     mutating func forgetConnection() {
         unresolved.removeAll()
         peer = nil
@@ -298,11 +301,11 @@ package struct RemoteLink: Sendable {
         liveness.reset()
     }
 
-    /// What failed before was said then.
+    /// Earlier failures have been reported already.
     mutating func forgetAttempts() { attempts = 0 }
 
-    /// From now on these servers, in this order. A connection that stands is kept.
-    /// - Returns: does an attempt that is under way have to begin anew?
+    /// Replaces the servers. An established connection is kept.
+    /// - Returns: whether an attempt in progress must start anew.
     mutating func setServers(_ servers: [Endpoint]) -> Bool {
         guard servers != self.servers else { return false }
         self.servers = servers
@@ -315,16 +318,16 @@ package struct RemoteLink: Sendable {
         }
     }
 
-    /// → disconnecting, if a connection is being made; else nothing has to end before the next attempt.
-    /// - Returns: has something to end first?
+    /// → disconnecting, if a connection is being made; otherwise the next attempt may start at once.
+    /// - Returns: whether an attempt has to end first.
     mutating func abandonAttempt() -> Bool {
         guard state == .connecting, reaching != nil else { return false }
         disconnect(graceful: false)
         return true
     }
 
-    /// When something has to be done about the connection; nil for never.
-    /// - Parameter isHeld: somebody waits for a lost connection.
+    /// The next moment at which the connection needs attention; nil if there is none.
+    /// - Parameter isHeld: programs wait for a lost connection.
     func nextDeadline(isHeld: Bool) -> MonotonicTime? {
         let patience = isHeld ? lossDeadline : nil
         switch state {
@@ -338,6 +341,6 @@ package struct RemoteLink: Sendable {
         }
     }
 
-    /// Is the time of the lookup or the attempt at hand over?
+    /// Returns whether the time for the current lookup or attempt is over.
     func isStepOver(_ now: MonotonicTime) -> Bool { state == .connecting && stepDeadline.map { $0 <= now } ?? false }
 }

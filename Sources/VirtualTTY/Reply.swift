@@ -1,13 +1,13 @@
 import SystemPackage
 
-/// The one answer that a request of the kernel's is owed. Whoever holds a `Reply` has to give it away: to an answer, or
-/// to the table of parked requests. In debug builds a reply that is dropped stops the program.
+/// The obligation to answer one request of the kernel. A function that receives a `Reply` must pass it on: to an
+/// answer, or to the table of parked requests. In debug builds the program stops if a reply is dropped.
 struct Reply: ~Copyable {
     let id: RequestID
 
     init(_ id: RequestID) { self.id = id }
 
-    /// The reply is given.
+    /// Marks the reply as used.
     consuming func given() -> RequestID {
         let id = id
         discard self

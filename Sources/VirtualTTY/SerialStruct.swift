@@ -1,12 +1,12 @@
 import LineDiscipline
 import SerialLine
 
-/// struct serial_struct (<linux/serial.h>) as far as a port that is no UART has something to say in it.
+/// The fields of struct serial_struct (<linux/serial.h>) that have a meaning for a port without a UART chip.
 struct SerialStruct: Sendable {
     static let size = 72
     /// A 32-bit caller's (struct serial_struct32).
     static let compatSize = 60
-    /// PORT_16550A: what programs that print a type expect of a working port.
+    /// PORT_16550A: programs that print a type expect a working port to have this one.
     static let type: UInt32 = 4
     static let xmitFifoSize: UInt32 = 16
     static let baudBase: UInt32 = 24_000_000
@@ -19,7 +19,7 @@ struct SerialStruct: Sendable {
     static let speedCustom: UInt32 = 0x30
     static let speedSuperHigh: UInt32 = 0x1000
     static let speedWarp: UInt32 = 0x1010
-    /// Flags anybody may change.
+    /// Flags that unprivileged callers may change.
     static let userMask: UInt32 = 0x3430
 
     var line: Int32 = 0
@@ -27,10 +27,10 @@ struct SerialStruct: Sendable {
     var customDivisor: UInt32 = 0
     /// In 10 ms.
     var closeDelay: UInt16 = 50
-    /// In 10 ms; 0 waits for ever, 65535 not at all.
+    /// In units of 10 ms; 0: no limit, 65535: no wait.
     var closingWait: UInt16 = 3000
 
-    /// How long the last close waits for output: nanoseconds, nil for ever.
+    /// How long the last close waits for output, in nanoseconds; nil: no limit.
     var closingWaitNanoseconds: UInt64? {
         switch closingWait {
         case 0: nil
@@ -39,7 +39,7 @@ struct SerialStruct: Sendable {
         }
     }
 
-    /// The rate that 38400 stands for (uart_get_baud_rate, uart_get_divisor); nil for itself.
+    /// The rate that 38400 is replaced by (uart_get_baud_rate, uart_get_divisor); nil if 38400 means itself.
     var specialBaud: UInt32? {
         switch flags & Self.speedMask {
         case Self.speedHigh: 57600
@@ -51,11 +51,11 @@ struct SerialStruct: Sendable {
         }
     }
 
-    /// How long opens that wait for carrier see the lines low when a last close has lowered them: nanoseconds.
+    /// How long opens that wait for carrier see the lines low after a last close has lowered them, in nanoseconds.
     var closeDelayNanoseconds: UInt64 { UInt64(closeDelay) * .milliseconds(10) }
 
-    /// As the kernel's own structure has it; a 32-bit caller's is its beginning, up to and with closing_wait, and zeros
-    /// from there on in both.
+    /// The bytes of the kernel's structure. A 32-bit caller receives its first part, up to and including
+    /// closing_wait; all bytes behind that field are zero in both.
     var bytes: [UInt8] {
         var bytes: [UInt8] = []
         bytes.reserveCapacity(Self.size)
@@ -69,8 +69,8 @@ struct SerialStruct: Sendable {
         return bytes
     }
 
-    /// What a caller wants changed; nil where it needs CAP_SYS_ADMIN and has it not (uart_set_info). What has no
-    /// meaning here, such as port and irq, is ignored as usb-serial does.
+    /// The structure after a TIOCSSERIAL; nil if the change needs CAP_SYS_ADMIN and the caller lacks it
+    /// (uart_set_info). Fields without a meaning here, such as port and irq, are ignored, as usb-serial does.
     func applying(_ bytes: borrowing Span<UInt8>, isAdministrator: () -> Bool) -> SerialStruct? {
         var new = self
         new.flags = bytes.littleEndian32(at: 16)

@@ -17,7 +17,7 @@ struct TermiosLock: Sendable {
     /// Bytes of the four words of flags.
     private static let flagBytes = 16
 
-    /// `new` with all that is locked as in `old`.
+    /// Returns `new`, with all locked parts taken from `old`.
     func applied(to new: Termios, keeping old: Termios) -> Termios {
         let before = old.bytes
         var merged = new.bytes2

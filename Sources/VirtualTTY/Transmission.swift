@@ -2,31 +2,31 @@ import LineDiscipline
 import RFC2217
 import SerialLine
 
-/// The way of data from the programs to the socket: the queue, the window, the wire, the line clock, and the account of
-/// accepted, drained and lost bytes.
+/// The path of data from programs to the socket: queue, window, wire and line clock, with counts of accepted, drained
+/// and lost bytes.
 struct Transmission: Sendable {
     /// Data as the programs wrote it, and the commands between them.
     private(set) var queue: TransmitQueue
     private(set) var wire = Wire()
     var line = LineClock()
     var window: WriteWindow
-    /// Bytes that may go to the wire, as of the last look, less those that have gone since.
+    /// Bytes that may be put on the wire, as calculated at the last look, less the bytes put there since.
     private var knownRoom = 0
-    /// Bytes between two questions, as of the last look; nil if the server answers none.
+    /// Bytes between two questions, as calculated at the last look; nil if the server answers no question.
     private var spacing: Int?
-    /// When a question is asked once more; nil if none is expected to be answered.
+    /// When an unanswered question is repeated; nil if no answer is expected.
     private(set) var askAgainAt: MonotonicTime?
     /// Data that no socket took before its connection ended. It goes out first.
     private var kept = KeptData()
     private var delivery = DeliveryLog()
-    /// The account of a connection that has ended while a sender still had bytes of it.
+    /// The delivery log of a connection that has ended while a sender still had bytes of it.
     private var outdated: (delivery: DeliveryLog, unacknowledged: Int)?
     /// Bytes of data accepted from programs since the port was made, and how far they have been drained.
     private(set) var accepted: UInt64 = 0
     private(set) var drained: UInt64 = 0
-    /// The server's FLOWCONTROL-SUSPEND.
+    /// The server has sent FLOWCONTROL-SUSPEND.
     var isSuspended = false
-    /// Memory for what the line discipline puts out.
+    /// Memory for the line discipline's output.
     private var spareOutput: [UInt8] = []
     /// Bytes of that output which go straight to the wire.
     private(set) var outputDirectRoom = 0
@@ -39,32 +39,32 @@ struct Transmission: Sendable {
         window = WriteWindow(isUnlimited: isUnlimited)
     }
 
-    /// Bytes of data that wait to go to the wire.
+    /// Bytes of data that are queued for the wire.
     var waiting: Int { kept.count + queue.count }
-    /// Bytes of data that have not gone to the socket.
+    /// Bytes of data that were not written to the socket.
     var untransmitted: Int { waiting + wire.dataCount }
     /// Everything accepted has been drained, or dropped.
     var isDrained: Bool { accepted == drained }
-    /// Nothing waits before data that is written now.
+    /// No older data is queued ahead of data written now.
     var isQueueEmpty: Bool { queue.isEmpty && kept.isEmpty }
 
     // The window.
 
-    /// Bytes of data that may go to the wire before the next look at the clock.
+    /// Bytes of data that may be put on the wire before the clock is read again.
     var windowRoom: Int { min(wire.room, knownRoom) }
 
-    /// Bytes of data that may go to the wire before the next question.
+    /// Bytes of data that may be put on the wire before the next question.
     var untilQuestion: Int { spacing.map { max(0, $0 - delivery.sinceQuestion) } ?? .max }
 
     private var room: Int { min(windowRoom, untilQuestion) }
 
-    /// Data that waits can go only once the line has sent more.
+    /// Queued data can be sent only after the line has sent more.
     var isWaitingForClock: Bool { knownRoom == 0 && !line.isHeld && waiting > 0 }
 
     /// Forgets the last look: the next one reads the clock.
     mutating func forgetRoom() { knownRoom = 0 }
 
-    /// Looks at the clock, for more room.
+    /// Reads the clock and calculates the room anew.
     /// - Parameters:
     ///   - frame: the time of one byte on the line, in nanoseconds.
     ///   - isAsked: the server is known to answer questions.
@@ -80,25 +80,26 @@ struct Transmission: Sendable {
             lineTime: line.remaining(time.now) + UInt64(wire.dataCount) &* frame, frame: frame)
     }
 
-    /// A question is wanted behind the data on the wire: enough went since the last one, or nothing more goes without.
-    /// - Parameter dataWaits: data waits to go.
+    /// A question must follow the data on the wire: the spacing is reached, or nothing more can be sent without an
+    /// answer.
+    /// - Parameter dataWaits: more data is queued.
     func wantsQuestion(dataWaits: Bool) -> Bool {
         guard let spacing else { return false }
         if delivery.sinceQuestion >= spacing { return true }
         return dataWaits && knownRoom == 0 && !delivery.isAnswerExpected && delivery.unanswered > 0
     }
 
-    /// A question that has had no answer is asked once more.
+    /// Returns whether an unanswered question must be repeated now.
     mutating func takeAskAgain(_ time: inout EventTime) -> Bool {
         guard let at = askAgainAt, at <= time.now else { return false }
         askAgainAt = nil
         return delivery.isAnswerExpected
     }
 
-    /// How long after its time an answer is waited for before the question is asked once more, in nanoseconds.
+    /// How long an answer may be overdue before the question is repeated, in nanoseconds.
     private static let askAgainAfter: UInt64 = .seconds(2)
 
-    /// When the window opens for data that waits; nil if an answer or the socket opens it, or it is open.
+    /// When the window opens for queued data; nil if it is open, or if an answer or the socket opens it.
     mutating func refillTime(_ time: inout EventTime, frame: UInt64, isAsked: Bool) -> MonotonicTime? {
         guard knownRoom == 0, wire.room > 0 else { return nil }
         let ahead = ahead(&time, frame: frame)
@@ -111,14 +112,14 @@ struct Transmission: Sendable {
         return line.time(withRemaining: lineTime - onWire)
     }
 
-    /// Bytes that the line has not sent, by the clock and the answers, at most.
+    /// Most bytes that the line may not have sent, by the clock and the answers.
     mutating func aheadCount(_ time: inout EventTime, frame: UInt64) -> Int {
         let ahead = ahead(&time, frame: frame)
         let byClock = window.pacing == .unpaced ? 0 : ahead.bytes
         return max(byClock, ahead.isAnswerExpected ? ahead.unanswered : 0, wire.dataCount)
     }
 
-    /// When the line will have sent all that has gone to the socket; nil if it is held.
+    /// When the line will have sent all bytes written to the socket; nil if output is held.
     mutating func lineFreeAt(_ time: inout EventTime, frame: UInt64, isAsked: Bool) -> MonotonicTime? {
         line.reckon(&time, frame: frame)
         if window.pacing == .unpaced && isAsked { return MonotonicTime(nanoseconds: 0) }
@@ -127,13 +128,13 @@ struct Transmission: Sendable {
 
     // From the programs.
 
-    /// Takes bytes straight to the wire.
+    /// Puts bytes directly on the wire.
     mutating func putDirect(_ bytes: borrowing Span<UInt8>) {
         stageData(bytes)
         accepted &+= UInt64(bytes.count)
     }
 
-    /// Takes as many bytes to the queue as there is room for.
+    /// Queues as many bytes as there is room for.
     mutating func putBehind(_ bytes: borrowing Span<UInt8>, from start: Int) -> Int {
         guard start < bytes.count else { return 0 }
         let taken = queue.append(bytes, from: start)
@@ -141,7 +142,7 @@ struct Transmission: Sendable {
         return taken
     }
 
-    /// A buffer for the line discipline's output, with as much room as wire and queue have.
+    /// A buffer for the line discipline's output, with the room that wire and queue have together.
     mutating func makeOutput(goesDirect: Bool) -> OutputBuffer {
         let spare = spareOutput
         spareOutput = []
@@ -150,25 +151,25 @@ struct Transmission: Sendable {
             room: queue.room + outputDirectRoom, roomWhenEmpty: queue.capacity, reusing: spare)
     }
 
-    /// Takes the memory of the line discipline's output back.
+    /// Returns the memory of that buffer.
     mutating func reuse(_ output: inout OutputBuffer) { spareOutput = output.takeMemory() }
 
     /// Queues a command behind the data written so far.
-    /// - Returns: the ticket of a command that it has made needless.
+    /// - Returns: the ticket of an older command that this one replaces.
     mutating func queue(_ command: ComPortCommand, _ ticket: ComPortClient.Ticket) -> ComPortClient.Ticket? {
         queue.append(command, ticket)
     }
 
     // To the wire.
 
-    /// Puts the next piece of data on the wire, or gives the next command, which the caller encodes.
-    /// - Parameter holdsData: data stays, and commands overtake it.
-    /// - Returns: nil if nothing may go.
+    /// Puts the next piece of data on the wire, or returns the next command, which the caller encodes.
+    /// - Parameter holdsData: data is held, and commands overtake it.
+    /// - Returns: nil if nothing may be sent.
     mutating func next(holdsData: Bool) -> TransmitQueue.Item? {
         guard wire.room > 0 else { return nil }
         let room = room
         if !kept.isEmpty && !holdsData {
-            // Kept data is older than all that is queued, a barrier too.
+            // Kept data is older than everything queued, including barriers.
             guard room > 0 else { return nil }
             let data = kept.take(room)
             stageData(data.span)
@@ -186,14 +187,14 @@ struct Transmission: Sendable {
         if knownRoom != .max { knownRoom = max(0, knownRoom - bytes.count) }
     }
 
-    /// Puts data on the wire ahead of what is queued: a flow character.
+    /// Puts a flow character on the wire, ahead of the queue.
     mutating func sendAtOnce(_ byte: UInt8) { stageData([byte].span) }
 
     /// Puts an encoded command on the wire.
     mutating func append(_ encoded: [UInt8]) { wire.appendCommands(encoded) }
 
-    /// Puts an encoded command on the wire that an answer is owed to.
-    /// - Parameter isExpected: the server is known to answer it, and it is given the time that the line needs.
+    /// Puts an encoded command that will be answered on the wire.
+    /// - Parameter isExpected: the server is known to answer it; the deadline includes the time that the line needs.
     mutating func append(
         _ encoded: [UInt8], _ ticket: ComPortClient.Ticket, isExpected: Bool, _ time: inout EventTime, frame: UInt64
     ) {
@@ -207,8 +208,8 @@ struct Transmission: Sendable {
 
     mutating func take(into buffer: inout [UInt8]) -> Bool { wire.take(into: &buffer) }
 
-    /// The sender has sent `count` of the bytes it took.
-    /// - Returns: what was lost with a connection that has ended meanwhile; nil if nothing was.
+    /// The sender has sent `count` of its bytes.
+    /// - Returns: the bytes lost, if their connection has ended meanwhile; otherwise nil.
     mutating func giveBack(_ buffer: inout [UInt8], sent count: Int) -> LostBytes? {
         let returned = wire.giveBack(&buffer, sent: count)
         guard let rest = returned.outdated else {
@@ -226,7 +227,7 @@ struct Transmission: Sendable {
 
     // Answers.
 
-    /// The server has answered a command: it has taken everything before that.
+    /// The server has answered a command, so it has taken everything before that command.
     mutating func answered(_ ticket: ComPortClient.Ticket, _ time: inout EventTime, frame: UInt64) {
         guard let (question, count) = delivery.answered(ticket) else { return }
         if !delivery.isAnswerExpected { askAgainAt = nil }
@@ -236,8 +237,8 @@ struct Transmission: Sendable {
         forgetRoom()
     }
 
-    /// The line begins with the bytes behind an answered command only after the server has taken that command. A server
-    /// that is unpaced, or seems to be, holds at most a buffer of them.
+    /// The line starts on the bytes behind an answered command only after the server has taken that command. An
+    /// unpaced server, or one that seems unpaced, holds at most a buffer of them.
     private mutating func correctClock(_ ahead: WriteWindow.Ahead, _ now: MonotonicTime) {
         let sent = UInt64(max(0, ahead.unanswered - wire.dataCount))
         let needed = sent &* ahead.frame
@@ -256,31 +257,31 @@ struct Transmission: Sendable {
 
     mutating func markDrained(to target: UInt64) { drained = max(drained, target) }
 
-    /// Bytes of data, at the most, that the socket has sent and its peer has not acknowledged.
+    /// Upper bound of the bytes of data that the socket has sent and the peer has not acknowledged.
     func unacknowledgedData(of unacknowledged: @autoclosure () -> Int) -> Int {
         guard accepted != drained else { return 0 }
-        // What else the socket has sent is commands.
+        // The other bytes that the socket has sent are commands.
         let sent = Int(clamping: accepted &- drained) - untransmitted
         return sent <= 0 ? 0 : max(0, min(unacknowledged(), sent))
     }
 
     // Drops.
 
-    /// Drops the data that is queued, not that on the wire.
+    /// Drops the queued data, and keeps the data on the wire.
     mutating func flushQueue() {
         kept.removeAll()
         queue.flushData()
     }
 
-    /// Drops all data that has not gone to the socket.
+    /// Drops all data that was not written to the socket.
     mutating func flushData() {
         flushQueue()
         wire.flushData()
     }
 
-    /// Drops all data that has not gone to the socket, and no longer waits for the data that has: the program asked for
-    /// it.
-    /// - Parameter reachesLine: the server is known to drop its data, too.
+    /// Drops all data that was not written to the socket, and stops waiting for the data that was, because the
+    /// program asked for a flush.
+    /// - Parameter reachesLine: the server is known to drop its data as well.
     mutating func purge(reachesLine: Bool, _ time: inout EventTime) {
         flushData()
         // The second half of a doubled 0xFF stays on the wire.
@@ -290,13 +291,13 @@ struct Transmission: Sendable {
         forgetUndrained()
     }
 
-    /// Nothing of what was accepted is waited for any more.
+    /// Stops waiting for any accepted byte.
     mutating func forgetUndrained() { drained = accepted }
 
     // Connections.
 
-    /// A connection begins: it has to be told everything.
-    /// - Parameter server: the address, for which is remembered how it takes data.
+    /// A connection begins. Its settings are unknown.
+    /// - Parameter server: the address, by which the pacing is remembered.
     mutating func begin(server: String) {
         delivery = DeliveryLog()
         hasConnectionState = true
@@ -306,12 +307,12 @@ struct Transmission: Sendable {
         forgetRoom()
     }
 
-    /// A connection has begun, and `end` was not called for it.
+    /// A connection has begun, and `end` was not called for it yet.
     private(set) var hasConnectionState = false
 
     /// The connection has ended. Data that no socket took is kept; commands are dropped.
     /// - Parameter unacknowledged: bytes that the peer's kernel has not acknowledged.
-    /// - Returns: the lost bytes; nil if there are none. If a sender still has bytes, `giveBack` returns the lost ones.
+    /// - Returns: the lost bytes, if any. If a sender still has bytes, `giveBack` returns the lost bytes later.
     mutating func end(unacknowledged: Int) -> LostBytes? {
         hasConnectionState = false
         let rest = wire.reclaim()

@@ -2,10 +2,9 @@ import LineDiscipline
 import RFC2217
 import SerialLine
 
-/// What waits to be sent, in order: data as the programs wrote it, and between them the commands that must not
-/// overtake it.
+/// Data and commands to send, in order. Commands stand between the data that they must not overtake.
 struct TransmitQueue: Sendable {
-    /// As large as a uart driver's: one page (serial_core.c).
+    /// One page, as a uart driver's transmit buffer (serial_core.c).
     static let defaultCapacity = 4096
 
     enum Item: Sendable {
@@ -28,8 +27,8 @@ struct TransmitQueue: Sendable {
     var room: Int { ring.room }
     var isEmpty: Bool { items.isEmpty }
 
-    /// Queues as much of `bytes` from `start` on as there is room for.
-    /// - Returns: how many bytes.
+    /// Queues as many of `bytes`, from `start` on, as there is room for.
+    /// - Returns: the number of bytes queued.
     mutating func append(_ bytes: borrowing Span<UInt8>, from start: Int) -> Int {
         let taken = ring.append(bytes, from: start)
         guard taken > 0 else { return 0 }
@@ -41,11 +40,11 @@ struct TransmitQueue: Sendable {
         return taken
     }
 
-    /// So many commands wait at most; a later one then takes the place of the oldest of its kind.
+    /// Most commands queued; beyond it a newer command replaces the oldest one of its kind.
     static let commandLimit = 256
 
     /// Queues a command behind everything queued so far.
-    /// - Returns: the ticket of a command that it has made needless.
+    /// - Returns: the ticket of an older command that this one replaces.
     mutating func append(_ command: ComPortCommand, _ ticket: ComPortClient.Ticket) -> ComPortClient.Ticket? {
         defer { items.append(.command(command, ticket)) }
         guard items.count >= 2 * Self.commandLimit else { return nil }
@@ -58,8 +57,8 @@ struct TransmitQueue: Sendable {
     }
 
     /// Takes the next piece: a command, or up to `limit` bytes of data appended to `data`.
-    /// - Parameter holdsData: data stays, and commands overtake it.
-    /// - Returns: the piece, or nil if nothing may go.
+    /// - Parameter holdsData: data is held, and commands overtake it.
+    /// - Returns: the piece; nil if nothing may be sent.
     mutating func next(limit: Int, holdsData: Bool, data: inout [UInt8]) -> Item? {
         guard let index = holdsData ? firstBesideData : items.indices.first else { return nil }
         switch items[index] {
@@ -73,24 +72,25 @@ struct TransmitQueue: Sendable {
         }
     }
 
-    /// Does a command of this kind wait?
+    /// Returns whether a command of this kind is queued.
     func holds(_ kind: AnswerKinds) -> Bool {
         items.contains { if case .command(let command, _) = $0 { command.answerKind == kind } else { false } }
     }
 
-    /// The first command that may go while data is held. A barrier stays behind the data it is to vouch for.
+    /// The first command that may be sent while data is held. A barrier confirms the data before it, so it stays
+    /// behind that data.
     private var firstBesideData: Int? {
         let data = items.firstIndex { !$0.isCommand } ?? items.endIndex
         return items.indices.first { $0 < data || (items[$0].isCommand && !items[$0].isBarrier) }
     }
 
-    /// Drops the data; the commands stay.
+    /// Drops the data and keeps the commands.
     mutating func flushData() {
         ring.removeAll()
         items.removeAll { !$0.isCommand }
     }
 
-    /// Drops the commands; the data stays. For a new connection, to which everything is said anew.
+    /// Drops the commands and keeps the data: a new connection sends all settings anew.
     /// - Returns: the dropped commands' tickets.
     mutating func flushCommands() -> [ComPortClient.Ticket] {
         var tickets: [ComPortClient.Ticket] = []

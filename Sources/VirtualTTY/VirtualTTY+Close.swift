@@ -5,13 +5,14 @@ import SystemPackage
 
 // close(2) (tty_io.c tty_release; tty_port.c tty_port_close).
 extension VirtualTTY {
-    /// The last descriptor of a file is closed. The last close of all waits for output and lowers the lines; then the
-    /// connection is not needed any longer.
+    /// The last descriptor of a file is closed. The last close of the port waits for output and lowers the lines;
+    /// after it the connection is no longer needed.
     package mutating func release(_ id: RequestID, _ file: FileID) {
         beginEvent()
         let reply = Reply(id)
         let released = files.remove(file)
-        // The kernel sends a release after all other requests of the file. One that does otherwise is answered, too.
+        // The kernel sends a release after all other requests of the file. Requests of a kernel that does not are
+        // answered as well.
         for other in requests.of(file) { interruptParked(other) }
         guard let released, !released.isDead, liveFiles == 0 else { return answer(reply, .done) }
         if discipline.isStoppedByProgram {
@@ -24,8 +25,8 @@ extension VirtualTTY {
         flushInput()
     }
 
-    /// Ends the last close once its output is out, or its time is over.
-    /// - Returns: has it gone on?
+    /// Finishes the last close once its output is sent, or its time is over.
+    /// - Returns: whether it made progress.
     mutating func progressClosing() -> Bool {
         guard let closing else { return false }
         if let reopenAt = closing.reopenAt {
@@ -35,7 +36,7 @@ extension VirtualTTY {
         }
         let isOver = !remote.isUp || closing.deadline.map { $0 <= now } ?? false
         guard isOver || isDrained(closing) else { return false }
-        // The discipline is gone when close(2) returns; it has to hurry if its output is not taken.
+        // The discipline must be gone when close(2) returns; if its output is not taken, that output is discarded.
         if lent.isReturning {
             if isOver { takeBack(discardingRest: true) }
             return false
@@ -53,7 +54,7 @@ extension VirtualTTY {
     private mutating func shutDownPort() {
         let late = transmission.untransmitted
         if late > 0 { fault(.warning, "closed with \(late) bytes unsent: they are lost") }
-        // On the wire, too: they are not sent for the program that opens the port next.
+        // The bytes on the wire, too: they must not be sent for the program that opens the port next.
         transmission.flushData()
         discipline.reset()
         transmission.forgetUndrained()
@@ -76,7 +77,7 @@ extension VirtualTTY {
     }
 
     /// No program uses the port any longer: the connection ends, or lingers.
-    /// - Parameter isWhole: everything written went out; the server gets time to take it.
+    /// - Parameter isWhole: everything written was sent; the server gets time to take it.
     private mutating func leavePort(isWhole: Bool) {
         isInUse = false
         guard configuration.connect == .open else { return }
@@ -87,8 +88,8 @@ extension VirtualTTY {
         }
     }
 
-    /// Programs that used the port, or waited for it, do so no longer: a hang-up, an open that was given up.
-    /// - Returns: has the port been left?
+    /// Leaves the port if no file is open and no open is pending, after a hang-up or an open that was given up.
+    /// - Returns: whether the port was left.
     mutating func leaveIfUnused() -> Bool {
         guard isInUse, !requests.has(.open), closing == nil, liveFiles == 0 else { return false }
         if remote.isUp { lowerLines() }
@@ -96,7 +97,7 @@ extension VirtualTTY {
         return true
     }
 
-    /// The connection is not needed any longer, nor is the attempt to make one.
+    /// Ends the connection, or the attempt to make one.
     mutating func endConnection(graceful: Bool) {
         let (stands, keepsWire) = (remote.takesCommands, graceful && remote.isUp)
         if keepsWire { stage() }
@@ -104,8 +105,8 @@ extension VirtualTTY {
         if stands { dropConnectionState(keepsWire: keepsWire) }
     }
 
-    /// What was said on a connection does not hold any longer.
-    /// - Parameter keepsWire: what is on the wire still goes out.
+    /// Forgets the negotiated state of the connection that has ended.
+    /// - Parameter keepsWire: bytes on the wire are still sent.
     mutating func dropConnectionState(keepsWire: Bool = false) {
         loseRS485Requests()
         for timedBreak in requests.all(TimedBreak.self) {
@@ -121,7 +122,7 @@ extension VirtualTTY {
         }
     }
 
-    /// Ends a request early. What has been done so far counts.
+    /// Ends a request early. Its effects so far remain.
     mutating func interruptParked(_ id: RequestID) {
         guard let parked = requests[id] else { return }
         switch parked {
@@ -135,21 +136,22 @@ extension VirtualTTY {
         case .write(let write):
             answer(requests.take(id), write.count > 0 ? .written(write.count) : .error(.interrupted))
         case .setting(let setting):
-            // Settings are in force already, and RS485 mode will be once the server says so: only its word is missing.
+            // The settings are active already, and RS485 mode will be once the server confirms it: only the answer is
+            // missing.
             if case .rs485 = setting.what {
                 fail(requests.take(id), .interrupted)
             } else {
                 answerIoctl(requests.take(id))
             }
         case .disciplineCall(let call):
-            // Its answer is on the way, and what it did is done. Only output that is not taken can make a change to
-            // N_TTY wait: it goes on without that output.
+            // The answer is on the way, and the call was carried out. Only a change to N_TTY can be waiting, for
+            // output that is not taken: that output is discarded.
             if call.isReset { takeBack(discardingRest: true) }
         case .timedBreak:
             let reply = endTimedBreak(id)
             fail(reply, .interrupted)
         case .close:
-            // The closer goes on; output drains on behind it.
+            // close(2) returns; the output continues to drain.
             answer(requests.take(id), .done)
         }
     }

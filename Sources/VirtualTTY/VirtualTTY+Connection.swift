@@ -25,9 +25,9 @@ extension VirtualTTY {
         if !remote.tryNext(configuration.connectTimeout, now: now) { passFailed() }
     }
 
-    /// The TCP connection stands: everything that has to be said goes out in one segment. A connection that the port
-    /// does not wait for is ended.
-    /// - Parameter number: what is to be sent goes out on this connection, or not at all.
+    /// The TCP connection is made: options, settings and lines are sent in one segment. A connection that the port no
+    /// longer wants is ended.
+    /// - Parameter number: the connection's number; bytes queued here are sent on this connection or dropped.
     package mutating func connected(_ number: Int, to peer: String) {
         beginEvent()
         guard remote.connected(number, to: peer) else { return }
@@ -40,7 +40,7 @@ extension VirtualTTY {
         inputs.forgetFall()
         if isFirst { inputs.beginShowing() }
         reception.isBeforeOpening = isFirst
-        // Files come back with the lines they had; a first open raises them once it is complete.
+        // Open files keep the lines that they had; a first open raises the lines once it completes.
         if isFirst && configuration.lines == .raise && requests.has(.open) && !discipline.termios.isB0 {
             outputs.command(OutputLines.all)
         }
@@ -56,7 +56,7 @@ extension VirtualTTY {
         var commands: [ComPortCommand] = [.setModemStateMask(Self.modemStateMask)]
         if wantedLineStateMask != [] { commands.append(.setLineStateMask(wantedLineStateMask)) }
         commands += changes(from: nil, to: lineSettings)
-        // What was there before the first open is not this program's.
+        // Bytes received before the first open do not belong to the program that opens the port.
         if isFirst { commands.append(.purgeData(PurgeBuffers.receive.rawValue)) }
         if rs485.isToBeTold { commands.append(.setControl(rs485Command(rs485.settings.isEnabled))) }
         if isBreaking { commands.append(.setControl(.breakOn)) }
@@ -85,7 +85,8 @@ extension VirtualTTY {
         var offset = 0
         while let event = remote.client.next(bytes, &offset, now: { time.now }) {
             switch event {
-            // Text of a server that does not speak RFC 2217 yet is no data.
+            // Data that arrives before the server has agreed to RFC 2217 is the server's own text, not data of the
+            // port.
             case .data(let range): if remote.client.isActive { receiveData(bytes, range) }
             case .answered(let command, let ticket): receiveAnswer(command, ticket)
             case .modemState(let state): receive(state)
@@ -98,16 +99,17 @@ extension VirtualTTY {
     }
 
     private mutating func receiveAnswer(_ command: ComPortCommand, _ ticket: ComPortClient.Ticket?) {
-        // What came before the opening purge was on the line before the port was opened.
+        // Data before the answer to the opening purge was on the line before the port was opened.
         if case .purgeData = command { reception.isBeforeOpening = false }
-        // The server's word first, then the waiting tcsetattr: TCGETS right after shows it.
+        // First adopt the server's value, then answer the waiting tcsetattr: a TCGETS right after it returns that
+        // value.
         adopt(command)
         guard let ticket else { return }
         transmission.answered(ticket, &time, frame: lineSettings.frameNanoseconds)
         settle(ticket, command)
     }
 
-    /// A request has no answer to wait for any longer: it was answered, or given up (nil).
+    /// A request was answered, or given up (nil).
     private mutating func settle(_ ticket: ComPortClient.Ticket, _ command: ComPortCommand?) {
         remote.resolve(ticket)
         if reception.purge?.ticket == ticket { reception.purge = nil }
@@ -152,8 +154,8 @@ extension VirtualTTY {
         }
     }
 
-    /// The port is open once the server speaks RFC 2217 and every setting is answered or given up.
-    /// - Returns: has it come up?
+    /// Completes the opening once the server has agreed to RFC 2217 and each setting is answered or given up.
+    /// - Returns: whether the port is up.
     mutating func completeOpening() -> Bool {
         guard case .opening(let required, let deadline) = link, remote.client.isActive else { return false }
         guard deadline <= now || !required.contains(where: { remote.isOpen($0) }) else { return false }
@@ -164,7 +166,7 @@ extension VirtualTTY {
         }
         reception.isBeforeOpening = false
         remote.opened()
-        // The opening has told DTR to fall (B0), which the server itself may have raised.
+        // The opening has lowered DTR (B0); the server itself may have raised it.
         if outputs.commanded.contains(.dtr) && !outputs.levels.contains(.dtr) {
             inputs.dtrFell(now)
             if liveFiles > 0 { inputs.begin(dtrIsUp: false, &time) }
@@ -182,7 +184,7 @@ extension VirtualTTY {
         failOpening(.protocolError, "the server does not speak RFC 2217: \(why); \(said)")
     }
 
-    /// A connection ends before the port was open: the next address follows, if there is one.
+    /// A connection ended before the port was open: the next address is tried, if there is one.
     private mutating func failOpening(_ error: Errno, _ reason: String) {
         let hasMore = remote.failOpening(error, reason)
         remote.disconnect(graceful: false)
@@ -193,14 +195,14 @@ extension VirtualTTY {
         failOpens(failure.error)
     }
 
-    /// The connection ended without our doing.
+    /// The connection ended, and the port had not ordered that.
     package mutating func connectionLost(_ number: Int, _ reason: String) {
         beginEvent()
         guard number == remote.number else { return }
         loseConnection(reason)
     }
 
-    /// The connection is lost: to its end, or to silence.
+    /// The connection is lost: the peer ended it, or no longer acknowledges.
     mutating func loseConnection(_ reason: String) {
         switch link {
         case .opening:
@@ -216,7 +218,7 @@ extension VirtualTTY {
         }
     }
 
-    /// Open files wait for another connection, or are hung up.
+    /// Open files wait for a new connection, or are hung up.
     private mutating func loseHeldConnection() {
         let hadCarrier = inputs.hasCarrier
         dropConnectionState()
@@ -230,12 +232,12 @@ extension VirtualTTY {
         }
     }
 
-    /// The connection, or the attempt to make one, has ended as asked for.
+    /// The connection, or the attempt to make one, has ended as ordered.
     package mutating func disconnected(_ number: Int) {
         beginEvent()
         guard remote.disconnected(number) else { return }
         if transmission.hasConnectionState {
-            // What a farewell could not send is not sent on another connection.
+            // Bytes that the ended connection could not send are not sent on another one.
             transmission.flushData()
             _ = transmission.end(unacknowledged: 0)
         }
@@ -249,7 +251,7 @@ extension VirtualTTY {
         }
     }
 
-    /// From now on these servers, in this order. A connection that stands is kept; an attempt to make one begins anew.
+    /// Replaces the servers. An established connection is kept; an attempt in progress starts anew.
     package mutating func setServers(_ servers: [Endpoint]) {
         beginEvent()
         if remote.setServers(servers), !remote.abandonAttempt() { startConnecting() }

@@ -3,12 +3,14 @@ import RFC2217
 import SerialLine
 import SystemPackage
 
-// Waiting until output is out, and what waits for it: tcdrain, TCSETSW, breaks (tty_ioctl.c tty_wait_until_sent).
+// Waiting until output is sent, and the actions that wait for it: tcdrain, TCSETSW, breaks (tty_ioctl.c
+// tty_wait_until_sent).
 extension VirtualTTY {
-    /// How often the socket is asked whether the peer has taken everything, if no barrier is known.
+    /// Interval at which the socket is asked whether the peer has acknowledged everything, if no barrier is known, in
+    /// nanoseconds.
     private static let socketPoll: UInt64 = .milliseconds(5)
 
-    /// TCSETSW and TCSETSF: once all output is out.
+    /// TCSETSW and TCSETSF: once all output is sent.
     mutating func drainAndSetTermios(
         _ reply: consuming Reply, _ file: FileID, _ argument: borrowing Span<UInt8>, flushInput: Bool = false
     ) {
@@ -16,7 +18,7 @@ extension VirtualTTY {
         drain(reply, file, .setTermios(new, flushInput: flushInput))
     }
 
-    /// Does something once everything written so far is on the line.
+    /// Carries out an action once everything written so far has left the line.
     mutating func drain(_ reply: consuming Reply, _ file: FileID, _ then: ParkedDrain.Then) {
         requests.park(reply, file, ParkedDrain(then: then, target: transmission.accepted, barrier: sendBarrier()))
     }
@@ -27,8 +29,8 @@ extension VirtualTTY {
         answerIoctl(reply)
     }
 
-    /// Goes on with the drains whose output is out: one at a time, because what follows may itself wait.
-    /// - Returns: was one finished?
+    /// Continues the drains whose output is sent: one at a time, because the action of a drain may itself wait.
+    /// - Returns: whether one was finished.
     mutating func progressDrains() -> Bool {
         guard requests.has(.drain), !requests.has(.timedBreak) else { return false }
         let isLineFree = isLineFree
@@ -40,7 +42,7 @@ extension VirtualTTY {
         return true
     }
 
-    /// Has the line, by its rate, sent all that has gone to the socket?
+    /// Whether the line, at its rate, has sent all bytes written to the socket.
     var isLineFree: Bool {
         mutating get {
             lineFreeAt.map { $0 <= now } ?? false
@@ -63,7 +65,7 @@ extension VirtualTTY {
             setBreak(true)
             answerIoctl(reply)
         case .timedBreak(let nanoseconds):
-            // The command first, which a break that is parked would hold back.
+            // Send the command first: a parked break would hold it back.
             setBreak(true)
             stage()
             requests.park(reply, file, TimedBreak(until: now + nanoseconds))
@@ -72,18 +74,18 @@ extension VirtualTTY {
         }
     }
 
-    /// When drains have to be looked at again; nil if an answer will tell.
+    /// When drains must be checked again; nil if an answer triggers the check.
     mutating func drainDeadline() -> MonotonicTime? {
         guard requests.has(.drain) && !requests.has(.timedBreak) || closing != nil && closing?.reopenAt == nil,
             transmission.untransmitted == 0
         else { return nil }
-        // A held line says when it goes on.
+        // If output is held, the end of the hold triggers the check.
         guard let lineFreeAt else { return nil }
         if lineFreeAt > now { return lineFreeAt }
         return awaitsAcknowledgement ? now + Self.socketPoll : nil
     }
 
-    /// Something waits until the peer's socket has acknowledged everything, which nothing but asking tells.
+    /// A request waits until the peer's kernel has acknowledged everything; only polling the socket shows that.
     private var awaitsAcknowledgement: Bool {
         guard remote.isUp else { return false }
         if let closing, closing.barrier == nil, closing.reopenAt == nil, !transmission.isDrained { return true }

@@ -25,8 +25,8 @@ extension VirtualTTY {
         answerIoctl(reply)
     }
 
-    /// Drops received bytes. If the server is known to answer a purge, bytes on the way are dropped too: none that was
-    /// sent before the purge can come after its answer.
+    /// Drops received bytes. If the server is known to answer a purge, bytes on the way are dropped as well: no byte
+    /// sent before the purge can arrive after its answer.
     mutating func flushReceived() {
         flushInput()
         guard remote.isUp else { return }

@@ -4,9 +4,9 @@ import SystemPackage
 
 // Hang-up (tty_io.c __tty_hangup; tty_port.c tty_port_hangup).
 extension VirtualTTY {
-    /// Hangs up every open file for good: reads end, writes and ioctls fail, pollers wake. Opens that wait for carrier
-    /// begin anew.
-    /// - Parameter keepsWire: what is on its way to the socket still goes.
+    /// Hangs up every open file permanently: reads end, writes and ioctls fail, pollers wake. Opens that wait for
+    /// carrier start anew.
+    /// - Parameter keepsWire: bytes on their way to the socket are still sent.
     mutating func hangUp(_ why: String, keepsWire: Bool = false) {
         if liveFiles > 0 { log(.notice, "hung up: \(why)") }
         let late = transmission.untransmitted - (keepsWire ? transmission.wire.dataCount : 0)
@@ -44,7 +44,7 @@ extension VirtualTTY {
     /// A timed break ends, before the data that was written meanwhile.
     mutating func endTimedBreak(_ id: RequestID) -> Reply {
         setBreak(false)
-        // While data is still held.
+        // Before held data is released.
         stage()
         return requests.take(id)
     }
@@ -57,7 +57,7 @@ extension VirtualTTY {
         }
     }
 
-    /// Opens that wait for carrier on a port that was shut down begin anew.
+    /// Opens that wait for carrier on a port that was shut down start anew.
     mutating func restartCarrierWaits() {
         for open in requests.all(ParkedOpen.self) where open.request.isForCarrier {
             requests.update(open.id) { (open: inout ParkedOpen) in open.wait = .turn }

@@ -8,7 +8,7 @@ extension VirtualTTY {
     mutating func receiveData(_ bytes: borrowing Span<UInt8>, _ range: Range<Int>) {
         counters.received &+= UInt64(range.count)
         guard !reception.dropsData, discipline.termios.cflag.contains(.CREAD) else {
-            // A flag announced the first of these bytes.
+            // The flag belongs to the first of these bytes.
             reception.flagOfNextByte = nil
             return
         }
@@ -16,7 +16,7 @@ extension VirtualTTY {
         var output = makeOutput()
         var start = range.lowerBound
         if closing != nil || !isInUse {
-            // A closing port keeps nothing; flow characters hold for what it still has to send.
+            // A closing port keeps no input, but flow characters still apply to its remaining output.
             if closing != nil { discipline.receiveClosing(bytes, range, to: &output) }
             return put(&output)
         }
@@ -35,7 +35,7 @@ extension VirtualTTY {
         lent.received.append(contentsOf: bytes, range)
     }
 
-    /// Gives bytes to the line discipline, behind those that wait for it.
+    /// Passes bytes to the line discipline, behind older bytes in the backlog.
     private mutating func takeIn(
         _ bytes: borrowing Span<UInt8>, _ range: Range<Int>, to output: inout OutputBuffer
     ) {
@@ -50,14 +50,14 @@ extension VirtualTTY {
         throttle()
     }
 
-    /// A byte as if it had been received (tiocsti).
+    /// Injects a byte as if it had been received (tiocsti).
     mutating func inject(_ byte: borrowing Span<UInt8>) {
         var output = makeOutput()
         takeIn(byte, 0..<byte.count, to: &output)
         put(&output)
     }
 
-    /// Asks the far end's peer to stop, and later to go on, if the far end cannot do it itself (uart_throttle).
+    /// Asks the far end's peer to stop, and later to continue, if the far end cannot do that itself (uart_throttle).
     mutating func throttle() {
         if !reception.isThrottled && !reception.backlog.isEmpty && discipline.termios.throttlesHere {
             reception.isThrottled = true
@@ -68,12 +68,12 @@ extension VirtualTTY {
         }
     }
 
-    /// The far end reports the state of its line: breaks, and bytes that came with errors. Servers keep such a byte to
-    /// themselves; a server that says the byte is there (data ready) sends it next.
+    /// The far end reports the state of its line: breaks, and bytes that came with errors. Servers do not send such a
+    /// byte; a server that reports DATA READY with the error sends the byte next.
     mutating func receive(_ state: LineState) {
         counters.count(state)
         let isWrong = state.contains(.parity) || state.contains(.framing)
-        // A lent discipline gets only the bytes that came well.
+        // A lent discipline receives only bytes without errors.
         guard state.contains(.breakDetected) || isWrong, !lent.isLent else { return }
         let flag: ReceiveFlag =
             state.contains(.breakDetected) ? .breakCondition : state.contains(.parity) ? .parity : .frame
@@ -81,7 +81,7 @@ extension VirtualTTY {
             reception.flagOfNextByte = flag
             return
         }
-        // Without INPCK there is nothing to put in the place of a byte that is missing.
+        // Without INPCK termios has no representation for a byte that is missing.
         guard flag == .breakCondition || discipline.termios.iflag.contains(.INPCK) else { return }
         guard isInUse, closing == nil, !reception.dropsData, discipline.termios.cflag.contains(.CREAD) else { return }
         var output = makeOutput()
@@ -94,7 +94,7 @@ extension VirtualTTY {
         reception.backlog.append(byte, flag)
     }
 
-    /// Lets what waits upstream into the line discipline, as far as there is room.
+    /// Moves bytes from the backlog to the line discipline, if there is room.
     mutating func refill() {
         var output = makeOutput()
         reception.backlog.move(to: &discipline, &output)
@@ -111,9 +111,9 @@ extension VirtualTTY {
         throttle()
     }
 
-    /// May more be received? Not while programs are far behind, nor while a server does not take what it asked for;
-    /// farther, while an answer is waited for that may stand behind the data.
-    /// - Parameter isPausing: receiving has paused, and goes on only when it is worth it.
+    /// Whether more may be received. No, if programs are far behind, or if a server does not take the answers that it
+    /// asked for. The limit is higher while an answer is awaited that may stand behind the data.
+    /// - Parameter isPausing: receiving has paused, and resumes only if it is worth it.
     package func wantsToReceive(isPausing: Bool) -> Bool {
         guard transmission.wire.count < (isPausing ? Self.unsentResumeLimit : Self.unsentLimit) else { return false }
         let waiting = reception.backlog.count + lent.received.count
@@ -121,11 +121,11 @@ extension VirtualTTY {
         return waiting < (isPausing ? Backlog.resumeLimit : Backlog.softLimit)
     }
 
-    /// Encoded bytes that may wait for the socket before receiving pauses, and down to which they must have gone before
-    /// it goes on. Data alone never gets this far (`Wire.stage`): these are replies to a server that does not read them.
+    /// Limit of encoded bytes that wait for the socket: above it receiving pauses, and it resumes at this level. Data
+    /// alone never reaches it (`Wire.stage`): these bytes are replies to a server that does not read.
     private static let unsentLimit = 65536
     private static let unsentResumeLimit = 49152
 
-    /// Is the server owed an acknowledgement soon? Its answers may stand behind it (Nagle's algorithm).
+    /// Whether the server needs an acknowledgement soon: its answers may be waiting for it (Nagle's algorithm).
     package var awaitsAnswers: Bool { remote.hasUnresolved || !remote.isUp }
 }

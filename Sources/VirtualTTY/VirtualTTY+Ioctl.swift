@@ -2,11 +2,11 @@ import LineDiscipline
 import SerialLine
 import SystemPackage
 
-// ioctl(2): which number does what. An ioctl with an argument in memory arrives twice: first without, to be told how
-// much to copy, then with it (FUSE's retry protocol).
+// ioctl(2), by number. An ioctl with an argument in memory arrives twice: first without the memory, to learn how much
+// to copy, then with it (FUSE's retry protocol).
 extension VirtualTTY {
-    /// A program calls ioctl(2); `argument` holds what was copied in.
-    /// - Parameter holds: has the caller this capability? Asked only where it matters.
+    /// A program calls ioctl(2); `argument` holds the bytes that were copied in.
+    /// - Parameter holds: returns whether the caller has a capability; called only if the ioctl needs one.
     package mutating func ioctl(
         _ id: RequestID, _ file: FileID, _ call: IoctlCall, argument: borrowing Span<UInt8>,
         holds: (Capability) -> Bool
@@ -86,7 +86,8 @@ extension VirtualTTY {
         case .TIOCVHANGUP:
             hangUp("TIOCVHANGUP")
             answerIoctl(reply)
-        // Only a kernel can make a controlling terminal; a session's leader is told what others are.
+        // Only the kernel can make a controlling terminal; TIOCSCTTY fails with EPERM, as it does for a caller that
+        // is not a session leader.
         case .TIOCSCTTY: fail(reply, .notPermitted)
         }
     }
@@ -95,10 +96,10 @@ extension VirtualTTY {
     /// TIOCSERGETLSR: the transmitter is empty (<linux/serial.h>).
     private static let TIOCSER_TEMT: UInt32 = 1
 
-    /// Why an ioctl fails before its argument is looked at; nil where it does not.
+    /// The reason why an ioctl fails before its argument is examined; nil if it may continue.
     private func refusal(of ioctl: Ioctl, _ holds: (Capability) -> Bool) -> Errno? {
         switch ioctl {
-        // No program has this port for its controlling terminal, which would allow it without (tiocsti).
+        // The port is not a controlling terminal, which would allow this without the capability (tiocsti).
         case .TIOCSTI, .TIOCVHANGUP: holds(.sysAdmin) ? nil : .notPermitted
         case .TIOCSLCKTRMIOS: holds(.checkpointRestore) ? nil : .notPermitted
         case .TIOCGRS485, .TIOCSRS485: rs485.isRefused ? .notTTY : nil
@@ -125,7 +126,7 @@ extension VirtualTTY {
             return fail(reply, .notPermitted)
         }
         serial = new
-        // A new meaning of 38400 goes to the line like any other rate.
+        // A new meaning of 38400 is sent like any other rate.
         answerOnceSettled(reply, file, sendSettings())
     }
 

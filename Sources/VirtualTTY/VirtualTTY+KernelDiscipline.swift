@@ -2,16 +2,16 @@ import LineDiscipline
 import SerialLine
 import SystemPackage
 
-// TIOCSETD to a discipline that the kernel has and this port has not (tty_set_ldisc). The line is lent to it: the I/O
-// layer carries out each `callDiscipline` in turn, moves bytes both ways, and answers everything.
+// TIOCSETD to a discipline that the kernel provides and this port does not (tty_set_ldisc). The line is lent to it:
+// the I/O layer carries out each `callDiscipline` in turn, moves bytes both ways, and answers each call.
 extension VirtualTTY {
-    /// Disciplines there may be (NR_LDISCS).
+    /// Number of possible disciplines (NR_LDISCS).
     static let disciplineCount = 31
-    /// N_PPS: N_TTY that also takes the time at each change of carrier, which a pseudo-terminal never has. Lent the
-    /// line, it would only keep it from its readers: refused, as by a kernel without it.
+    /// N_PPS: N_TTY that also records the time of each change of carrier, which a pseudo-terminal never has. It would
+    /// only take the line away from its readers, so it is refused, as by a kernel without it.
     static let pulsePerSecond: Int32 = 18
 
-    /// TIOCSETD, with all output out.
+    /// TIOCSETD, after all output is sent.
     mutating func setDiscipline(
         _ reply: consuming Reply, _ file: FileID, _ number: Int32, asNetworkAdministrator: Bool
     ) {
@@ -20,7 +20,8 @@ extension VirtualTTY {
         }
         let isChanging = requests.all(ParkedDisciplineCall.self).contains { $0.request.isSet }
         if number == lent.number && !isChanging { return answerIoctl(reply) }
-        // A reader keeps its discipline: the kernel tries for 5 s, and no reader of N_TTY makes room for it.
+        // A pending read keeps its discipline: the kernel would wait 5 s for it, and a read of N_TTY does not end by
+        // itself.
         if !lent.isLent && requests.has(.read) { return fail(reply, .resourceBusy) }
         if number == 0 {
             requests.park(reply, file, ParkedDisciplineCall(.reset))
@@ -39,17 +40,17 @@ extension VirtualTTY {
         effects.list.append(.callDiscipline(id, call))
     }
 
-    // What programs ask of it.
+    // Requests of programs.
 
-    /// What becomes of an ioctl while the line is lent.
+    /// How an ioctl is handled while the line is lent.
     enum LentIoctl {
-        /// It is the port's own.
+        /// The port handles it.
         case notTaken
         case retry(copyIn: Int, copyOut: Int)
         case taken(ParkedDisciplineCall.Kind, DisciplineCall)
     }
 
-    /// Is an ioctl one that the lent discipline answers?
+    /// Returns whether the lent discipline answers an ioctl.
     func ioctlOfDiscipline(
         _ call: IoctlCall, argument: borrowing Span<UInt8>, isNetworkAdministrator: () -> Bool
     ) -> LentIoctl {
@@ -78,27 +79,27 @@ extension VirtualTTY {
                 asNetworkAdministrator: isNetworkAdministrator()))
     }
 
-    /// No answer is longer: FUSE then does not ask a second time for the same read(2).
+    /// Longest answer: at this size FUSE does not split one read(2) into two requests.
     static let longestRead = 65536
 
-    /// read(2) is the discipline's.
+    /// Passes read(2) to the discipline.
     mutating func readFromDiscipline(_ reply: consuming Reply, _ file: FileID, _ count: Int) {
         callDiscipline(reply, file, .read, .read(min(count, Self.longestRead)))
     }
 
-    /// write(2) is the discipline's.
+    /// Passes write(2) to the discipline.
     mutating func writeToDiscipline(_ reply: consuming Reply, _ file: FileID, _ bytes: borrowing Span<UInt8>) {
         var copy: [UInt8] = []
         copy.append(contentsOf: bytes, 0..<bytes.count)
         callDiscipline(reply, file, .write, .write(copy))
     }
 
-    // What comes of it.
+    // Results of calls.
 
     /// A call has been carried out.
     package mutating func disciplineAnswered(_ id: RequestID, _ answer: DisciplineAnswer) {
         beginEvent()
-        // One that was hung up meanwhile has its answer.
+        // A call whose file was hung up meanwhile is answered already.
         guard case .disciplineCall(let call) = requests[id] else { return }
         let reply = requests.take(id)
         switch (call.what, answer) {
@@ -132,10 +133,11 @@ extension VirtualTTY {
         log(.error, "\(what): \(why)")
     }
 
-    /// The discipline has the line from now on.
+    /// Lends the line to the discipline.
     private mutating func lend(to number: Int32) {
         if !lent.isLent {
-            // N_TTY's own is lost with it; what has not come to it yet is the new one's (tty_ldisc_close, flip buffer).
+            // N_TTY's unread input is lost; bytes still in the backlog go to the new discipline (tty_ldisc_close,
+            // flip buffer).
             let isStopped = discipline.isStoppedByProgram
             discipline.reset()
             if isStopped { discipline.suspendOutput() }
@@ -150,7 +152,7 @@ extension VirtualTTY {
         if !lent.received.isEmpty { effects.list.append(.feedDiscipline) }
     }
 
-    /// Termios shows which discipline there is (tty_set_termios_ldisc).
+    /// termios contains the number of the discipline (tty_set_termios_ldisc).
     private mutating func setLineNumber(_ number: Int32) {
         var termios = discipline.termios
         termios.line = UInt8(truncatingIfNeeded: number)
@@ -159,11 +161,11 @@ extension VirtualTTY {
         put(&output)
     }
 
-    /// N_TTY has the line again; the pseudo-terminal is given up.
-    /// - Parameter discardingRest: what the discipline has transmitted and is not queued yet is lost.
+    /// Returns the line to N_TTY, and closes the pseudo-terminal.
+    /// - Parameter discardingRest: bytes that the discipline has transmitted and that are not queued yet are lost.
     mutating func takeBack(discardingRest: Bool) {
         if lent.isReturning && !lent.isLent && (lent.discardsRest || !discardingRest) { return }
-        // A line that is being lent, too: the effects are carried out one after the other.
+        // Also a line that is just being lent: effects are carried out in order.
         guard requests.has(.disciplineCall) || lent.isLent || lent.isReturning else { return }
         restoreDiscipline()
         lent.isReturning = true
@@ -171,7 +173,7 @@ extension VirtualTTY {
         effects.list.append(.withdrawDiscipline(discardingRest: discardingRest))
     }
 
-    /// N_TTY has the line, and what the other one has not been given.
+    /// N_TTY has the line again, and receives the bytes that the other discipline has not taken.
     private mutating func restoreDiscipline() {
         guard lent.isLent else { return }
         log(.info, "N_TTY has the line again")
@@ -183,10 +185,10 @@ extension VirtualTTY {
         refill()
     }
 
-    /// The pseudo-terminal is gone, and all that came from it is queued.
+    /// The pseudo-terminal is closed, and all bytes from it are queued.
     package mutating func disciplineWithdrawn() {
         beginEvent()
-        // Where it was lent only after it was asked back.
+        // If the line was lent only after it had been asked back.
         restoreDiscipline()
         lent.isReturning = false
         lent.discardsRest = false
@@ -196,7 +198,7 @@ extension VirtualTTY {
         }
     }
 
-    /// All files are hung up: so are the requests that the discipline has, and the discipline itself.
+    /// All files are hung up: the discipline and the requests passed to it are as well.
     mutating func hangUpDiscipline() {
         takeBack(discardingRest: true)
         for call in requests.all(ParkedDisciplineCall.self) {
@@ -217,17 +219,17 @@ extension VirtualTTY {
     }
 
     /// The discipline transmits.
-    /// - Returns: bytes taken; where that is not all, `feedDiscipline` follows once there is room.
+    /// - Returns: bytes taken; if fewer than all, `feedDiscipline` follows once there is room.
     package mutating func transmitFromDiscipline(_ bytes: borrowing Span<UInt8>) -> Int {
         beginEvent()
-        // Nobody's any more.
+        // The line is no longer lent, so the bytes are discarded.
         guard lent.isLent || (lent.isReturning && !lent.discardsRest) else { return bytes.count }
         let taken = requests.has(.write) ? 0 : acceptUnprocessed(bytes)
         lent.isHeldBack = taken < bytes.count
         return taken
     }
 
-    /// There is room for what the discipline transmits.
+    /// There is room for the bytes that the discipline transmits.
     mutating func resumeDiscipline() {
         guard lent.isHeldBack, !requests.has(.write), transmission.queue.room >= transmission.queue.capacity / 2 else {
             return

@@ -5,7 +5,7 @@ import SystemPackage
 
 // Modem lines (tty_io.c tty_tiocmset, serial_core.c uart_wait_modem_status).
 extension VirtualTTY {
-    /// TIOCMSET and kin: only DTR and RTS can be set; other bits are ignored without a word.
+    /// TIOCMSET and related ioctls: only DTR and RTS can be set; other bits are ignored.
     mutating func changeOutputs(_ reply: consuming Reply, _ lines: ModemLines, mask: ModemLines) {
         setOutputs(lines, mask: mask)
         answerIoctl(reply)
@@ -23,11 +23,10 @@ extension VirtualTTY {
         if before.isShown { noteChange(state, before: before) }
     }
 
-    /// Counts what has changed since programs were last shown the levels; the fall of carrier hangs up
-    /// (uart_handle_dcd_change).
+    /// Counts the changes since programs last saw the levels; a fall of carrier hangs up (uart_handle_dcd_change).
     private mutating func noteChange(_ state: ModemState, before: InputLines) {
         counters.count(change: before.levels, to: inputs.levels)
-        // Changes before a connection's first report are from before it.
+        // A connection's first report reflects changes from before the connection.
         if before.isReported { countPulses(state, before: before.levels) }
         let isPulse = before.isReported && state.contains(.deltaDCD) && before.hasCarrier == inputs.hasCarrier
         let hasFallen = before.hasCarrier && !inputs.hasCarrier
@@ -37,7 +36,7 @@ extension VirtualTTY {
         }
     }
 
-    /// A change reported of a line whose level is the old one again was two edges.
+    /// A line reported as changed, at its old level, has had two edges.
     private mutating func countPulses(_ state: ModemState, before: ModemLines) {
         let changed = before.symmetricDifference(inputs.levels)
         if state.contains(.deltaCTS) && !changed.contains(.cts) { counters.cts &+= 2 }
@@ -46,7 +45,7 @@ extension VirtualTTY {
         if state.contains(.trailingRI) && !changed.contains(.ri) { counters.ri &+= 1 }
     }
 
-    /// The lines read low because no server reports them any longer. The change counts if a program can see it.
+    /// The lines read low because no server reports them any longer. The change counts if programs can see it.
     mutating func dropInputs() {
         if liveFiles > 0 { counters.count(change: inputs.levels, to: []) }
         inputs.drop()

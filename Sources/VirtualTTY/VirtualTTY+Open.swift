@@ -3,35 +3,35 @@ import RFC2217
 import SerialLine
 import SystemPackage
 
-// open(2) (tty_io.c tty_open, tty_port.c tty_port_block_til_ready): first the connection, without which the port cannot
-// know of carrier, then DTR and RTS, then carrier.
+// open(2) (tty_io.c tty_open, tty_port.c tty_port_block_til_ready): first the connection, without which carrier is
+// unknown, then DTR and RTS, then carrier.
 extension VirtualTTY {
-    /// A program opens the node. Answered once the remote port is there, or is not, and has carrier if the open waits
-    /// for carrier.
+    /// A program opens the node. Answered once the remote port is connected, or has failed, and has carrier if the
+    /// open waits for it.
     /// - Parameters:
     ///   - opener: the caller's thread.
     ///   - nonBlocking: O_NONBLOCK: the open does not wait for carrier.
-    ///   - isAdministrator: has the caller CAP_SYS_ADMIN? Asked only if it matters.
+    ///   - isAdministrator: returns whether the caller has CAP_SYS_ADMIN; called only if it matters.
     package mutating func open(
         _ id: RequestID, by opener: Int32 = 0, nonBlocking: Bool = false, isAdministrator: () -> Bool
     ) {
         beginEvent()
         let reply = Reply(id)
         if hasRetired { return fail(reply, .noSuchAddressOrDevice) }
-        // TIOCEXCL ends with the last close, hung-up files' too.
+        // TIOCEXCL ends with the last close, including the closes of hung-up files.
         if files.isEmpty && !requests.has(.open) { exclusive = false }
         if exclusive && !isAdministrator() { return fail(reply, .resourceBusy) }
         isInUse = true
         remote.lingerUntil = nil
         requests.park(reply, files.makeID(), ParkedOpen(opener: opener, nonBlocking: nonBlocking))
-        // The closer has the port to itself. If its close(2) is over, its output drains on behind: the lines fall behind
-        // that output, and rise again.
+        // A close(2) in progress has the port to itself. If it has returned, its output is still draining: the lines
+        // fall behind that output, and rise again.
         if closing != nil && !requests.has(.close) && link != .disconnecting { leaveClosing() }
-        // A program waits: the next attempt comes at once.
+        // A program is waiting, so the next attempt starts at once.
         if case .lost = link, closing == nil { startConnecting() }
     }
 
-    /// An open comes while output drains for no program any longer.
+    /// An open arrives while output drains for a program that has closed the port.
     mutating func leaveClosing() {
         closing = nil
         discipline.reset()
@@ -43,7 +43,7 @@ extension VirtualTTY {
         if !remote.startConnecting(configuration.connectTimeout, now: now) { passFailed() }
     }
 
-    /// Every server was tried: opens fail. The connection is tried again later if it is held.
+    /// All servers were tried: opens fail. The connection is retried later if it is held.
     mutating func passFailed() {
         let failure = remote.takeFailure()
         fault(remote.attempts == 1 ? .error : .debug, failure.reason)
@@ -52,8 +52,8 @@ extension VirtualTTY {
         if isHeld || configuration.connect == .always { remote.retryLater(now: now) } else { remote.down() }
     }
 
-    /// Lets opens go on as far as they can.
-    /// - Returns: has one changed?
+    /// Continues the pending opens.
+    /// - Returns: whether one has changed.
     mutating func serveOpens() -> Bool {
         guard requests.has(.open), closing == nil || link == .disconnecting else { return false }
         var hasChanged = false
@@ -80,13 +80,13 @@ extension VirtualTTY {
         }
     }
 
-    /// The connection stands: raises DTR and RTS, and waits for carrier unless the open or CLOCAL, as it is now, says
-    /// not to.
+    /// The connection is up: raises DTR and RTS, and waits for carrier unless the open or the current CLOCAL prevents
+    /// that.
     private mutating func begin(_ id: RequestID, _ file: FileID, _ open: ParkedOpen) {
         let isLocal = open.nonBlocking || discipline.termios.cflag.contains(.CLOCAL)
         if isLocal || inputs.hasCarrier { return complete(id, file, open) }
         raiseLines()
-        // A server that says nothing of its lines counts as one without a carrier line (serial_port_carrier_raised).
+        // A server that does not report its lines counts as one without a carrier line (serial_port_carrier_raised).
         let unreportedUntil = now + ComPortClient.answerWithin
         requests.update(id) { (open: inout ParkedOpen) in open.wait = .carrier(unreportedUntil: unreportedUntil) }
     }
@@ -104,7 +104,7 @@ extension VirtualTTY {
         if configuration.lines == .raise && !discipline.termios.isB0 { setOutputs(OutputLines.all) }
     }
 
-    /// The next time one of the opens has to be looked at.
+    /// The next moment at which an open must be checked.
     mutating func openDeadline() -> MonotonicTime? {
         guard requests.has(.open) else { return nil }
         var earliest: MonotonicTime?
@@ -119,7 +119,7 @@ extension VirtualTTY {
         return earliest
     }
 
-    /// Opens that wait for the connection fail.
+    /// Fails the opens that wait for the connection.
     mutating func failOpens(_ error: Errno) {
         for open in requests.all(ParkedOpen.self) where open.request.isForLink || open.request.wait == .turn {
             fail(requests.take(open.id), error)

@@ -4,10 +4,10 @@ import SerialLine
 
 // From programs, echoes and ioctls to the wire.
 extension VirtualTTY {
-    /// Is nothing queued, so that data goes straight to the wire?
+    /// Whether data goes directly to the wire, because nothing is queued or held.
     private var goesDirect: Bool { remote.isUp && transmission.isQueueEmpty && !holdsData }
 
-    /// Takes as many of a program's bytes as there is room for once c_oflag is done with them.
+    /// Takes as many of a program's bytes as there is room for after c_oflag processing.
     mutating func accept(_ bytes: borrowing Span<UInt8>, from start: Int) -> Int {
         if discipline.writesUnprocessed && !discipline.hasEchoes {
             return acceptUnprocessed(bytes, from: start)
@@ -19,7 +19,7 @@ extension VirtualTTY {
         return taken
     }
 
-    /// Takes as many bytes as there is room for, as they are.
+    /// Takes as many bytes as there is room for, without processing.
     mutating func acceptUnprocessed(_ bytes: borrowing Span<UInt8>, from start: Int = 0) -> Int {
         var limit = 0
         if goesDirect {
@@ -31,14 +31,14 @@ extension VirtualTTY {
         return taken
     }
 
-    /// A buffer for what the line discipline puts out.
+    /// A buffer for the line discipline's output.
     mutating func makeOutput() -> OutputBuffer {
         let isDirect = goesDirect
         if isDirect { openWindow(for: Wire.stage) }
         return transmission.makeOutput(goesDirect: isDirect)
     }
 
-    /// Passes on what the line discipline has put out.
+    /// Passes on the line discipline's output.
     mutating func put(_ output: inout OutputBuffer) {
         if output.flushesDriver { dropTransmit() }
         if !output.bytes.isEmpty {
@@ -48,9 +48,9 @@ extension VirtualTTY {
         transmission.reuse(&output)
     }
 
-    /// Takes as many bytes as there is room for: to the wire, with questions between them, and then to the queue. What
-    /// comes out before a stop in the same bytes is not held by it.
-    /// - Parameter limit: bytes that may go to the wire.
+    /// Takes as many bytes as there is room for: to the wire, with questions between them, and then to the queue. A
+    /// stop character in the same bytes does not hold the output before it.
+    /// - Parameter limit: bytes that may be put on the wire.
     private mutating func put(_ bytes: borrowing Span<UInt8>, from start: Int, direct limit: Int) -> Int {
         let end = start + min(limit, bytes.count - start)
         var offset = start
@@ -63,7 +63,7 @@ extension VirtualTTY {
         return offset - start + transmission.putBehind(bytes, from: offset)
     }
 
-    /// Echoes that waited for room come before what programs write.
+    /// Continues echoes that waited for room: they precede the bytes that programs write.
     mutating func goOnWithEchoes() {
         guard discipline.hasEchoes else { return }
         var output = makeOutput()
@@ -82,7 +82,7 @@ extension VirtualTTY {
         return ticket
     }
 
-    /// Sends a command ahead of what is queued.
+    /// Sends a command ahead of the queue.
     @discardableResult
     mutating func sendAtOnce(_ command: ComPortCommand) -> ComPortClient.Ticket {
         let ticket = remote.makeTicket()
@@ -90,8 +90,8 @@ extension VirtualTTY {
         return ticket
     }
 
-    /// Moves what is queued to the wire, as far as it may go. What the client has to say itself goes first, and before
-    /// the port is open, too: a server may wait for it.
+    /// Moves queued data and commands to the wire, as far as allowed. The client's own negotiation comes first, even
+    /// before the port is open: a server may wait for it.
     mutating func stage() {
         guard remote.takesCommands else { return logTrace() }
         if !remote.client.output.isEmpty {
@@ -115,14 +115,14 @@ extension VirtualTTY {
         }
     }
 
-    /// Asks the server something harmless behind all data, if any was written since the last time, and if the server is
-    /// known to answer.
+    /// Sends a harmless question behind all data, if data was written since the last question and the server is known
+    /// to answer it.
     mutating func sendBarrier() -> ComPortClient.Ticket? {
         guard !transmission.isDrained, remote.isUp else { return nil }
         return remote.client.barrier(mask: Self.modemStateMask).map { send($0) }
     }
 
-    /// Hands decoded words over to the log.
+    /// Moves decoded commands to the log.
     private mutating func logTrace() {
         guard !remote.client.trace.isEmpty else { return }
         for line in remote.client.trace { log(.trace, line) }
@@ -131,13 +131,13 @@ extension VirtualTTY {
 
     // The line.
 
-    /// Begins or ends a break, behind what has been written.
+    /// Starts or ends a break, behind the data written so far.
     mutating func setBreak(_ on: Bool) {
         isBreaking = on
         if remote.takesCommands { send(.setControl(on ? .breakOn : .breakOff)) }
     }
 
-    /// Commands DTR and RTS, both behind the data written before, and in one segment.
+    /// Commands DTR and RTS, both behind the data written before, in one segment.
     mutating func setOutputs(_ lines: ModemLines, mask: ModemLines = OutputLines.all) {
         if outputs.levels.contains(.dtr) && mask.contains(.dtr) && !lines.contains(.dtr) { inputs.dtrFell(now) }
         outputs.command(lines, mask: mask)
@@ -145,7 +145,7 @@ extension VirtualTTY {
         for command in outputs.takeCommands() { send(command) }
     }
 
-    /// Sends VSTOP or VSTART ahead of what is queued; a disabled one (0) sends nothing.
+    /// Sends VSTOP or VSTART ahead of the queue; a disabled character (0) sends nothing.
     mutating func sendFlowCharacter(_ character: ControlCharacter) {
         let byte = discipline.termios[character]
         guard byte != 0, remote.isUp else { return }
@@ -158,7 +158,7 @@ extension VirtualTTY {
         if remote.isUp { sendAtOnce(.purgeData(PurgeBuffers.transmit.rawValue)) }
     }
 
-    /// Sends every setting that differs from what the server was last told.
+    /// Sends each setting that differs from the one last sent.
     /// - Returns: the requests whose answers are worth waiting for.
     mutating func sendSettings() -> Set<ComPortClient.Ticket> {
         transmission.forgetRoom()
@@ -177,8 +177,8 @@ extension VirtualTTY {
         return awaited
     }
 
-    /// The commands that bring a server from `old` settings, nil for unknown ones, to `new`. The rate comes last: its
-    /// answer then stands for all. A common flow control sets the inbound one as well (RFC 2217).
+    /// The commands that change a server's settings from `old` (nil: unknown) to `new`. The rate comes last: its
+    /// answer confirms all. A flow control common to both directions also sets the inbound one (RFC 2217).
     func changes(from old: LineSettings?, to new: LineSettings) -> [ComPortCommand] {
         var commands: [ComPortCommand] = []
         var inbound = old?.inboundFlow
@@ -194,8 +194,8 @@ extension VirtualTTY {
         return commands
     }
 
-    /// The line states that termios does something with. No others are asked for: a server that reports a bad byte may
-    /// keep it. A break that was not asked about is a NUL among the data, as termios has it.
+    /// The line states that termios uses. No others are requested: a server that reports a bad byte may drop it.
+    /// Without this request a break arrives as a NUL in the data, as termios defines.
     var wantedLineStateMask: LineState {
         let iflag = discipline.termios.iflag
         var mask: LineState = []
@@ -210,15 +210,15 @@ extension VirtualTTY {
 
     // To the socket.
 
-    /// Takes the bytes to send now into `buffer`, which must be empty. Only one taker at a time, who then calls
+    /// Takes the bytes to send now into `buffer`, which must be empty. Only one caller at a time, which then calls
     /// `giveBack`.
-    /// - Returns: are there any?
+    /// - Returns: whether there are any.
     package mutating func takeUnsent(into buffer: inout [UInt8]) -> Bool { transmission.take(into: &buffer) }
 
-    /// Is there anything to send?
+    /// Whether there are bytes to send.
     package var hasUnsent: Bool { !transmission.wire.isEmpty }
 
-    /// The bytes of `takeUnsent` have been sent, `count` of them; the others are to be taken again.
+    /// `count` of the bytes from `takeUnsent` have been sent; the others are returned to be taken again.
     package mutating func giveBack(_ buffer: inout [UInt8], sent count: Int) {
         beginEvent()
         if count > 0 { remote.liveness.sent(&time) }

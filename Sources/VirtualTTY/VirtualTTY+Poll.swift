@@ -14,10 +14,10 @@ extension VirtualTTY {
     /// Output counts as writable below this (WAKEUP_CHARS).
     static let wakeupCount = 256
 
-    /// The kernel asks what a file is ready for.
+    /// The kernel asks for the events of a file that are ready.
     /// - Parameters:
-    ///   - events: what the caller waits for.
-    ///   - notifies: somebody waits: `notifyPoll` is wanted once one of the events is there.
+    ///   - events: the events that the caller waits for.
+    ///   - notifies: a poller is waiting: `notifyPoll` follows once one of the events is ready.
     package mutating func poll(
         _ id: RequestID, _ file: FileID, events: UInt32, notifies: Bool
     ) {
@@ -27,7 +27,7 @@ extension VirtualTTY {
         let ready = readiness(open)
         if notifies {
             files.update(file) {
-                // Another waiter of the same file may wait for something else.
+                // Another poller of the same file may wait for other events.
                 $0.pollEvents = ($0.pollArmed ? $0.pollEvents : 0) | events | Self.POLLERR | Self.POLLHUP
                 $0.pollArmed = true
             }
@@ -49,7 +49,7 @@ extension VirtualTTY {
         return ready
     }
 
-    /// Notifies the files whose pollers wait for something that is there.
+    /// Notifies the files whose pollers wait for an event that is ready.
     mutating func notifyPollers() {
         for index in files.list.indices {
             let file = files.list[index]

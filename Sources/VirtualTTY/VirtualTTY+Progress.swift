@@ -2,8 +2,8 @@ import SerialLine
 
 // The one pass that follows every event.
 extension VirtualTTY {
-    /// Does everything that the state allows now: called after every event, before its effects are taken. Events change
-    /// state and leave the rest to this pass.
+    /// Carries out everything that the state allows; called after every event, before its effects are taken. Events
+    /// only change state.
     package mutating func progress() {
         repeat {
             stage()
@@ -18,17 +18,17 @@ extension VirtualTTY {
         review()
     }
 
-    /// One step that may let others go on.
-    /// - Returns: was there one?
+    /// One step, which may enable others.
+    /// - Returns: whether there was one.
     private mutating func goOn() -> Bool {
         completeOpening() || progressDrains() || progressClosing() || serveOpens() || leaveIfUnused()
             || connectIfWanted()
     }
 
-    /// An open waits for a connection, and none is being made.
+    /// Connects, if an open waits for a connection and none is being made.
     private mutating func connectIfWanted() -> Bool {
         guard link == .down, requests.has(.open) else { return false }
-        // What failed before was said then.
+        // Earlier failures have been reported already.
         remote.forgetAttempts()
         startConnecting()
         return true

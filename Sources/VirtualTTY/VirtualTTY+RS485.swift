@@ -3,9 +3,9 @@ import RFC2217
 import SerialLine
 import SystemPackage
 
-// RS485: the vendor's SET-CONTROL, of which the server knows on and off; all else of it is kept here.
+// RS485: the vendor's SET-CONTROL values switch the mode on and off at the server; the other fields are kept here.
 extension VirtualTTY {
-    /// TIOCSRS485: in force once the server has answered with the same value.
+    /// TIOCSRS485: active once the server has answered with the same value.
     mutating func setRS485(_ reply: consuming Reply, _ file: FileID, _ argument: SerialRS485) {
         guard argument.isValid else { return fail(reply, .invalidArgument) }
         let wanted = argument.sanitized
@@ -18,7 +18,8 @@ extension VirtualTTY {
                 reply, file, ParkedSetting(.rs485(outcome: nil), tickets: [ticket], deadline: deadline))
         }
         if !isSame {
-            // A server that has the mode is told once it is back; of another it is not known whether it has the mode.
+            // The mode of a known server is sent once the connection is back; for an unknown server the request
+            // fails.
             guard rs485.isKnown else { return fail(reply, .ioError) }
             rs485.isUnsure = true
         }
@@ -30,8 +31,8 @@ extension VirtualTTY {
         ControlValue(rawValue: on ? configuration.rs485On : configuration.rs485Off)
     }
 
-    /// The server has answered a request for RS485 mode, or not (nil). The answer holds even if the program that asked
-    /// does not wait any longer.
+    /// The server has answered a request for RS485 mode, or has not (nil). The answer applies even if the program no
+    /// longer waits.
     mutating func settleRS485(_ ticket: ComPortClient.Ticket, _ command: ComPortCommand?) {
         guard let wanted = rs485.requests.removeValue(forKey: ticket) else { return }
         if command == .setControl(rs485Command(wanted.isEnabled)) {
@@ -55,7 +56,7 @@ extension VirtualTTY {
     private mutating func refuseRS485(_ wanted: SerialRS485, isAnswered: Bool) {
         rs485.isRefused = true
         rs485.isUnsure = false
-        // A mode that was told anew and not taken holds no longer.
+        // The server has refused to restore the mode, so it is off.
         if wanted == rs485.settings { rs485.settings = SerialRS485() }
         log(
             .notice,
@@ -63,7 +64,7 @@ extension VirtualTTY {
                 + "(SET-CONTROL \(rs485Command(wanted.isEnabled).rawValue); see --rs485-codes)")
     }
 
-    /// Time is over for a request. A request that has not even been sent says nothing of the server.
+    /// The time for a request is over. A request that was never sent does not count as refused.
     func rs485TimedOut(_ setting: ParkedSetting) -> RS485Outcome {
         guard let ticket = setting.tickets.first, rs485.requests[ticket] != nil, !transmission.queue.holds(.vendor)
         else {
@@ -72,7 +73,7 @@ extension VirtualTTY {
         return .refused
     }
 
-    /// The connection is gone, and with it what it would have answered.
+    /// The connection has ended, and the answers will not come.
     mutating func loseRS485Requests() {
         if !rs485.requests.isEmpty { rs485.isUnsure = true }
         rs485.requests.removeAll()

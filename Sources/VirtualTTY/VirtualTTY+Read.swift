@@ -23,20 +23,20 @@ extension VirtualTTY {
         requests.park(reply, file, read)
     }
 
-    /// Answers a read with what is there.
+    /// Answers a read with the available bytes.
     private mutating func deliver(_ reply: consuming Reply, _ limit: Int) {
         let start = effects.bytes.count
         collect(limit)
         answer(reply, .data(start..<effects.bytes.count))
     }
 
-    /// Answers every read that can be answered, in their order.
+    /// Answers all reads that can be answered, in order.
     mutating func serveReads() {
         while let first = requests.first(ParkedRead.self), progress(first.id, first.request) {}
     }
 
-    /// Goes on with the read whose turn it is.
-    /// - Returns: has it been answered?
+    /// Continues the current read.
+    /// - Returns: whether it was answered.
     private mutating func progress(_ id: RequestID, _ parked: ParkedRead) -> Bool {
         var read = parked
         let timing = read.timing
@@ -65,7 +65,8 @@ extension VirtualTTY {
         return false
     }
 
-    /// Appends what a reader gets now to the effects' bytes: of lines, one; and lets what waits upstream come in.
+    /// Appends the bytes that a read returns now (in canonical mode: one line) to the effects, and refills from the
+    /// backlog.
     private mutating func collect(_ limit: Int) {
         var left = limit
         while left > 0, discipline.hasInput {

@@ -1,10 +1,10 @@
 import LineDiscipline
 import SerialLine
 
-// What people are told, and the port's end when it retires.
+// The reported status, and the end of a retired port.
 extension VirtualTTY {
-    /// Notes what has changed, and ends the port once it may. An open that came before has won; one that comes later
-    /// finds no device.
+    /// Notes changes of the status, and ends a retired port once it is unused. A pending open prevents the end; a
+    /// later one finds no device.
     mutating func review() {
         let openFiles = liveFiles
         if reporting.isRetiring && !hasRetired && openFiles == 0 && !requests.has(.open) && closing == nil {
@@ -25,7 +25,7 @@ extension VirtualTTY {
         effects.list.append(.changed)
     }
 
-    /// How the port stands with its server. While a lost connection is being made again, it stays lost.
+    /// The state of the connection. While a lost connection is being made again, the state remains lost.
     private var linkState: LinkState {
         switch link {
         case .up: .connected
@@ -55,18 +55,18 @@ extension VirtualTTY {
     package var commandedLines: ModemLines { outputs.commanded }
     /// A program, or a flow character, has stopped output.
     package var isOutputStopped: Bool { discipline.isOutputStopped }
-    /// The connection is held from start to end.
+    /// The connection is kept from start to end.
     package var holdsAlways: Bool { configuration.connect == .always }
 
-    /// The port ends once no program has it open, and not while a close still waits for output.
+    /// Ends the port once no program has it open and no close waits for output.
     package mutating func retire() {
         beginEvent()
         if !isRetiring { log(.notice, "ends once no program has it open") }
         reporting.isRetiring = true
     }
 
-    /// Takes `retire` back.
-    /// - Returns: false if the port has retired already.
+    /// Cancels `retire`.
+    /// - Returns: false if the port has ended already.
     package mutating func keep() -> Bool {
         beginEvent()
         guard !hasRetired else { return false }

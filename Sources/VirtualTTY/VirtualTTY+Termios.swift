@@ -3,15 +3,15 @@ import RFC2217
 import SerialLine
 import SystemPackage
 
-// tcsetattr(3) and what of it goes to the remote port (tty_ioctl.c set_termios, uart_set_termios).
+// tcsetattr(3), and the settings of it that are sent to the remote port (tty_ioctl.c set_termios, uart_set_termios).
 extension VirtualTTY {
-    /// TCSETS: at once, behind what has been written.
+    /// TCSETS: takes effect at once, behind the data written so far.
     mutating func setTermios(_ reply: consuming Reply, _ file: FileID, _ argument: borrowing Span<UInt8>) {
         guard let new = discipline.termios.overlaid(with: argument) else { return fail(reply, .invalidArgument) }
         apply(new, reply, file)
     }
 
-    /// Puts settings in force here and sends what changed; the request is answered once the server has answered.
+    /// Applies settings here and sends the changes; the request is answered once the server has answered.
     mutating func apply(_ wanted: Termios, _ reply: consuming Reply, _ file: FileID) {
         let old = discipline.termios
         let new = termiosLock?.applied(to: wanted, keeping: old) ?? wanted
@@ -35,7 +35,7 @@ extension VirtualTTY {
         answerOnceSettled(reply, file, tickets)
     }
 
-    /// Puts settings in force at this end: input may become lines, or cease to be, and stopped output go on.
+    /// Applies settings to the line discipline: input may become lines, or raw, and stopped output may continue.
     private mutating func putInForce(_ new: Termios) {
         var output = makeOutput()
         discipline.setTermios(new, to: &output)
@@ -43,7 +43,7 @@ extension VirtualTTY {
         put(&output)
     }
 
-    /// Answers an ioctl once these requests are answered, a second from now at the latest.
+    /// Answers an ioctl once these requests are answered, or after a second.
     mutating func answerOnceSettled(
         _ reply: consuming Reply, _ file: FileID, _ tickets: Set<ComPortClient.Ticket>
     ) {
@@ -52,7 +52,7 @@ extension VirtualTTY {
         requests.park(reply, file, ParkedSetting(.termios, tickets: tickets, deadline: deadline))
     }
 
-    /// What the server says it uses is what termios shows.
+    /// termios adopts the value that the server reports.
     mutating func adopt(_ command: ComPortCommand) {
         guard let kind = command.answerKind, !remote.client.isOutstanding(kind), !transmission.queue.holds(kind) else {
             return
@@ -74,7 +74,7 @@ extension VirtualTTY {
             guard let stopBits = StopBits(rawValue: value) else { return }
             if stopBits != lineSettings.stopBits { termios.adopt(stopBits: stopBits) }
         case .setControl(let value):
-            // A flow control the server has not got; XON/XOFF can be done at this end.
+            // The server lacks this flow control; XON/XOFF can be done at this end.
             guard value.subject == .flow, let flow = FlowControl(rawValue: value.rawValue) else { return }
             termios.adopt(flow: flow)
         default:
@@ -83,7 +83,7 @@ extension VirtualTTY {
         if termios != discipline.termios {
             log(.info, "the remote port uses \(command), not what was asked for")
             putInForce(termios)
-            // Asked for once is enough: what holds now is what was agreed on.
+            // The agreed value replaces the requested one, so that it is not requested again.
             if remote.told != nil { remote.told = lineSettings }
         }
     }

@@ -2,9 +2,9 @@ import RFC2217
 import SerialLine
 import SystemPackage
 
-// Deadlines: everything that happens because time has passed.
+// Deadlines: events caused by the passing of time.
 extension VirtualTTY {
-    /// When `advance` has to be called next; nil for no time.
+    /// When `advance` must be called next; nil if there is no deadline.
     package mutating func nextDeadline() -> MonotonicTime? {
         var earliest = sooner(remote.nextDeadline(isHeld: isHeld), windowDeadline())
         earliest = sooner(earliest, reception.purge?.deadline)
@@ -41,7 +41,7 @@ extension VirtualTTY {
             if case .link(let deadline) = open.request.wait { deadline <= now } else { false }
         }
         guard !late.isEmpty else { return }
-        // A server that is being spoken to has had its time, too.
+        // The time of a server whose options are being negotiated is over as well.
         if case .opening = link { return openingTimedOut() }
         for open in late { fail(requests.take(open.id), .timedOut) }
         fault(.error, "no connection within \(configuration.connectTimeout / .milliseconds(1)) ms")
@@ -65,8 +65,8 @@ extension VirtualTTY {
         lookAtPeer()
     }
 
-    /// Time is over for the server to agree. A server that speaks the protocol and leaves settings unanswered is as good
-    /// as it gets: `completeOpening` takes it.
+    /// The time for the server's agreement is over. A server that speaks RFC 2217 and leaves settings unanswered is
+    /// accepted by `completeOpening`.
     private mutating func openingTimedOut() {
         if remote.client.isActive {
             remote.opening(required: [], deadline: now)
@@ -80,7 +80,7 @@ extension VirtualTTY {
         if !remote.tryNext(configuration.connectTimeout, now: now) { passFailed() }
     }
 
-    /// Does the peer live? Looked at while it has bytes to acknowledge.
+    /// Checks whether the peer is alive, while it has bytes to acknowledge.
     private mutating func lookAtPeer() {
         guard remote.takesCommands, let look = remote.liveness.nextLook, look <= now else { return }
         let isDead = remote.liveness.look(socket.lifeSigns(), now: now)

@@ -2,12 +2,12 @@ import LineDiscipline
 import RFC2217
 import SerialLine
 
-// How far output goes ahead of the line (`WriteWindow`): when data goes on, and the questions between the data.
+// How far output is ahead of the line (`WriteWindow`): when data may be sent, and the questions between the data.
 extension VirtualTTY {
-    /// Every change of a modem line is wanted.
+    /// Every modem line change is reported.
     static let modemStateMask = ModemState(rawValue: 255)
 
-    /// May no data go to the wire? Not while output is stopped, nor inside a timed break.
+    /// Whether data must not be sent: output is stopped, or a timed break is active.
     var holdsData: Bool {
         discipline.isOutputStopped || transmission.isSuspended || requests.has(.timedBreak)
     }
@@ -25,15 +25,15 @@ extension VirtualTTY {
         }
     }
 
-    /// Asks something harmless behind the data on the wire: its answer shows how far the server is.
+    /// Sends a harmless question behind the data on the wire: its answer confirms that data.
     mutating func ask() {
         guard let command = remote.client.barrier(mask: Self.modemStateMask) else { return }
         encode(command, remote.makeTicket(), isQuestion: true)
     }
 
-    /// Encodes a command right behind what is on the wire.
-    /// - Parameter isQuestion: the server is known to answer it, and has time for it until the line has sent all bytes
-    ///   before it.
+    /// Encodes a command directly behind the bytes on the wire.
+    /// - Parameter isQuestion: the server is known to answer it; the deadline includes the time that the line needs
+    ///   for all bytes before it.
     mutating func encode(
         _ command: ComPortCommand, _ ticket: ComPortClient.Ticket, isQuestion: Bool = false
     ) {
@@ -53,13 +53,13 @@ extension VirtualTTY {
         return transmission.line.remaining(now) + onWire + Self.questionPatience
     }
 
-    /// Adds the time that what has gone to the socket takes on the line.
+    /// Adds the line time of the bytes written to the socket.
     mutating func reckonLineTime() {
         if transmission.line.hasUntimed { transmission.line.reckon(&time, frame: lineSettings.frameNanoseconds) }
     }
 
-    /// Output that is known to be held at the far end does not go on with the time. A break is no hold: a uart goes on
-    /// shifting bytes out under it, and a program that drains before it ends its break must not wait for ever.
+    /// While output is known to be held at the far end, the line clock stands still. A break is not a hold: a UART
+    /// shifts bytes out under it, and a program that drains before it ends its break must not wait indefinitely.
     mutating func noteHold() {
         let waitsForCTS =
             discipline.termios.cflag.contains(.CRTSCTS) && inputs.isReported && !inputs.levels.contains(.cts)
@@ -70,18 +70,18 @@ extension VirtualTTY {
         transmission.forgetRoom()
     }
 
-    /// A question that was not answered is asked once more, while data waits for its answer: it may have got lost.
+    /// Repeats an unanswered question while data waits for its answer: the question or the answer may be lost.
     mutating func askAgain() {
         if remote.isUp && dataWaits && transmission.takeAskAgain(&time) { ask() }
     }
 
-    /// When waiting data goes on; nil if another event lets it go.
+    /// When queued data may be sent; nil if another event triggers that.
     mutating func windowDeadline() -> MonotonicTime? {
         guard remote.isUp, !holdsData, dataWaits else { return nil }
         return transmission.refillTime(&time, frame: lineSettings.frameNanoseconds, isAsked: isAsked)
     }
 
-    /// Says once for each connection that the clock alone holds output back: there may be no line behind the server.
+    /// Logs, once for each connection, that only the clock holds output back: the server may have no line.
     mutating func noteWait() {
         let waits = remote.isUp && dataWaits && !holdsData && transmission.isWaitingForClock && !isAsked
         guard transmission.window.waits(waits, &time) else { return }
@@ -91,14 +91,14 @@ extension VirtualTTY {
                 + "--ahead unlimited lets it go faster if there is no line behind the server")
     }
 
-    /// When the line, by its rate, will have sent all that has gone to the socket; nil if it is held.
+    /// When the line, at its rate, will have sent all bytes written to the socket; nil if output is held.
     var lineFreeAt: MonotonicTime? {
         mutating get {
             transmission.lineFreeAt(&time, frame: lineSettings.frameNanoseconds, isAsked: isAsked)
         }
     }
 
-    /// Bytes not yet on the line: queued, on the way, and what the line still has to send.
+    /// Bytes not sent by the line yet: queued, on the way, and at the far end.
     mutating func outputCount() -> Int {
         let ahead = transmission.aheadCount(&time, frame: lineSettings.frameNanoseconds)
         let inSocket = remote.isUp ? transmission.unacknowledgedData(of: socket.unacknowledged()) : 0

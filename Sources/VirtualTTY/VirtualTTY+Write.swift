@@ -11,7 +11,7 @@ extension VirtualTTY {
         guard let open = files[file], !open.isDead else { return fail(reply, .ioError) }
         if bytes.count == 0 { return answer(reply, .written(0)) }
         if lent.isLent { return writeToDiscipline(reply, file, bytes) }
-        // One write(2) at a time has the port (tty_write_lock).
+        // Only one write(2) at a time may queue bytes (tty_write_lock).
         let taken = requests.has(.write) ? 0 : accept(bytes, from: 0)
         if taken == bytes.count { return answer(reply, .written(taken)) }
         if nonBlocking {
@@ -22,7 +22,7 @@ extension VirtualTTY {
         requests.park(reply, file, ParkedWrite(bytes: rest, before: taken))
     }
 
-    /// Lets parked writes go on, in their order.
+    /// Continues parked writes, in order.
     mutating func serveWrites() {
         while let first = requests.first(ParkedWrite.self) {
             var write = first.request

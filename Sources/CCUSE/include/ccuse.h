@@ -1,4 +1,4 @@
-// libfuse's cuse_lowlevel for Swift: what is variadic, a macro, a bit-field or a structure that Swift cannot build.
+// libfuse's cuse_lowlevel for Swift: the variadic functions, macros, bit-fields and structures that Swift cannot use.
 // No policy: every function is one call.
 #ifndef CCUSE_H
 #define CCUSE_H
@@ -26,10 +26,11 @@ uint32_t ccuse_file_poll_events(const struct fuse_file_info *_Nonnull info);
 uint32_t ccuse_caller_uid(fuse_req_t _Nonnull request);
 int32_t ccuse_caller_pid(fuse_req_t _Nonnull request);
 
-// The retry answer for an ioctl whose argument is one structure at `address`: so many bytes in, so many out.
+// Answers an ioctl with a retry: the kernel copies `copy_in` bytes from `address`, calls again, and may copy
+// `copy_out` bytes out.
 int ccuse_reply_ioctl_retry(fuse_req_t _Nonnull request, uint64_t address, size_t copy_in, size_t copy_out);
 
-// An interrupt is to be noted, with the request as its own data.
+// Called with a request as `data` when the kernel interrupts that request.
 typedef void (*ccuse_interrupt_function)(fuse_req_t _Nonnull request, void *_Nullable data);
 void ccuse_request_on_interrupt(fuse_req_t _Nonnull request, ccuse_interrupt_function _Nonnull function,
                                 void *_Nullable data);
