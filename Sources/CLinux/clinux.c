@@ -10,7 +10,7 @@
 #include <stddef.h>
 #include <sys/prctl.h>
 
-// <sys/ioctl.h> clashes with <asm/termios.h>; only this declaration of it is wanted here.
+// <sys/ioctl.h> clashes with <asm/termios.h>, so its one needed declaration is repeated here.
 extern int ioctl(int fd, unsigned long request, ...);
 
 _Static_assert(sizeof(struct clinux_termios) == sizeof(struct termios), "termios");

@@ -1,6 +1,6 @@
 #include "csystemd.h"
 
-// The location of the caller is the Swift one's to give, not this file's.
+// Swift code supplies the source location, not this file.
 #define SD_JOURNAL_SUPPRESS_LOCATION
 #include <dlfcn.h>
 #include <errno.h>
@@ -17,14 +17,14 @@ static pthread_once_t is_loaded = PTHREAD_ONCE_INIT;
 
 static void load(void) { library = dlopen("libsystemd.so.0", RTLD_NOW | RTLD_LOCAL); }
 
-// libsystemd brings six more libraries along, a third of the time a port takes to start, and only a process that
-// systemd started, or one that uses the bus, needs it: it is loaded when it is first called for.
+// libsystemd loads six more libraries, which would take a third of a port's start. Only processes that systemd
+// started, or that use the bus, need it, so it is loaded at the first call.
 static void *symbol(const char *name) {
     pthread_once(&is_loaded, load);
     return library == NULL ? NULL : dlsym(library, name);
 }
 
-// A function of libsystemd, looked up once for each place that uses it.
+// Looks a function of libsystemd up, once for each use.
 #define FUNCTION(name)                                                                                                 \
     ({                                                                                                                 \
         static void *found;                                                                                            \
@@ -33,7 +33,7 @@ static void *symbol(const char *name) {
         (__typeof__(&name))address;                                                                                    \
     })
 
-// Calls it; `absent` is the result without the library.
+// Calls the function; `absent` is the result if the library is missing.
 #define CALL(absent, name, ...)                                                                                        \
     ({                                                                                                                 \
         __typeof__(&name) function = FUNCTION(name);                                                                   \

@@ -5,17 +5,17 @@ import SerialLine
 import SystemPackage
 import VirtualTTY
 
-/// The pseudo-terminal, and the bytes on their way through the thread, which is the only one that knows it.
+/// The pseudo-terminal and the bytes in transit. Only the thread uses it.
 private final class Relay {
     let terminal: PseudoTerminal
-    /// The slave is closed, and what is left comes from the master; nothing more is asked of it.
+    /// The slave is closed, and the rest of its output is read from the master; no further orders are accepted.
     var isEnding = false
-    /// The master says no more.
+    /// The master is at its end.
     var isAtEnd = false
-    /// Received, for the discipline, which has taken `given` of it.
+    /// Bytes received for the discipline, which has taken `given` of them.
     var received: [UInt8] = []
     var given = 0
-    /// Transmitted by the discipline; the port has taken `sent` of it.
+    /// Bytes transmitted by the discipline; the port has taken `sent` of them.
     var transmitted: [UInt8] = []
     var sent = 0
 
@@ -24,7 +24,7 @@ private final class Relay {
     var isGiving: Bool { given < received.count }
     var isSending: Bool { sent < transmitted.count }
 
-    /// Drops what TCFLSH drops.
+    /// Drops the bytes that TCFLSH selects.
     func flush(_ which: UInt64) {
         if which != 1 { given = received.count }
         if which != 0 { sent = transmitted.count }
@@ -34,10 +34,11 @@ private final class Relay {
 extension DisciplineHost {
     /// Bytes taken from the discipline at once.
     private static let bufferSize = 16384
-    /// A full pseudo-terminal is tried again so often: not every discipline tells when it has taken something.
+    /// Interval at which a full pseudo-terminal is retried, because some disciplines do not report that they have
+    /// taken bytes.
     private static let retry: UInt64 = .milliseconds(5)
 
-    /// The thread: to the end of what there is to do, or of the process.
+    /// The thread's main function: runs until there is no more work, or until the process ends.
     func run() {
         keepPrivilege()
         let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: Self.bufferSize, alignment: 16)
@@ -62,7 +63,7 @@ extension DisciplineHost {
 
     // Orders.
 
-    /// The next order in line. While a pseudo-terminal empties only one to be done with it is heard.
+    /// Returns the next order. While a pseudo-terminal is emptied, only an order to close it is accepted.
     private func nextOrder(_ relay: Relay?) -> Order? {
         state.withLock { state in
             let isEmptying = relay?.isEnding ?? false
@@ -138,7 +139,7 @@ extension DisciplineHost {
 
     // Bytes.
 
-    /// Hands received bytes to the discipline.
+    /// Passes received bytes to the discipline.
     private func feed(_ relay: Relay, _ scratch: Port.Scratch) {
         while !relay.isEnding {
             if !relay.isGiving {
@@ -152,9 +153,9 @@ extension DisciplineHost {
         }
     }
 
-    /// Hands what the discipline transmits to the port.
+    /// Passes the discipline's output to the port.
     private func drain(_ relay: Relay, _ buffer: UnsafeMutableRawBufferPointer, _ scratch: Port.Scratch) {
-        // A flood of its own making is not to keep it from receiving.
+        // The limit lets a discipline that transmits without pause still receive.
         for _ in 0..<8 {
             if !relay.isSending && !takeTransmitted(relay, buffer) { return }
             let (bytes, sent) = (relay.transmitted, relay.sent)
@@ -165,7 +166,7 @@ extension DisciplineHost {
         }
     }
 
-    /// - Returns: is there anything?
+    /// - Returns: whether there were any bytes.
     private func takeTransmitted(_ relay: Relay, _ buffer: UnsafeMutableRawBufferPointer) -> Bool {
         relay.sent = 0
         relay.transmitted.removeAll(keepingCapacity: true)
@@ -182,29 +183,29 @@ extension DisciplineHost {
         }
     }
 
-    /// Sleeps until there is an order, or one of the ways has bytes or room.
+    /// Waits for an order, for bytes, or for room.
     private func sleep(_ relay: Relay?) {
         var descriptors = [pollfd(fd: wake.raw, events: Int16(POLLIN), revents: 0)]
         if let relay, !relay.isAtEnd, !relay.isSending || relay.isGiving {
             let events = (relay.isSending ? 0 : POLLIN) | (relay.isGiving && !relay.isEnding ? POLLOUT : 0)
-            // Closed slaves are an event at any time: not to be heard while their last words find no room.
+            // A closed slave keeps its poll event raised: do not poll it while its remaining output finds no room.
             if !(relay.isEnding && relay.isSending) {
                 descriptors.append(pollfd(fd: relay.terminal.masterRaw, events: Int16(events), revents: 0))
             }
         }
         let isGiving = relay.map { $0.isGiving && !$0.isEnding } ?? false
-        // Nothing can fail here but memory; then looking again is as good as anything.
+        // Only memory can run out here; then the loop checks again.
         _ = try? waitForEvents(&descriptors, nanoseconds: isGiving ? Self.retry : nil)
         if descriptors[0].revents != 0 { wake.clear() }
     }
 
-    // Privileges, which are this thread's own.
+    // Privileges of this thread.
 
     private func keepPrivilege() {
         guard state.withLock({ $0.privilege }) == .wanted else { return }
         var outcome = Privilege.kept
         let isRoot = geteuid() == 0
-        // All threads become another user together: this one, too, has to be able to.
+        // All threads of a process change their user together, so this thread needs the capabilities for that, too.
         let change: Capabilities = isRoot ? [.setUser, .setGroup] : []
         do {
             if isRoot { try Capabilities.keep() }
@@ -233,7 +234,7 @@ extension DisciplineHost {
         state.wakeAll()
     }
 
-    /// Does it with CAP_NET_ADMIN in force, where the caller has that and this thread has kept it.
+    /// Runs the body with CAP_NET_ADMIN in effect, if the caller has it and this thread has kept it.
     private func withPrivilege<Result>(
         _ asNetworkAdministrator: Bool, _ body: () throws(Errno) -> Result
     ) throws(Errno) -> Result {

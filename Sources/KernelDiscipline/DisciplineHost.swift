@@ -5,20 +5,18 @@ import SerialLine
 import SystemPackage
 import VirtualTTY
 
-/// Lends one port's line to the kernel's own line disciplines: a hidden pseudo-terminal, and a thread that does on its
-/// slave what programs ask of the discipline, and moves bytes between its master and the port.
+/// Lends one port's line to the kernel's own line disciplines through a hidden pseudo-terminal. A thread carries out
+/// the programs' requests on the slave, and moves bytes between the master and the port. The thread runs while there
+/// is work, or permanently if it keeps CAP_NET_ADMIN. It is the only thread of the process with that capability, and
+/// uses it only for calls of programs that have it as well, so the kernel's own checks apply.
 ///
-/// The thread is there while there is something to do; for good, where it keeps CAP_NET_ADMIN. Of the process's threads
-/// it alone has that capability, and takes it up only for a call of a program that has it, too: so the kernel's own
-/// checks hold.
-///
-/// Concurrency model: `state` is behind its own lock, under which nothing else is called; the pseudo-terminal is the
-/// thread's alone.
+/// Concurrency model: `state` has its own lock, under which no other code is called; only the thread uses the
+/// pseudo-terminal.
 package final class DisciplineHost: DisciplineSide {
     enum Order {
         case call(RequestID, DisciplineCall)
         case withdraw(discardingRest: Bool)
-        /// The process is no longer root: what the thread needed to stop being root goes, too.
+        /// The process is no longer root: the thread drops the capabilities that it needed for that change.
         case settlePrivileges
     }
 
@@ -26,7 +24,7 @@ package final class DisciplineHost: DisciplineSide {
         var orders: [Order] = []
         var isRunning = false
         var isStopped = false
-        /// The thread that runs, or the last one: to be joined.
+        /// The current or last thread, to join.
         var thread: Thread?
         var privilege = Privilege.none
         var isSettled = false
@@ -34,7 +32,7 @@ package final class DisciplineHost: DisciplineSide {
 
     enum Privilege: Equatable {
         case none
-        /// The thread has been asked to keep CAP_NET_ADMIN, and has not said yet whether it could.
+        /// The thread was asked to keep CAP_NET_ADMIN, and has not answered yet.
         case wanted
         case kept
         case failed(String)
@@ -49,7 +47,7 @@ package final class DisciplineHost: DisciplineSide {
         wake = try EventDescriptor()
     }
 
-    // What the port asks for.
+    // Orders of the port.
 
     package func call(_ id: RequestID, _ call: DisciplineCall) {
         guard order(.call(id, call)) else {
@@ -65,12 +63,12 @@ package final class DisciplineHost: DisciplineSide {
         }
     }
 
-    /// Adds an order, and starts the thread where there is none.
+    /// Adds an order, and starts the thread if it does not run.
     private func order(_ order: Order) -> Bool {
         let isTaken = state.withLock { state -> Bool in
             state.orders.append(order)
             if state.isRunning { return true }
-            // It has ended, or is about to, without a look back.
+            // The thread has ended, or is about to end without taking further orders.
             state.thread?.join()
             state.thread = try? Thread("discipline") { self.run() }
             state.isRunning = state.thread != nil
@@ -81,7 +79,7 @@ package final class DisciplineHost: DisciplineSide {
         return isTaken
     }
 
-    /// Lets the thread end, and waits for it. To be called once the port has been shut down.
+    /// Ends the thread, and waits for that. Called after the port was shut down.
     package func stop() {
         let thread = state.withLock { state in
             defer { state.thread = nil }
@@ -94,9 +92,9 @@ package final class DisciplineHost: DisciplineSide {
 
     // Privileges.
 
-    /// Starts the thread for good and has it keep CAP_NET_ADMIN; where this process is not root, the calling thread, and
-    /// with it those it starts from here on, gives up all it has.
-    /// - Throws: why that cannot be.
+    /// Starts the permanent thread and makes it keep CAP_NET_ADMIN. If this process is not root, the calling thread,
+    /// and the threads that it starts from now on, give up all capabilities.
+    /// - Throws: the reason why that is impossible.
     package func keepNetworkAdministration() throws(PrivilegeError) {
         guard Capabilities.permitted.contains(.networkAdministration) else { throw PrivilegeError("it has not got it") }
         state.withLock { $0.privilege = .wanted }
@@ -111,7 +109,7 @@ package final class DisciplineHost: DisciplineSide {
         }
     }
 
-    /// This process has become an unprivileged user: the thread keeps CAP_NET_ADMIN and nothing else.
+    /// This process has become an unprivileged user: the thread keeps only CAP_NET_ADMIN.
     package func settlePrivileges() throws(PrivilegeError) {
         guard state.withLock({ $0.privilege }) == .kept, order(.settlePrivileges) else { return }
         state.wait { $0.isSettled }
@@ -119,7 +117,7 @@ package final class DisciplineHost: DisciplineSide {
     }
 }
 
-/// Why CAP_NET_ADMIN cannot be kept, in words.
+/// The reason why CAP_NET_ADMIN cannot be kept.
 package struct PrivilegeError: Error, CustomStringConvertible {
     package let description: String
 

@@ -3,11 +3,11 @@ import Glibc
 import Platform
 import SystemPackage
 
-/// A pair of master and slave that nobody else can open. What is written to the master the slave's line discipline
-/// receives, and what that transmits is read from the master, byte by byte as it is.
+/// A pseudo-terminal that no other process can open. The slave's line discipline receives the bytes written to the
+/// master; the bytes that it transmits are read from the master, unchanged.
 final class PseudoTerminal {
     private let master: Descriptor
-    /// -1 once it is closed.
+    /// −1 after it was closed.
     private var slave: Int32
 
     // <asm-generic/ioctls.h>
@@ -15,14 +15,14 @@ final class PseudoTerminal {
     private static let TIOCGPTPEER: UInt = 0x5441
     private static let TIOCSETD: UInt = 0x5423
 
-    /// Makes a pair; both ends fail with EAGAIN rather than wait.
+    /// Opens a pair; both ends fail with EAGAIN instead of blocking.
     init() throws(Errno) {
         master = try Descriptor(opening: "/dev/ptmx", O_RDWR | O_NOCTTY | O_NONBLOCK)
         let raw = master.raw
         try Self.setLock(raw, 0)
         let flags = UInt(O_RDWR | O_NOCTTY | O_NONBLOCK | O_CLOEXEC)
         let peer = Descriptor(owning: try syscall("TIOCGPTPEER") { clinux_ioctl_value(raw, Self.TIOCGPTPEER, flags) })
-        // From here on the node in /dev/pts opens for nobody.
+        // From here on no process can open the node in /dev/pts.
         try Self.setLock(raw, 1)
         var settings = termios()
         try syscall("tcgetattr") { tcgetattr(peer.raw, &settings) }
@@ -43,17 +43,17 @@ final class PseudoTerminal {
 
     // The slave.
 
-    /// Gives the slave another line discipline.
+    /// Sets the slave's line discipline.
     func setDiscipline(_ number: Int32) throws(Errno) {
         var number = number
         try syscall("TIOCSETD") { clinux_ioctl_pointer(slave, Self.TIOCSETD, &number) }
     }
 
-    /// No discipline's ioctl takes more memory than this.
+    /// Largest argument of a discipline's ioctl, in bytes.
     private static let largestArgument = 256
 
-    /// An ioctl of the discipline's, on this process's memory in place of the program's.
-    /// - Returns: the bytes to be copied out.
+    /// Carries out an ioctl of the discipline, with this process's memory in place of the program's.
+    /// - Returns: the bytes to copy out.
     func ioctl(_ command: UInt32, value: UInt64, in input: [UInt8], outSize: Int) throws(Errno) -> [UInt8] {
         if input.isEmpty && outSize == 0 {
             try syscall("ioctl") { clinux_ioctl_value(slave, UInt(command), UInt(value)) }
@@ -76,10 +76,10 @@ final class PseudoTerminal {
         try syscall("write") { Glibc.write(slave, bytes, bytes.count) }
     }
 
-    /// Ends the slave's discipline. What it has transmitted can still be read from the master.
+    /// Ends the slave's discipline. Its output can still be read from the master.
     func closeSlave() {
         guard slave >= 0 else { return }
-        // Closing alone leaves a slave its discipline for as long as the master is open (tty_release).
+        // Closing alone would keep the discipline attached while the master is open (tty_release).
         try? setDiscipline(N_TTY)
         close(slave)
         slave = -1
@@ -87,9 +87,9 @@ final class PseudoTerminal {
 
     // The master.
 
-    /// Takes what the discipline has transmitted.
-    /// - Returns: how many bytes; nil once the slave is closed and all has been taken.
-    /// - Throws: EAGAIN where there is nothing now.
+    /// Reads bytes that the discipline has transmitted.
+    /// - Returns: the number of bytes; nil if the slave is closed and everything was read.
+    /// - Throws: EAGAIN if there are no bytes now.
     func takeTransmitted(into buffer: UnsafeMutableRawBufferPointer) throws(Errno) -> Int? {
         do {
             return try master.read(into: buffer)
@@ -99,7 +99,7 @@ final class PseudoTerminal {
         }
     }
 
-    /// Lets the discipline receive.
-    /// - Returns: how many of the bytes there was room for.
+    /// Passes bytes to the discipline.
+    /// - Returns: the number of bytes that it had room for.
     func give(_ bytes: UnsafeRawBufferPointer) -> Int { (try? master.write(bytes)) ?? 0 }
 }

@@ -1,5 +1,5 @@
 extension [UInt8] {
-    /// Overwrites bytes from `index` on; they must be inside.
+    /// Overwrites the bytes from `index` on; the range must be inside the array.
     mutating func replace(at index: Int, with bytes: borrowing Span<UInt8>) {
         guard bytes.count > 0 else { return }
         precondition(index + bytes.count <= count)

@@ -1,20 +1,20 @@
 import SerialLine
 
-/// A queue of bytes in one fixed piece of memory.
+/// A queue of bytes in memory of fixed size.
 package struct ByteRing: Sendable {
     private var storage: [UInt8]
     private var head = 0
     package private(set) var count = 0
 
-    /// - Parameter capacity: in bytes; the memory is taken once.
+    /// - Parameter capacity: in bytes; allocated once.
     package init(capacity: Int) { storage = [UInt8](repeating: 0, count: capacity) }
 
     package var capacity: Int { storage.count }
     package var room: Int { storage.count - count }
     package var isEmpty: Bool { count == 0 }
 
-    /// Queues as many bytes of `bytes` as there is room for, from `start` on.
-    /// - Returns: how many.
+    /// Queues as many of `bytes`, from `start` on, as there is room for.
+    /// - Returns: the number of bytes queued.
     package mutating func append(_ bytes: borrowing Span<UInt8>, from start: Int) -> Int {
         let taken = min(room, bytes.count - start)
         guard taken > 0 else { return 0 }
@@ -27,7 +27,7 @@ package struct ByteRing: Sendable {
     }
 
     /// Moves up to `limit` bytes from the front to the end of `destination`.
-    /// - Returns: how many.
+    /// - Returns: the number of bytes moved.
     package mutating func move(_ limit: Int, to destination: inout [UInt8]) -> Int {
         let taken = min(limit, count)
         let first = min(taken, storage.count - head)

@@ -1,4 +1,4 @@
-/// What kind of character a byte is: the kernel's ctype, which is Latin-1 (lib/ctype.c).
+/// The character class of a byte, by the kernel's ctype, which is Latin-1 (lib/ctype.c).
 extension UInt8 {
     static let backspace: UInt8 = 0x08
     static let tab: UInt8 = 0x09
@@ -9,9 +9,9 @@ extension UInt8 {
     static let backslash: UInt8 = 0x5C
     static let caret: UInt8 = 0x5E
     static let underscore: UInt8 = 0x5F
-    /// What PARMRK marks with, and so doubles.
+    /// The byte that PARMRK puts before marked bytes, and therefore doubles.
     static let mark: UInt8 = 0xFF
-    /// A c_cc of this value is switched off (_POSIX_VDISABLE).
+    /// A c_cc of this value is disabled (_POSIX_VDISABLE).
     static let disabled: UInt8 = 0
 
     var isControl: Bool { self < 0x20 || self == 0x7F }
@@ -28,9 +28,9 @@ extension UInt8 {
 
     var lowercased: UInt8 { isUppercase ? self + 0x20 : self }
 
-    /// 0xDF and 0xFF are lower case and yet have no upper case of their own: 0xBF and 0xDF are what comes of them.
+    /// 0xDF and 0xFF are lower case without an upper case; the kernel turns them into 0xBF and 0xDF.
     var uppercased: UInt8 { isLowercase ? self - 0x20 : self }
 
-    /// Is it a byte of a UTF-8 character other than its first?
+    /// Whether the byte is a continuation byte of UTF-8.
     var isUTF8Continuation: Bool { self & 0xC0 == 0x80 }
 }

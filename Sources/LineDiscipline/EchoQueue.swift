@@ -1,38 +1,38 @@
-/// N_TTY's echo buffer: what is to be echoed, until the driver takes it. A ring of 4096 bytes. 0xFF stands before an
-/// operation, before a control character to be shown as ^X, and before 0xFF itself.
+/// N_TTY's echo buffer: echoes that the driver has not taken yet, in a ring of 4096 bytes. 0xFF precedes an
+/// operation, a control character to show as ^X, and 0xFF itself.
 struct EchoQueue: Sendable {
-    /// What may follow 0xFF: values that no control character has.
+    /// The operations that may follow 0xFF: values that no control character has.
     enum Operation: UInt8 {
-        /// The cursor is one column to the left of what was counted.
+        /// Moves the counted column one to the left.
         case moveBackColumn = 0x80
-        /// Here a line of canonical input begins.
+        /// A line of canonical input begins here.
         case setCanonColumn = 0x81
-        /// A tab is erased; the next byte says how wide it was.
+        /// A tab is erased; the next byte contains its width.
         case eraseTab = 0x82
     }
 
     static let start: UInt8 = 0xFF
-    /// In the byte after `eraseTab`: the columns are counted from a tab, not from the line's beginning.
+    /// Set in the byte after `eraseTab`: columns are counted from a tab, not from the beginning of the line.
     static let afterTab: UInt8 = 0x80
 
-    /// Echoes are handed on in blocks of so many bytes while more is received (ECHO_COMMIT_WATERMARK, ECHO_BLOCK).
+    /// Size of the blocks in which echoes are passed on while more is received (ECHO_COMMIT_WATERMARK, ECHO_BLOCK).
     private static let block = 256
-    /// So many bytes may wait; then the oldest are dropped (ECHO_DISCARD_WATERMARK).
+    /// Most bytes that may be queued; beyond it the oldest are dropped (ECHO_DISCARD_WATERMARK).
     private static let limit = InputQueue.size - (block + 32)
 
     private var storage = [UInt8](repeating: 0, count: InputQueue.size)
     private var head = 0
-    /// Up to here it is to be handed on.
+    /// Echoes before this position may be passed on.
     private(set) var commit = 0
-    /// The next byte to hand on.
+    /// The next byte to pass on.
     private(set) var tail = 0
 
     subscript(_ position: Int) -> UInt8 { storage[InputQueue.place(position)] }
 
-    /// Is nothing in it?
+    /// Whether the queue is empty.
     var isEmpty: Bool { head == tail }
     var isCommitted: Bool { commit == head }
-    /// Is there hardly room for what shows one more character erased?
+    /// Whether there is too little room for the echo of one more erased character.
     var isNearlyFull: Bool { head - tail > InputQueue.size - 16 }
 
     mutating func removeAll() {
@@ -51,18 +51,18 @@ struct EchoQueue: Sendable {
         add(operation.rawValue)
     }
 
-    /// So many bytes have been handed on.
+    /// Removes bytes that were passed on.
     mutating func advance(_ count: Int) { tail = min(tail + count, head) }
 
     /// Erases a tab.
     /// - Parameters:
-    ///   - columns: taken by what stands before it, from the line's beginning or from another tab.
+    ///   - columns: columns between the tab and the beginning of the line, or the tab before it.
     mutating func addEraseTab(columns: Int, afterTab: Bool) {
         add(.eraseTab)
         add(UInt8(columns & 7) | (afterTab ? Self.afterTab : 0))
     }
 
-    /// Echoes a byte as it is (echo_char_raw).
+    /// Echoes a byte unchanged (echo_char_raw).
     mutating func addPlain(_ byte: UInt8) {
         if byte == Self.start { add(Self.start) }
         add(byte)
@@ -74,8 +74,8 @@ struct EchoQueue: Sendable {
         add(byte)
     }
 
-    /// Commits it if another block is full (commit_echoes).
-    /// - Returns: is it so?
+    /// Commits the queue if another block is full (commit_echoes).
+    /// - Returns: whether it did.
     mutating func commitBlocks() -> Bool {
         let waiting = head - tail
         guard waiting >= Self.block, waiting % Self.block <= (commit - tail) % Self.block else { return false }
@@ -85,7 +85,7 @@ struct EchoQueue: Sendable {
 
     mutating func commitAll() { commit = head }
 
-    /// Drops the oldest where there might be too many before the next commit.
+    /// Drops the oldest echoes if the queue might overflow before the next commit.
     mutating func dropExcess() {
         while commit > tail && commit - tail >= Self.limit {
             if self[tail] != Self.start {

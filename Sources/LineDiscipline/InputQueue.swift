@@ -1,48 +1,49 @@
 import SerialLine
 
 /// N_TTY's read buffer: a ring of 4096 bytes, some of them marked as the end of a line. Positions only grow, and are
-/// taken modulo the size; at a flush they start from 0 again.
+/// taken modulo the size; a flush resets them to 0.
 struct InputQueue: Sendable {
     /// N_TTY_BUF_SIZE.
     static let size = 4096
 
     private var storage = [UInt8](repeating: 0, count: size)
-    /// One bit a place: a line ends there (read_flags).
+    /// One bit for each place: set if a line ends there (read_flags).
     private var lineEnds = [UInt64](repeating: 0, count: size / 64)
 
-    /// Where the next byte goes.
+    /// The position of the next byte to write.
     var head = 0
-    /// Up to here a non-canonical read may read.
+    /// A non-canonical read may take bytes before this position.
     var commitHead = 0
-    /// Up to here lines are complete.
+    /// Lines before this position are complete.
     var canonHead = 0
     /// The next byte to read.
     private(set) var tail = 0
 
-    /// Bytes in it, those of an incomplete line too.
+    /// Number of bytes, including those of an incomplete line.
     var count: Int { head - tail }
 
     subscript(_ position: Int) -> UInt8 { storage[Self.place(position)] }
 
-    /// A place in the ring. Some of the kernel's comparisons are of places, not of positions: a full ring looks empty.
+    /// The index of a position. Some of the kernel's comparisons use indexes instead of positions: there a full ring
+    /// looks empty.
     static func place(_ position: Int) -> Int { position & (size - 1) }
 
-    /// Appends a byte; in a full ring it takes the last one's place. (The kernel counts on, past the ring, where PARMRK
-    /// makes several bytes of one in a line that is too long.)
+    /// Appends a byte; if the ring is full, the byte replaces the last one. (The kernel counts past the ring if
+    /// PARMRK expands a byte in a line that is too long.)
     mutating func put(_ byte: UInt8) {
         if count == Self.size { head -= 1 }
         storage[Self.place(head)] = byte
         head += 1
     }
 
-    /// Takes away the last byte. (The kernel leaves it to be read all the same, where reads are not by lines, and then
-    /// counts one byte less than none.)
+    /// Removes the last byte. (In non-canonical mode the kernel can still return it to a read, and its count becomes
+    /// −1.)
     mutating func dropLast() {
         head -= 1
         commitHead = min(commitHead, head)
     }
 
-    /// Appends bytes as they are; there must be room.
+    /// Appends bytes unchanged; there must be room.
     mutating func put(_ bytes: borrowing Span<UInt8>, _ range: Range<Int>) {
         let start = Self.place(head)
         let first = min(range.count, Self.size - start)
@@ -74,7 +75,7 @@ struct InputQueue: Sendable {
         return lineEnds[place / 64] >> UInt64(place % 64) & 1 != 0
     }
 
-    /// Does an end of file stand there: a line's end that is no byte of it?
+    /// Whether an end of file is at this position: a line end that is not a byte of the line.
     private func isEndOfFile(_ position: Int) -> Bool { isLineEnd(position) && self[position] == .disabled }
 
     mutating func forgetLineEnds() {
@@ -89,7 +90,7 @@ struct InputQueue: Sendable {
         forgetLineEnds()
     }
 
-    /// Bytes of complete lines, without the ends of file (inq_canon).
+    /// Bytes of complete lines, not counting ends of file (inq_canon).
     var canonicalCount: Int {
         var count = canonHead - tail
         guard Self.place(canonHead) != Self.place(tail) else { return count }
@@ -115,7 +116,7 @@ struct InputQueue: Sendable {
         return nil
     }
 
-    /// Moves bytes to a reader as they are.
+    /// Moves bytes to a reader, unchanged.
     mutating func move(_ count: Int, to destination: inout [UInt8]) {
         let start = Self.place(tail)
         let first = min(count, Self.size - start)
@@ -124,8 +125,8 @@ struct InputQueue: Sendable {
         tail += count
     }
 
-    /// Moves one line, or the first `limit` bytes of it, to a reader (canon_copy_from_read_buf). An end of file is
-    /// taken away with the last byte before it (canon_skip_eof).
+    /// Moves one line, or its first `limit` bytes, to a reader (canon_copy_from_read_buf). An end of file is removed
+    /// together with the last byte before it (canon_skip_eof).
     mutating func moveLine(_ limit: Int, to destination: inout [UInt8]) {
         let range = tail..<tail + min(limit, canonHead - tail)
         if let end = firstLineEnd(in: range) {

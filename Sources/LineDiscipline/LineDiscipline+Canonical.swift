@@ -1,6 +1,6 @@
 import SerialLine
 
-// Lines and their editing (n_tty_receive_char_canon, eraser).
+// Canonical mode: lines and their editing (n_tty_receive_char_canon, eraser).
 extension LineDiscipline {
     private enum Erasure {
         case character
@@ -8,8 +8,8 @@ extension LineDiscipline {
         case line
     }
 
-    /// A byte of canonical input that may end or edit the line.
-    /// - Returns: was it more than a byte of the line?
+    /// Handles a byte of canonical input that may end or edit the line.
+    /// - Returns: whether it did; if not, the byte belongs to the line.
     mutating func receiveCanonical(_ byte: UInt8, to output: inout OutputBuffer) -> Bool {
         let isExtended = termios.lflag.contains(.IEXTEN)
         let echoes = termios.lflag.contains(.ECHO)
@@ -60,7 +60,7 @@ extension LineDiscipline {
         }
     }
 
-    /// Takes away the last character, the last word, or the line.
+    /// Erases the last character, the last word, or the line.
     private mutating func erase(_ byte: UInt8, to output: inout OutputBuffer) {
         guard input.head != input.canonHead else { return }
         let kind: Erasure = byte == termios[.VERASE] ? .character : byte == termios[.VWERASE] ? .word : .line
@@ -88,7 +88,7 @@ extension LineDiscipline {
                 start -= 1
             }
             let first = input[start]
-            // Not a part of a character.
+            // A continuation byte alone is not a character.
             if isContinuation(first) { return }
             if kind == .word {
                 if first.isAlphanumeric || first == .underscore {
@@ -104,7 +104,7 @@ extension LineDiscipline {
         }
     }
 
-    /// Shows that the character that stood there is gone.
+    /// Echoes the erasure of a character.
     private mutating func echoErased(_ range: Range<Int>, _ kind: Erasure, to output: inout OutputBuffer) {
         keepRoomForEchoes(to: &output)
         let first = input[range.lowerBound]
@@ -136,8 +136,8 @@ extension LineDiscipline {
         echo.addPlain(.backspace)
     }
 
-    /// How far back a tab takes the cursor depends on the columns between it and the tab, or the line's beginning,
-    /// before it.
+    /// Echoes the erasure of a tab. The cursor moves back by a width that depends on the columns between the tab and
+    /// the tab before it, or the beginning of the line.
     private mutating func echoErasedTab() {
         var columns = 0
         var position = input.head

@@ -1,8 +1,9 @@
 import SerialLine
 
-// Echo (n_tty.c's echo buffer): what is received goes out again, behind what is being written, processed like it.
+// Echo (n_tty.c's echo buffer): received bytes are sent back, after the bytes being written, with the same output
+// processing.
 extension LineDiscipline {
-    /// Echoes a received byte, as ^X where ECHOCTL shows control characters so (echo_char).
+    /// Echoes a received byte; as ^X if ECHOCTL applies to it (echo_char).
     mutating func echoCharacter(_ byte: UInt8) {
         if termios.lflag.contains(.ECHOCTL) && byte.isControl && byte != .tab {
             echo.addControl(byte)
@@ -11,7 +12,7 @@ extension LineDiscipline {
         }
     }
 
-    /// Ends what ECHOPRT shows.
+    /// Ends an ECHOPRT erasure.
     mutating func finishErasing() {
         guard isErasing else { return }
         echo.addPlain(.slash)
@@ -19,7 +20,7 @@ extension LineDiscipline {
     }
 
     /// Echoes a byte of the line.
-    /// - Parameter isFirst: it may be the first of its line; false where it is known not to be.
+    /// - Parameter isFirst: the byte may be the first of its line; false if it is known not to be.
     mutating func echoReceived(
         _ byte: UInt8, isFirst: Bool = true, finishingErasing: Bool = true, to output: inout OutputBuffer
     ) {
@@ -29,8 +30,8 @@ extension LineDiscipline {
         commitEchoes(to: &output)
     }
 
-    /// Echoes a run of ordinary bytes without the queue, where nothing else waits in it, and where each is one byte.
-    /// - Returns: false where it cannot be done so, and nothing has been done.
+    /// Echoes a run of ordinary bytes without the queue, if the queue is empty and each byte echoes as one byte.
+    /// - Returns: false if that is not possible; then nothing was done.
     mutating func echoAtOnce(
         _ bytes: borrowing Span<UInt8>, _ range: Range<Int>, to output: inout OutputBuffer
     ) -> Bool {
@@ -38,35 +39,34 @@ extension LineDiscipline {
         guard echo.isEmpty, !isErasing, roomForOutput(output) >= range.count else { return false }
         guard let columns = outputClasses.columnsOfEcho(bytes, range) else { return false }
         if input.canonHead == input.head { canonColumn = column }
-        // Without OPOST columns are not counted.
+        // Without OPOST no columns are counted.
         if termios.oflag.contains(.OPOST) { column &+= columns }
         output.append(bytes, range)
         return true
     }
 
-    /// The echoes so far are whole; every block of them goes out (commit_echoes).
+    /// The queued echoes are complete: passes them on in blocks (commit_echoes).
     mutating func commitEchoes(to output: inout OutputBuffer) {
         if echo.commitBlocks() { handOnEchoes(to: &output) } else { keepRoomForEchoes(to: &output) }
     }
 
-    /// One byte received may echo as more than the queue holds, and the end of a block may be missed: what is in it goes
-    /// out before it overflows. (The kernel overwrites it.)
+    /// Passes echoes on before the queue overflows: one received byte may echo as more than the queue holds. (The
+    /// kernel overwrites old echoes instead.)
     mutating func keepRoomForEchoes(to output: inout OutputBuffer) {
         if echo.isNearlyFull { processEchoes(to: &output) }
     }
 
-    /// Hands on the echoes that wait, as far as there is room (process_echoes): before a write, and once output goes
-    /// again.
+    /// Passes queued echoes on, if there is room (process_echoes): before a write, and when output resumes.
     package mutating func processEchoes(to output: inout OutputBuffer) {
         guard !echo.isEmpty else { return }
         echo.commitAll()
         handOnEchoes(to: &output)
     }
 
-    /// Do echoes wait for room?
+    /// Whether echoes wait for room.
     package var hasEchoes: Bool { !echo.isEmpty }
 
-    /// What was received is done with: its echoes go out (flush_echoes).
+    /// All received bytes are processed: passes their echoes on (flush_echoes).
     mutating func flushEchoes(to output: inout OutputBuffer) {
         guard termios.lflag.intersection([.ECHO, .ECHONL]) != [], !echo.isCommitted else { return }
         echo.commitAll()
@@ -78,8 +78,8 @@ extension LineDiscipline {
         echo.dropExcess()
     }
 
-    /// Hands on one byte or operation.
-    /// - Returns: false where there is no room for it.
+    /// Passes on one byte or operation.
+    /// - Returns: false if there is no room for it.
     private mutating func handOnEcho(to output: inout OutputBuffer) -> Bool {
         let room = roomForOutput(output)
         let byte = echo[echo.tail]

@@ -1,11 +1,11 @@
 import SerialLine
 
-/// What c_oflag makes of each written byte.
+/// The processing class of each written byte, by c_oflag.
 struct OutputClasses: Sendable {
     private static let ordinary: UInt8 = 0
     private static let counts: UInt8 = 1
     private static let isControl: UInt8 = 2
-    /// It is looked at one by one.
+    /// The byte is handled one at a time.
     private static let special: UInt8 = 4
 
     private var classes = [UInt8](repeating: 0, count: 256)
@@ -23,7 +23,7 @@ struct OutputClasses: Sendable {
         }
     }
 
-    /// Where the bytes that go out as they are end, and how many columns they take.
+    /// The end of the run of bytes that need no processing, and the columns that the run takes.
     func run(_ bytes: borrowing Span<UInt8>, _ range: Range<Int>) -> (end: Int, columns: Int) {
         var columns = 0
         var position = range.lowerBound
@@ -36,8 +36,8 @@ struct OutputClasses: Sendable {
         return (position, columns)
     }
 
-    /// The columns that bytes take which echo as they are; nil where there are others: controls, and the byte that is
-    /// two in the echo queue.
+    /// The columns that bytes take if each echoes as itself; nil if there are others: control characters, or 0xFF,
+    /// which takes two bytes in the echo queue.
     func columnsOfEcho(_ bytes: borrowing Span<UInt8>, _ range: Range<Int>) -> Int? {
         var columns = 0
         for position in range {
@@ -52,16 +52,16 @@ struct OutputClasses: Sendable {
 
 // From the programs to the driver: c_oflag (n_tty_write, do_output_char).
 extension LineDiscipline {
-    /// How many bytes the driver takes now.
+    /// Bytes that the driver takes now.
     func roomForOutput(_ output: borrowing OutputBuffer) -> Int {
         isOutputStopped && output.refusesWhileStopped ? 0 : output.room
     }
 
-    /// Do written bytes go out as they are?
+    /// Whether written bytes are sent without processing.
     package var writesUnprocessed: Bool { !termios.oflag.contains(.OPOST) }
 
-    /// Takes bytes that a program writes, from `start` on, as far as there is room for what becomes of them.
-    /// - Returns: how many.
+    /// Takes bytes that a program writes, from `start` on, as far as there is room for their processed form.
+    /// - Returns: the number of bytes taken.
     package mutating func write(
         _ bytes: borrowing Span<UInt8>, from start: Int, to output: inout OutputBuffer
     ) -> Int {
@@ -85,8 +85,8 @@ extension LineDiscipline {
         return position - start
     }
 
-    /// Puts out one byte and what OPOST makes of it.
-    /// - Returns: false where there is no room for all of that, and nothing was done.
+    /// Puts out one byte, processed by OPOST.
+    /// - Returns: false if there is no room for all of its processed form; then nothing was done.
     mutating func putProcessed(_ byte: UInt8, to output: inout OutputBuffer) -> Bool {
         let room = roomForOutput(output)
         guard room > 0 else { return false }

@@ -1,12 +1,12 @@
 import SerialLine
 
-/// What a read waits for, by MIN and TIME as they are when it begins.
+/// The condition that ends a read, by MIN and TIME at its beginning.
 package struct ReadTiming: Equatable, Sendable {
-    /// It ends once it has so many bytes; a line ends it whatever its length, and then this is 0.
+    /// The read ends once it has this many bytes. 0 in canonical mode, in which a line of any length ends it.
     package let minimum: Int
-    /// Nanoseconds it waits for the first byte; nil for ever.
+    /// Nanoseconds to wait for the first byte; nil: without limit.
     package let firstByte: UInt64?
-    /// Nanoseconds it waits for each further byte; 0 for ever.
+    /// Nanoseconds to wait for each further byte; 0: without limit.
     package let betweenBytes: UInt64
 
     package init(minimum: Int, firstByte: UInt64?, betweenBytes: UInt64) {
@@ -18,28 +18,29 @@ package struct ReadTiming: Equatable, Sendable {
 
 // From the queue to the programs (n_tty_read, n_tty_poll, inq_canon).
 extension LineDiscipline {
-    /// Bytes that a read could return: FIONREAD. Of lines, those that are complete; an end of file is no byte.
+    /// Bytes that a read could return (FIONREAD). In canonical mode only complete lines count; an end of file is not
+    /// a byte.
     package var readableCount: Int { readsLines ? input.canonicalCount : input.count }
 
-    /// Is there something for a read to end with? An end of file, too.
+    /// Whether a read would end: with bytes, or at an end of file.
     package var hasInput: Bool {
         readsLines ? input.canonHead != input.tail : input.commitHead - input.tail >= 1
     }
 
-    /// Is it time for what waits upstream to come in? Each time a little, where that takes a copy; where echoes follow, once
-    /// little is left, and so many at once (TTY_THRESHOLD_UNTHROTTLE).
+    /// Whether bytes from the backlog may come in. Small pieces at any time if that takes a copy; if echoes follow,
+    /// large pieces once little is left (TTY_THRESHOLD_UNTHROTTLE).
     package var wantsMore: Bool {
         receiveClasses.isRaw || !hasInput || input.count <= 128
     }
 
-    /// Does poll(2) report POLLIN? MIN counts only without TIME.
+    /// Whether poll(2) reports POLLIN. MIN counts only if TIME is 0.
     package var isReadable: Bool {
         if readsLines { return hasInput }
         let minimum = termios.timeNanoseconds == 0 ? max(termios.minimum, 1) : 1
         return input.commitHead - input.tail >= minimum
     }
 
-    /// What a read that begins now waits for.
+    /// The condition that ends a read that begins now.
     package var readTiming: ReadTiming {
         let time = termios.timeNanoseconds
         if termios.lflag.contains(.ICANON) { return ReadTiming(minimum: 0, firstByte: nil, betweenBytes: 0) }
@@ -47,8 +48,8 @@ extension LineDiscipline {
         return ReadTiming(minimum: termios.minimum, firstByte: nil, betweenBytes: time)
     }
 
-    /// Moves up to `limit` bytes to a reader; of lines, no more than one.
-    /// - Returns: how many; with `hasInput` before, 0 is an end of file.
+    /// Moves up to `limit` bytes to a reader; in canonical mode, one line at most.
+    /// - Returns: the number of bytes. 0 after `hasInput` was true is an end of file.
     package mutating func read(_ limit: Int, to destination: inout [UInt8]) -> Int {
         guard limit > 0 else { return 0 }
         let before = destination.count
@@ -62,8 +63,8 @@ extension LineDiscipline {
         return destination.count - before
     }
 
-    /// With EXTPROC an end of file is the character itself, if it comes alone: at the end of the input, and of no
-    /// piece that the kernel copies at once (copy_from_read_buf).
+    /// With EXTPROC an end of file is returned as its character if it comes alone: at the end of the input, and in a
+    /// piece of its own (copy_from_read_buf).
     private mutating func readExternallyProcessed(_ limit: Int, to destination: inout [UInt8]) {
         var left = limit
         while left > 0 {

@@ -9,10 +9,10 @@ package enum ReceiveFlag: Sendable {
     case overrun
 }
 
-// From the line to the queue (n_tty_receive_buf_common and what it calls).
+// From the line to the queue (n_tty_receive_buf_common and the functions that it calls).
 extension LineDiscipline {
     /// Takes received bytes from `start` on.
-    /// - Returns: how many there was room for; the others are to be offered again after a read.
+    /// - Returns: the number of bytes taken; the caller offers the others again after a read.
     package mutating func receive(
         _ bytes: borrowing Span<UInt8>, from start: Int, to output: inout OutputBuffer
     ) -> Int {
@@ -35,12 +35,12 @@ extension LineDiscipline {
         }
     }
 
-    /// Takes one byte that came with something else than itself.
-    /// - Returns: false where there is no room; then it is to be offered again after a read.
+    /// Takes one byte that came with an error or a break.
+    /// - Returns: false if there is no room; the caller offers the byte again after a read.
     package mutating func receive(_ byte: UInt8, _ flag: ReceiveFlag, to output: inout OutputBuffer) -> Bool {
         let room = makeRoom()
         guard room.count > 0 else { return false }
-        // What does not fit has no errors.
+        // A byte that replaces the last one of a full queue keeps no parity error.
         if !(room.overflows && flag == .parity) {
             takesNextLiterally = false
             receiveFlagged(byte, flag, to: &output)
@@ -56,8 +56,8 @@ extension LineDiscipline {
         if !readsLines { input.commitHead = input.head }
     }
 
-    /// How many bytes may be received now. With PARMRK each may become three. A line that is not complete never keeps
-    /// its end from coming in: then the last byte gives way to the next.
+    /// Bytes that may be received now. With PARMRK each may become three. An incomplete line that fills the queue
+    /// does not block its own end: a new byte then replaces the last one.
     private mutating func makeRoom() -> (count: Int, overflows: Bool) {
         let room = room
         if room > 0 { return (room, false) }
@@ -66,10 +66,10 @@ extension LineDiscipline {
         return (overflows ? 1 : 0, overflows)
     }
 
-    /// May bytes that wait upstream come in?
+    /// Whether bytes from the backlog may come in.
     package var hasRoom: Bool { room > 0 || hasOnlyPartOfALine }
 
-    /// Bytes that fit; below 1 there are none.
+    /// Bytes that fit; less than 1 if the queue is full.
     private var room: Int {
         let places = InputQueue.size - input.count
         return (termios.iflag.contains(.PARMRK) ? (places + 2) / 3 : places) - 1
@@ -77,7 +77,7 @@ extension LineDiscipline {
 
     private var hasOnlyPartOfALine: Bool { termios.lflag.contains(.ICANON) && input.canonHead == input.tail }
 
-    /// Are received bytes changed before anything else?
+    /// Whether the settings change received bytes before any other processing.
     private var changesCharacters: Bool {
         termios.iflag.contains(.ISTRIP) || (termios.iflag.contains(.IUCLC) && termios.lflag.contains(.IEXTEN))
     }
@@ -88,13 +88,13 @@ extension LineDiscipline {
         return lowers ? stripped.lowercased : stripped
     }
 
-    /// Bytes of a port that is not raw (n_tty_receive_buf_standard).
+    /// Receives bytes in a mode that is not raw (n_tty_receive_buf_standard).
     private mutating func receive(
         _ bytes: borrowing Span<UInt8>, _ range: Range<Int>, hasActed: Bool, to output: inout OutputBuffer
     ) {
-        // Runs of ordinary bytes are the rule; where each is changed, there are none.
+        // Most bytes belong to runs of ordinary bytes. If each byte is changed, there are no runs.
         let hasRuns = !changesCharacters
-        // Echoes may go out at once unless something farther on decides whether they do.
+        // Echoes may be sent at once, unless a later byte of this input stops or flushes output.
         let echoesAtOnce = hasRuns && !actsOnOutput(bytes, range)
         var position = range.lowerBound
         while position < range.upperBound {
@@ -116,7 +116,7 @@ extension LineDiscipline {
         return false
     }
 
-    /// Where the ordinary bytes that begin the range end.
+    /// The end of the run of ordinary bytes at the beginning of the range.
     private func endOfRun(_ bytes: borrowing Span<UInt8>, _ range: Range<Int>) -> Int {
         let marks = termios.iflag.contains(.PARMRK)
         var position = range.lowerBound
@@ -128,7 +128,7 @@ extension LineDiscipline {
         return position
     }
 
-    /// Ordinary bytes, many at once; what `receiveOrdinary` does for each.
+    /// Receives a run of ordinary bytes, with the result of `receiveOrdinary` for each.
     private mutating func receiveRun(
         _ bytes: borrowing Span<UInt8>, _ range: Range<Int>, echoesAtOnce: Bool, to output: inout OutputBuffer
     ) {
@@ -155,14 +155,14 @@ extension LineDiscipline {
         }
     }
 
-    /// A byte without a meaning of its own (n_tty_receive_char).
+    /// Receives a byte without a special meaning (n_tty_receive_char).
     private mutating func receiveOrdinary(_ byte: UInt8, to output: inout OutputBuffer) {
         restartByAny(&output)
         if termios.lflag.contains(.ECHO) { echoReceived(byte, to: &output) }
         queue(byte)
     }
 
-    /// A byte that the settings give a meaning, perhaps (n_tty_receive_char_special).
+    /// Receives a byte to which the settings may give a meaning (n_tty_receive_char_special).
     private mutating func receiveSpecial(_ received: UInt8, hasActed: Bool, to output: inout OutputBuffer) {
         if termios.iflag.contains(.IXON) && isFlowCharacter(received) {
             if !hasActed { actOnFlowCharacter(received, &output) }
@@ -193,7 +193,7 @@ extension LineDiscipline {
         queue(byte)
     }
 
-    /// Queues a byte; PARMRK doubles the one it marks with.
+    /// Queues a byte; PARMRK doubles 0xFF.
     private mutating func queue(_ byte: UInt8) {
         if byte == .mark && termios.iflag.contains(.PARMRK) { input.put(byte) }
         input.put(byte)
@@ -207,13 +207,13 @@ extension LineDiscipline {
         if byte == termios[.VSTART] { startOutput(&output) } else { isOutputStopped = true }
     }
 
-    /// IXANY: any byte restarts output, and is received all the same.
+    /// IXANY: any byte restarts output, and is also received.
     private mutating func restartByAny(_ output: inout OutputBuffer) {
         if isOutputStopped && termios.iflag.isSuperset(of: [.IXON, .IXANY]) { startOutput(&output) }
     }
 
-    /// Bytes wait upstream for room: flow characters among them act at once (n_tty_lookahead_flow_ctrl). They are
-    /// taken out when the bytes come in.
+    /// Applies the flow characters among bytes that wait in the backlog (n_tty_lookahead_flow_ctrl). They are removed
+    /// when the bytes come in.
     package mutating func lookAhead(
         _ bytes: borrowing Span<UInt8>, _ range: Range<Int>, to output: inout OutputBuffer
     ) {
@@ -222,7 +222,7 @@ extension LineDiscipline {
         for position in range where isFlowCharacter(bytes[position]) { actOnFlowCharacter(bytes[position], &output) }
     }
 
-    /// The port is being closed: bytes are kept no longer, but flow characters hold for the output that drains
+    /// The port is being closed: bytes are dropped, but flow characters still apply to the output that drains
     /// (n_tty_receive_char_closing).
     package mutating func receiveClosing(
         _ bytes: borrowing Span<UInt8>, _ range: Range<Int>, to output: inout OutputBuffer
@@ -238,7 +238,7 @@ extension LineDiscipline {
         }
     }
 
-    // Signals: no program has this port as its controlling terminal, so nobody gets one; the rest happens.
+    // Signals: the port is not a controlling terminal, so no signal is sent; the other effects apply.
 
     /// VINTR, VQUIT, VSUSP (n_tty_receive_signal_char).
     private mutating func receiveSignalCharacter(_ byte: UInt8, to output: inout OutputBuffer) {

@@ -1,35 +1,34 @@
 import SerialLine
 
-/// Between the line and the programs: N_TTY (n_tty.c). Received bytes go in, what a read returns comes out; what is
-/// written goes in, what the driver sends comes out, echoes among it.
+/// N_TTY (n_tty.c), between the line and the programs. Received bytes enter it and are returned by reads; written
+/// bytes enter it and leave it processed, with echoes among them.
 ///
 /// By topic: `+Receive` (from the line, byte by byte), `+Canonical` (lines and their editing), `+Echo`, `+Output`
-/// (c_oflag), `+Read`. What the port's driver does with the bytes is none of its business: `OutputBuffer` says how much
-/// it takes.
+/// (c_oflag), `+Read`. The driver stands behind `OutputBuffer`, which holds the bytes for it and the room that it has.
 package struct LineDiscipline: Sendable {
-    /// What a raw read can find at once: N_TTY_BUF_SIZE less one.
+    /// Most bytes that a raw read can find at once: N_TTY_BUF_SIZE − 1.
     package static let capacity = InputQueue.size - 1
 
     package private(set) var termios: Termios
     var input = InputQueue()
     var echo = EchoQueue()
-    /// What the settings make of each byte, received and written.
+    /// The classes of received and written bytes under the current settings.
     private(set) var receiveClasses = ReceiveClasses(Termios())
     private(set) var outputClasses = OutputClasses(Termios())
 
-    /// VLNEXT came: the next byte has no meaning but its own.
+    /// VLNEXT was received: the next byte has no special meaning.
     var takesNextLiterally = false
-    /// Between the `\` and the `/` of ECHOPRT.
+    /// Output is between the `\` and the `/` of ECHOPRT.
     var isErasing = false
-    /// The cursor's column, and the one at which the line being received began.
+    /// The cursor's column, and the column at which the line being received began.
     var column = 0
     var canonColumn = 0
-    /// Flow characters among so many bytes still to be received have been acted on.
+    /// Number of coming bytes whose XON/XOFF `lookAhead` has already applied.
     var lookaheadCount = 0
 
-    /// Output waits: after VSTOP or TCOOFF.
+    /// Output is stopped by VSTOP or TCOOFF.
     package internal(set) var isOutputStopped = false
-    /// It was TCOOFF, which only TCOON ends.
+    /// TCOOFF has stopped output; only TCOON resumes it.
     package internal(set) var isStoppedByProgram = false
 
     package init(termios: Termios = Termios()) {
@@ -37,7 +36,7 @@ package struct LineDiscipline: Sendable {
         classify()
     }
 
-    /// Puts new settings in force, data pending or not (n_tty_set_termios). Echoes that waited may go out.
+    /// Applies new settings; input may be pending (n_tty_set_termios). Echoes that waited may be sent.
     package mutating func setTermios(_ new: Termios, to output: inout OutputBuffer) {
         let old = termios
         termios = new
@@ -46,7 +45,7 @@ package struct LineDiscipline: Sendable {
         if old.iflag.contains(.IXON) && !new.iflag.contains(.IXON) && !isStoppedByProgram { startOutput(&output) }
     }
 
-    /// What is pending becomes one line, or ceases to be lines.
+    /// Pending input becomes one line, or is no longer divided into lines.
     private mutating func changeMode() {
         input.forgetLineEnds()
         if !termios.lflag.contains(.ICANON) || input.count == 0 {
@@ -65,7 +64,7 @@ package struct LineDiscipline: Sendable {
         outputClasses = OutputClasses(termios)
     }
 
-    /// Are reads by lines? With EXTPROC the far end edits them, and they are not.
+    /// Whether reads return lines. With EXTPROC the far end edits lines, and reads are raw.
     package var readsLines: Bool { termios.lflag.intersection([.ICANON, .EXTPROC]) == .ICANON }
 
     /// Drops all unread input (reset_buffer_flags).
@@ -83,23 +82,22 @@ package struct LineDiscipline: Sendable {
         isOutputStopped = true
     }
 
-    /// TCXONC's TCOON: ends what TCOOFF began; a VSTOP from the line it leaves alone.
+    /// TCXONC's TCOON: ends TCOOFF, but not a received VSTOP.
     package mutating func resumeOutput() {
         guard isStoppedByProgram else { return }
         isStoppedByProgram = false
         isOutputStopped = false
     }
 
-    /// VSTART came, or what stands for it: VSTOP's effect ends, and echoes that waited go out.
+    /// VSTART, or an equivalent, was received: ends VSTOP, and passes on echoes that waited.
     mutating func startOutput(_ output: inout OutputBuffer) {
         endStop()
         processEchoes(to: &output)
     }
 
-    /// Ends VSTOP's effect; not TCOOFF's.
+    /// Ends VSTOP, but not TCOOFF.
     mutating func endStop() { if !isStoppedByProgram { isOutputStopped = false } }
 
-    /// Nothing is left of who had the port open (n_tty_close, n_tty_open): the queues, and where the cursor was. The
-    /// settings stay.
+    /// Clears the queues and the column (n_tty_close, n_tty_open); the settings remain.
     package mutating func reset() { self = LineDiscipline(termios: termios) }
 }

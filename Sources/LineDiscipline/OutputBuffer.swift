@@ -1,21 +1,22 @@
 import SerialLine
 
-/// The driver as a line discipline sees it: what it is given, and how much it takes.
+/// The driver's side of a line discipline: the bytes passed to it, and the room that it has.
 package struct OutputBuffer: Sendable {
     /// Bytes for the driver, processed.
     package private(set) var bytes: [UInt8] = []
-    /// How many more it takes.
+    /// Bytes that the driver can still take.
     package private(set) var room: Int
-    /// A signal character came: what the driver had queued before `bytes` is to be dropped.
+    /// A signal character was received: the bytes that the driver had queued before `bytes` must be dropped.
     package private(set) var flushesDriver = false
     /// The room of a driver that has nothing queued.
     private let roomWhenEmpty: Int
-    /// Takes the driver nothing while output is stopped? A pseudo-terminal's does not; a uart's fills its queue.
+    /// Whether the driver takes nothing while output is stopped. A pseudo-terminal does not; a UART driver fills its
+    /// queue.
     package let refusesWhileStopped: Bool
 
     /// - Parameters:
-    ///   - room: bytes the driver takes now.
-    ///   - roomWhenEmpty: bytes it takes once it has been flushed.
+    ///   - room: bytes that the driver takes now.
+    ///   - roomWhenEmpty: bytes that it takes after a flush.
     ///   - bytes: memory to use; it is emptied.
     package init(
         room: Int, roomWhenEmpty: Int, refusesWhileStopped: Bool = false, reusing bytes: consuming [UInt8] = []
@@ -27,7 +28,7 @@ package struct OutputBuffer: Sendable {
         self.bytes.removeAll(keepingCapacity: true)
     }
 
-    /// Gives its memory back, to be used again.
+    /// Returns the memory, for reuse.
     package mutating func takeMemory() -> [UInt8] {
         let memory = bytes
         bytes = []
@@ -46,7 +47,7 @@ package struct OutputBuffer: Sendable {
         room -= range.count
     }
 
-    /// Drops what was given so far, and what the driver had before.
+    /// Drops the bytes passed on so far, and those that the driver had before.
     mutating func flush() {
         bytes.removeAll(keepingCapacity: true)
         flushesDriver = true

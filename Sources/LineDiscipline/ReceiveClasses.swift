@@ -1,14 +1,14 @@
-/// What the settings make of each received byte (n_tty's char_map).
+/// The class of each received byte under the current settings (n_tty's char_map).
 struct ReceiveClasses: Sendable {
-    /// It is looked at one by one.
+    /// The byte is handled one at a time.
     static let special: UInt8 = 1
-    /// It stops, starts or flushes output: echoes before it must not be ahead of their time.
+    /// The byte stops, starts or flushes output: echoes of earlier bytes must not be sent too soon.
     static let actsOnOutput: UInt8 = 2
 
-    /// A bit set for each byte; empty where no byte is anything special.
+    /// One class for each byte; empty if no byte is special.
     private(set) var classes: [UInt8] = []
 
-    /// Does no byte need more than to be queued?
+    /// Whether all bytes are queued unchanged.
     var isRaw: Bool { classes.isEmpty }
 
     init(_ termios: Termios) {

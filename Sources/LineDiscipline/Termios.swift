@@ -1,6 +1,6 @@
 import SerialLine
 
-/// The kernel's termios2: what TCGETS2 copies, and with its speeds left out what TCGETS does.
+/// The kernel's termios2: TCGETS2 copies all of it, TCGETS all but the speeds.
 package struct Termios: Equatable, Sendable {
     /// Kernel's NCCS; glibc's struct, with 32, never crosses the system call.
     package static let controlCharacterCount = 19
@@ -20,8 +20,8 @@ package struct Termios: Equatable, Sendable {
     package var ispeed: UInt32
     package var ospeed: UInt32
 
-    /// What a serial port has before anybody set it (tty_std_termios and uart_register_driver):
-    /// 9600 8N1, CREAD, HUPCL, CLOCAL, canonical with echo.
+    /// A serial port's initial settings (tty_std_termios and uart_register_driver): 9600 8N1, CREAD, HUPCL, CLOCAL,
+    /// canonical with echo.
     package init() {
         iflag = [.ICRNL, .IXON]
         oflag = [.OPOST, .ONLCR]
@@ -41,11 +41,11 @@ package struct Termios: Equatable, Sendable {
 
     /// Bytes a non-canonical read waits for.
     package var minimum: Int { Int(self[.VMIN]) }
-    /// How long a non-canonical read waits, in nanoseconds; 0 for no timer.
+    /// How long a non-canonical read waits, in nanoseconds; 0: no timer.
     package var timeNanoseconds: UInt64 { UInt64(self[.VTIME]) * .milliseconds(100) }
 }
 
-// The structures as they cross the system call, little-endian.
+// The structures at the system call boundary, little-endian.
 extension Termios {
     /// struct termios: 36 bytes.
     package var bytes: [UInt8] {
@@ -81,8 +81,8 @@ extension Termios {
         return bytes
     }
 
-    /// These settings overlaid with a struct termios (36 bytes), termios2 (44) or termio (18), speeds worked out as
-    /// the kernel does (set_termios, tty_termios_baud_rate). nil for another length.
+    /// These settings, overlaid with a struct termios (36 bytes), termios2 (44) or termio (18); speeds are calculated
+    /// as the kernel does (set_termios, tty_termios_baud_rate). nil for another length.
     package func overlaid(with bytes: borrowing Span<UInt8>) -> Termios? {
         var new = self
         switch bytes.count {
@@ -110,15 +110,15 @@ extension Termios {
         default:
             return nil
         }
-        // ADDRB is the driver's own: never changed from outside (tty_set_termios).
+        // ADDRB belongs to the driver: programs cannot change it (tty_set_termios).
         new.cflag = new.cflag.subtracting(.ADDRB).union(cflag.intersection(.ADDRB))
         new.resolveSpeeds()
         return new
     }
 
-    /// Works out the numeric speeds from the codes (tty_termios_baud_rate, tty_termios_input_baud_rate), and then
-    /// writes them back the way serial drivers do (tty_termios_encode_baud_rate): BOTHER with a rate that has a
-    /// constant reads back as that constant.
+    /// Calculates the numeric speeds from the codes (tty_termios_baud_rate, tty_termios_input_baud_rate), and encodes
+    /// them again as serial drivers do (tty_termios_encode_baud_rate): BOTHER with a rate that has a constant reads
+    /// back as that constant.
     private mutating func resolveSpeeds() {
         if let baud = BaudCode.baud(of: cflag.rawValue & ControlFlags.CBAUD.rawValue) { ospeed = baud }
         let inputCode = cflag.intersection(.CIBAUD).rawValue >> 16
@@ -137,8 +137,8 @@ extension Termios {
         cflag = ControlFlags(rawValue: raw)
     }
 
-    /// Takes over the rate the hardware really runs at (tty_termios_encode_baud_rate): within 2 % of a Bxxx request
-    /// the request stays.
+    /// Adopts the rate that the hardware uses (tty_termios_encode_baud_rate); the requested Bxxx remains if the rate
+    /// is within 2 %.
     package mutating func adopt(baud: UInt32) {
         let difference = baud > ospeed ? baud - ospeed : ospeed - baud
         let hasConstant = BaudCode.code(of: ospeed) != ControlFlags.BOTHER.rawValue

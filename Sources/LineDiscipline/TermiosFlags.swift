@@ -32,7 +32,7 @@ package struct OutputFlags: OptionSet, Sendable {
     package static let OCRNL = OutputFlags(rawValue: 0x8)
     package static let ONOCR = OutputFlags(rawValue: 0x10)
     package static let ONLRET = OutputFlags(rawValue: 0x20)
-    /// The bits of the tab delay; all of them (XTABS): tabs become spaces.
+    /// The bits of the tab delay. All of them set (XTABS): tabs become spaces.
     package static let TABDLY = OutputFlags(rawValue: 0x1800)
 }
 
@@ -44,7 +44,7 @@ package struct ControlFlags: OptionSet, Sendable {
 
     /// The bits of the output speed's code.
     package static let CBAUD = ControlFlags(rawValue: 0x100F)
-    /// A speed code: the number is in c_ospeed.
+    /// The speed code for rates without a constant: the rate is in c_ospeed.
     package static let BOTHER = ControlFlags(rawValue: 0x1000)
     /// The bits of the input speed's code, which is an output code shifted by 16.
     package static let CIBAUD = ControlFlags(rawValue: 0x100F_0000)
@@ -81,7 +81,7 @@ package struct LocalFlags: OptionSet, Sendable {
     package static let EXTPROC = LocalFlags(rawValue: 0x10000)
 }
 
-/// Places in c_cc.
+/// Indexes in c_cc.
 package enum ControlCharacter: Int, Sendable {
     case VINTR = 0
     case VQUIT = 1
@@ -117,13 +117,13 @@ package enum BaudCode {
         return index == 0 ? nil : high[index - 1]
     }
 
-    /// The code of a rate; BOTHER where there is none.
+    /// The code of a rate; BOTHER if it has no constant.
     package static func code(of baud: UInt32) -> UInt32 {
         if let index = low.firstIndex(of: baud) { return UInt32(index) }
         if let index = high.firstIndex(of: baud) { return 0x1001 + UInt32(index) }
         return ControlFlags.BOTHER.rawValue
     }
 
-    /// Every rate that has a constant, B0 included.
+    /// All rates with a constant, including B0.
     package static var all: [UInt32] { low + high }
 }

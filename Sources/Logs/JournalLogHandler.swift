@@ -2,8 +2,8 @@ import CSystemd
 import Glibc
 import Logging
 
-/// Entries of the systemd journal, with PRIORITY and the port's facts as fields of their own:
-/// `journalctl TTYNVT_PORT=ttyMIO04-1-com1`.
+/// Writes entries of the systemd journal, with PRIORITY and the port's facts as fields: `journalctl
+/// TTYNVT_PORT=ttyMIO04-1-com1`.
 package struct JournalLogHandler: LogHandler {
     package var metadata: Logger.Metadata = [:]
     package var logLevel: Logger.Level = .notice
@@ -36,7 +36,7 @@ package struct JournalLogHandler: LogHandler {
         }
     }
 
-    /// Is standard error this journal's, as systemd says in JOURNAL_STREAM (systemd.exec(5))?
+    /// Whether standard error is connected to the journal, by JOURNAL_STREAM (systemd.exec(5)).
     package static var isOurs: Bool {
         guard let stream = getenv("JOURNAL_STREAM") else { return false }
         var status = stat()

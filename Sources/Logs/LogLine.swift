@@ -2,7 +2,7 @@ import Glibc
 import Logging
 import Platform
 
-/// The text of log lines, safe to print: what comes from the network cannot break a line or move a cursor.
+/// The text of log lines, made safe to print: text from the network cannot break a line or move a cursor.
 package enum LogLine {
     /// `2026-01-31 09:30:00.123 notice ttyMIO04-1-com1: message`
     static func text(_ event: LogEvent, port: String?) -> String {
@@ -10,7 +10,7 @@ package enum LogLine {
         return "\(timestamp()) \(event.level) \(place)\(clean("\(event.message)"))\n"
     }
 
-    /// Control characters as `\xNN`.
+    /// Shows control characters as `\xNN`.
     package static func clean(_ text: String) -> String { text.singleLine }
 
     private static func timestamp() -> String {

@@ -15,7 +15,7 @@ package struct StderrLogHandler: LogHandler {
 
     package func log(event: LogEvent) {
         var line = LogLine.text(event, port: Optional(metadata).text("port"))
-        // One write for one line: lines of several processes do not mix.
+        // One write for each line, so that lines of several processes do not mix.
         line.withUTF8 { _ = write(STDERR_FILENO, $0.baseAddress, $0.count) }
     }
 }

@@ -1,14 +1,15 @@
-/// The name of a node under /dev, checked: `tty` and what follows, never a kernel driver's, never a path.
+/// The checked name of a node in /dev: `tty` and a suffix; never a path, and never a name of a kernel driver.
 package struct DeviceName: Sendable, Hashable, CustomStringConvertible {
-    /// Longest name, in bytes: what leaves room for unit names and paths made of it.
+    /// Longest name, in bytes. Unit names and paths are derived from it.
     package static let longest = 64
 
-    /// Longest name as systemd's units have it, with `\x2d` for each `-`, in bytes: `ttynvt@X.service` has at most 255.
+    /// Longest name in the form that systemd's unit names use, with `\x2d` for each `-`, in bytes: `ttynvt@X.service`
+    /// has at most 255.
     private static let longestEscaped = 240
 
     package let description: String
 
-    /// Why a text is no device name, in one line that quotes it.
+    /// The reason why a text is not a device name, in one line that quotes it.
     package struct Illegal: Error, Equatable, CustomStringConvertible {
         package let text: String
         package let why: String
@@ -33,7 +34,7 @@ package struct DeviceName: Sendable, Hashable, CustomStringConvertible {
         description = name
     }
 
-    /// The name of the device of a port that is announced as, or configured under, `name`.
+    /// The device name of a port that is announced, or configured, as `name`.
     package init(port name: String) throws(Illegal) {
         do throws(Illegal) { try self.init("tty" + name) } catch {
             throw Illegal(text: name, why: name.isEmpty ? "it is empty" : error.why)
@@ -58,7 +59,7 @@ package struct DeviceName: Sendable, Hashable, CustomStringConvertible {
         "mxc", "printk", "p", "q", "r",
     ]
 
-    /// tty0, ttyS4, ttyUSB0 … : a driver's prefix and nothing but a number behind it.
+    /// Whether the name is a kernel driver's: its prefix and a number, as in tty0, ttyS4, ttyUSB0.
     private static func isKernels(_ name: String) -> Bool {
         let rest = name.dropFirst(3)
         if rest == "printk" { return true }

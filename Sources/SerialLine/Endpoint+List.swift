@@ -1,13 +1,13 @@
-/// Why a text is no list of endpoints, in one line.
+/// The reason why a text is not a list of endpoints, in one line.
 package struct EndpointListError: Error, Equatable, CustomStringConvertible {
     package let description: String
 }
 
 extension [Endpoint] {
-    /// As many servers one port may have.
+    /// Most servers that one port may have.
     package static var mostServers: Int { 16 }
 
-    /// Reads `H:P,H:P,…`, in the order in which they are to be tried. One named twice counts once.
+    /// Parses `H:P,H:P,…`, in the order in which the servers are tried. Duplicates count once.
     package init(parsingList text: String) throws(EndpointListError) {
         var list: [Endpoint] = []
         for part in text.split(separator: ",", omittingEmptySubsequences: false) {
@@ -24,6 +24,6 @@ extension [Endpoint] {
         self = list
     }
 
-    /// As `init(parsingList:)` reads it.
+    /// The list in the form that `init(parsingList:)` parses.
     package var listed: String { map(\.description).joined(separator: ",") }
 }

@@ -1,4 +1,4 @@
-/// Where a TCP server is: `host:port`, `address:port` or `[v6 address]:port`.
+/// The address of a TCP server: `host:port`, `address:port` or `[v6 address]:port`.
 package struct Endpoint: Sendable, Hashable, CustomStringConvertible {
     package let host: String
     package let port: UInt16
@@ -8,7 +8,7 @@ package struct Endpoint: Sendable, Hashable, CustomStringConvertible {
         self.port = port
     }
 
-    /// Why a text is no endpoint.
+    /// The reason why a text is not an endpoint.
     package enum ParseError: Error, Equatable, CustomStringConvertible {
         case noPort
         case badPort(String)
@@ -46,8 +46,8 @@ package struct Endpoint: Sendable, Hashable, CustomStringConvertible {
         self.init(host: String(host), port: port)
     }
 
-    /// What names, addresses and an address's zone (`fe80::1%eth0`) are made of: nothing that a shell, systemd or a list
-    /// of servers takes for more than itself.
+    /// The characters of names, addresses and zones (`fe80::1%eth0`): none has a special meaning to a shell, to
+    /// systemd, or in a list of servers.
     private static func isHostCharacter(_ byte: UInt8) -> Bool {
         switch byte {
         case UInt8(ascii: "A")...UInt8(ascii: "Z"), UInt8(ascii: "a")...UInt8(ascii: "z"),

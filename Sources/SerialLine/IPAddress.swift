@@ -1,15 +1,15 @@
-/// An IPv4 or IPv6 address. What it is used for is judged by `scope`; an IPv4 address within IPv6 (`::ffff:a.b.c.d`)
-/// is the IPv4 address.
+/// An IPv4 or IPv6 address. `scope` says what it may be used for. An IPv4 address within IPv6 (`::ffff:a.b.c.d`)
+/// counts as the IPv4 address.
 package struct IPAddress: Hashable, Sendable, CustomStringConvertible {
-    /// 4 bytes or 16, as they go over the network.
+    /// 4 or 16 bytes, in network order.
     package let bytes: [UInt8]
     /// The interface that a link-local address belongs to, by name or number; nil if none is given.
     package let zone: String?
 
-    /// Longest text that is looked at, in bytes.
+    /// Longest text that is parsed, in bytes.
     private static let longest = 64
 
-    /// - Returns: nil where `bytes` are neither 4 nor 16.
+    /// - Returns: nil if there are neither 4 nor 16 bytes.
     package init?(bytes: [UInt8], zone: String? = nil) {
         guard bytes.count == 4 || bytes.count == 16 else { return nil }
         let isMapped =
@@ -18,8 +18,8 @@ package struct IPAddress: Hashable, Sendable, CustomStringConvertible {
         self.zone = isMapped ? nil : zone
     }
 
-    /// Reads `192.0.2.1`, four decimal numbers without leading zeros, or an IPv6 address of RFC 4291 section 2.2, with
-    /// or without a zone (`fe80::1%eth0`). No short forms of IPv4: where C's resolver would read `127.1`, this is nil.
+    /// Parses `192.0.2.1` (four decimal numbers without leading zeros), or an IPv6 address as in RFC 4291 section
+    /// 2.2, with or without a zone (`fe80::1%eth0`). Short forms of IPv4, such as `127.1` for C's resolver, are nil.
     package init?(_ text: String) {
         let text = Array(text.utf8)
         guard text.count <= Self.longest else { return nil }
@@ -47,7 +47,7 @@ package struct IPAddress: Hashable, Sendable, CustomStringConvertible {
     /// The address without its zone.
     package var withoutZone: IPAddress { zone == nil ? self : IPAddress(bytes: bytes) ?? self }
 
-    /// What kind of address it is, by itself: a network's own broadcast address is known by `Subnet` only.
+    /// The kind of address, by its bits alone. A network's own broadcast address is known only to `Subnet`.
     package enum Scope: Equatable, Sendable {
         /// `0.0.0.0/8` and `::`
         case unspecified
@@ -81,11 +81,11 @@ package struct IPAddress: Hashable, Sendable, CustomStringConvertible {
         return bytes[0] == 0xFE && bytes[1] & 0xC0 == 0x80 ? .linkLocal : .other
     }
 
-    /// As `init(_:)` reads it; IPv6 in the form of RFC 5952 but for IPv4 within it.
+    /// In the form that `init(_:)` parses: IPv6 as in RFC 5952, except for embedded IPv4 addresses.
     package var description: String {
         if isIPv4 { return bytes.map(String.init).joined(separator: ".") }
         let groups = (0..<8).map { UInt16(bytes[2 * $0]) << 8 | UInt16(bytes[2 * $0 + 1]) }
-        // The longest run of zeros, the first of equals, and no single one, is left out.
+        // The longest run of zeros is left out, the first of equal runs; a single zero is not.
         var longest = 0..<0
         var start = 0
         while start < 8 {
@@ -153,11 +153,11 @@ package struct IPAddress: Hashable, Sendable, CustomStringConvertible {
     }
 }
 
-/// A network: the addresses that begin with the same bits.
+/// A network: all addresses that share a prefix.
 package struct Subnet: Hashable, Sendable, CustomStringConvertible {
-    /// The lowest address: no bit behind the prefix is set.
+    /// The lowest address: all bits behind the prefix are zero.
     package let address: IPAddress
-    /// In bits.
+    /// Length in bits.
     package let prefix: Int
 
     /// The network that an address is on.
@@ -170,7 +170,7 @@ package struct Subnet: Hashable, Sendable, CustomStringConvertible {
         self.prefix = prefix
     }
 
-    /// Reads `192.0.2.0/24`, or an address alone, which stands for itself. Bits behind the prefix do not count.
+    /// Parses `192.0.2.0/24`, or an address alone, which is its own network. Bits behind the prefix are ignored.
     package init?(_ text: String) {
         let parts = text.split(separator: "/", omittingEmptySubsequences: false)
         guard let first = parts.first, parts.count <= 2, let address = IPAddress(String(first)), address.zone == nil
@@ -191,11 +191,12 @@ package struct Subnet: Hashable, Sendable, CustomStringConvertible {
         other.bytes.count == address.bytes.count && Self.masked(other.bytes, prefix) == address.bytes
     }
 
-    /// Does the address reach all of the network: the highest of an IPv4 network, or the lowest, which once did?
+    /// Whether an address is a broadcast address of the network: the highest of an IPv4 network, or the lowest, an
+    /// obsolete form.
     package func isBroadcast(_ other: IPAddress) -> Bool {
         guard address.isIPv4, prefix < 31, contains(other) else { return false }
         let rest = Self.masked(other.bytes.map { ~$0 }, prefix)
-        // The bits behind the prefix are all ones or all zeros.
+        // Whether the bits behind the prefix are all ones or all zeros.
         let host = zip(other.bytes, Self.masked(other.bytes, prefix)).map { $0 ^ $1 }
         let inverse = zip(other.bytes.map { ~$0 }, rest).map { $0 ^ $1 }
         return host.allSatisfy { $0 == 0 } || inverse.allSatisfy { $0 == 0 }

@@ -22,7 +22,7 @@ package enum StopBits: UInt8, Sendable, CaseIterable {
     case oneAndHalf
 }
 
-/// Who paces the line. Raw values are SET-CONTROL's for the outbound (or common) direction (RFC 2217).
+/// Flow control of the line. Raw values are SET-CONTROL's for the outbound (or common) direction (RFC 2217).
 package enum FlowControl: UInt8, Sendable, CaseIterable {
     case none = 1
     case xonXoff
@@ -38,16 +38,16 @@ package enum FlowControl: UInt8, Sendable, CaseIterable {
     }
 }
 
-/// Everything about a serial line that both ends must agree on.
+/// The settings of a serial line that both ends must share.
 package struct LineSettings: Equatable, Sendable {
     /// Bits per second; never 0.
     package var baud: UInt32
     package var dataBits: DataBits
     package var parity: Parity
     package var stopBits: StopBits
-    /// Flow control of what the serial port sends (and, where a server knows only one, of both directions).
+    /// Flow control of the output of the serial port; of both directions if the server supports only one setting.
     package var flow: FlowControl
-    /// Flow control of what the serial port receives.
+    /// Flow control of the input of the serial port.
     package var inboundFlow: FlowControl
 
     package init(
@@ -72,7 +72,7 @@ package struct LineSettings: Equatable, Sendable {
 }
 
 extension LineSettings: CustomStringConvertible {
-    /// As people write it: `115200 8N1`.
+    /// The usual notation: `115200 8N1`.
     package var description: String {
         let parityLetter =
             switch parity {

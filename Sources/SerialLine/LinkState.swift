@@ -1,12 +1,12 @@
-/// How a port stands with its server, as people are told.
+/// The state of a port's connection, as reported.
 package enum LinkState: String, Sendable, CaseIterable {
-    /// No connection, and none wanted.
+    /// Not connected, and not supposed to be.
     case idle
-    /// Being connected, or there is no connection yet and it will be tried again.
+    /// Connecting, or waiting for the next attempt before the first success.
     case connecting
     case connected
-    /// The connection broke, and is being made again.
+    /// The connection was lost, and is being made again.
     case lost
-    /// Being ended by us.
+    /// The port is ending the connection.
     case disconnecting
 }

@@ -19,13 +19,13 @@ extension ModemLines: CustomStringConvertible {
         (.dtr, "DTR"), (.rts, "RTS"), (.cts, "CTS"), (.dsr, "DSR"), (.dcd, "DCD"), (.ri, "RI"),
     ]
 
-    /// The names of the raised lines, `DTR RTS CTS`; `none` where there are none.
+    /// The names of the raised lines, `DTR RTS CTS`; `none` if all are low.
     package var description: String {
         let raised = Self.names.filter { contains($0.0) }.map(\.1)
         return raised.isEmpty ? "none" : raised.joined(separator: " ")
     }
 
-    /// Reads a `description`; nil where it names what is no line.
+    /// Parses a `description`; nil if it contains another word.
     package init?(names text: some StringProtocol) {
         self = []
         guard text != "none" else { return }
@@ -53,7 +53,7 @@ package struct ModemState: OptionSet, Sendable {
 
     private static let levels: [(ModemState, ModemLines)] = [(.dcd, .dcd), (.ri, .ri), (.dsr, .dsr), (.cts, .cts)]
 
-    /// The state that reports `lines`, and as changes what differs from `previous`.
+    /// The state with `lines` as levels, and with the changes since `previous`.
     package init(lines: ModemLines, previous: ModemLines) {
         var state: ModemState = []
         for (bit, line) in Self.levels where lines.contains(line) { state.insert(bit) }
@@ -61,7 +61,7 @@ package struct ModemState: OptionSet, Sendable {
         if changed.contains(.dcd) { state.insert(.deltaDCD) }
         if changed.contains(.dsr) { state.insert(.deltaDSR) }
         if changed.contains(.cts) { state.insert(.deltaCTS) }
-        // RI counts on its trailing edge only.
+        // RI counts only on its trailing edge.
         if changed.contains(.ri) && !lines.contains(.ri) { state.insert(.trailingRI) }
         self = state
     }
@@ -88,11 +88,11 @@ package struct LineState: OptionSet, Sendable {
     package static let transmitHoldingEmpty = LineState(rawValue: 32)
     package static let transmitShiftEmpty = LineState(rawValue: 64)
     package static let timeout = LineState(rawValue: 128)
-    /// What a receiver got wrong, and breaks.
+    /// Receive errors and breaks.
     package static let errors: LineState = [.overrun, .parity, .framing, .breakDetected]
 }
 
-/// What TIOCGICOUNT reports: events since the port was made, never reset.
+/// The counters of TIOCGICOUNT, since the port was created; never reset.
 package struct LineCounters: Equatable, Sendable {
     package var cts: UInt32 = 0
     package var dsr: UInt32 = 0
@@ -109,7 +109,7 @@ package struct LineCounters: Equatable, Sendable {
 
     package init() {}
 
-    /// Counts the lines that changed, as the kernel does: every edge, RI on the trailing one only.
+    /// Counts changes of lines as the kernel does: every edge, except that RI counts only on the trailing one.
     package mutating func count(change from: ModemLines, to: ModemLines) {
         let changed = from.symmetricDifference(to)
         if changed.contains(.cts) { cts &+= 1 }

@@ -1,4 +1,4 @@
-/// A point of CLOCK_MONOTONIC, in nanoseconds. Pure code gets it as an argument; `Platform` reads the clock.
+/// A moment of CLOCK_MONOTONIC, in nanoseconds. Pure code receives it as an argument; `Platform` reads the clock.
 package struct MonotonicTime: Comparable, Hashable, Sendable {
     package var nanoseconds: UInt64
 
@@ -9,25 +9,25 @@ package struct MonotonicTime: Comparable, Hashable, Sendable {
         MonotonicTime(nanoseconds: a.nanoseconds &+ nanoseconds)
     }
 
-    /// So many nanoseconds before this; never before the clock's beginning.
+    /// The moment this many nanoseconds before, but not before 0.
     package func earlier(_ nanoseconds: UInt64) -> MonotonicTime {
         MonotonicTime(nanoseconds: self.nanoseconds - min(nanoseconds, self.nanoseconds))
     }
 
-    /// Nanoseconds from `earlier` to this; 0 where `earlier` is later.
+    /// Nanoseconds from `earlier` to this moment; 0 if `earlier` is later.
     package func since(_ earlier: MonotonicTime) -> UInt64 {
         nanoseconds > earlier.nanoseconds ? nanoseconds - earlier.nanoseconds : 0
     }
 }
 
 extension UInt64 {
-    /// Nanoseconds of so many milliseconds.
+    /// Converts milliseconds to nanoseconds.
     package static func milliseconds(_ count: UInt64) -> UInt64 { count &* 1_000_000 }
-    /// Nanoseconds of so many seconds.
+    /// Converts seconds to nanoseconds.
     package static func seconds(_ count: UInt64) -> UInt64 { count &* 1_000_000_000 }
 }
 
-/// The sooner of two points in time; nil for never.
+/// The earlier of two moments; nil means never.
 package func sooner(_ a: MonotonicTime?, _ b: MonotonicTime?) -> MonotonicTime? {
     guard let a, let b else { return a ?? b }
     return min(a, b)

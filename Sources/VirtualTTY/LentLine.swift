@@ -20,7 +20,7 @@ struct LentLine: Sendable {
 
 /// A call on the hidden pseudo-terminal's slave. Calls are carried out in order.
 package enum DisciplineCall: Equatable, Sendable {
-    /// TIOCSETD; creates the pseudo-terminal if there is none.
+    /// TIOCSETD; creates the pseudo-terminal if it does not exist.
     case set(Int32, asNetworkAdministrator: Bool)
     /// An ioctl that the discipline answers. Its argument is `value`, or memory if bytes are copied in or out.
     case ioctl(UInt32, value: UInt64, in: [UInt8], outSize: Int, asNetworkAdministrator: Bool)

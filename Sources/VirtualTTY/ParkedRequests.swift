@@ -185,7 +185,7 @@ struct ParkedWrite: ParkedRequest {
     static let kind = ParkedKind.write
     var parked: Parked { .write(self) }
 
-    /// All bytes accepted so far.
+    /// All bytes already accepted.
     var count: Int { before + offset }
 
     init(bytes: [UInt8], before: Int) {

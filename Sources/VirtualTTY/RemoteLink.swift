@@ -38,7 +38,7 @@ package struct RemoteLink: Sendable {
     private var pass: ServerPass?
     /// The number of the last lookup.
     private var lookup = 0
-    /// When the current lookup or attempt is given up; nil if there is none.
+    /// When the current lookup or attempt ends; nil while none is in progress.
     private var stepDeadline: MonotonicTime?
     /// The number of the connection being made; nil while an address is looked up.
     private var reaching: Int?
@@ -326,7 +326,7 @@ package struct RemoteLink: Sendable {
         return true
     }
 
-    /// The next moment at which the connection needs attention; nil if there is none.
+    /// The next moment at which the connection needs attention, if any.
     /// - Parameter isHeld: programs wait for a lost connection.
     func nextDeadline(isHeld: Bool) -> MonotonicTime? {
         let patience = isHeld ? lossDeadline : nil

@@ -154,7 +154,7 @@ struct Transmission: Sendable {
     /// Returns the memory of that buffer.
     mutating func reuse(_ output: inout OutputBuffer) { spareOutput = output.takeMemory() }
 
-    /// Queues a command behind the data written so far.
+    /// Queues a command behind the data already written.
     /// - Returns: the ticket of an older command that this one replaces.
     mutating func queue(_ command: ComPortCommand, _ ticket: ComPortClient.Ticket) -> ComPortClient.Ticket? {
         queue.append(command, ticket)

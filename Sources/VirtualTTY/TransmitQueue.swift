@@ -43,7 +43,7 @@ struct TransmitQueue: Sendable {
     /// Most commands queued; beyond it a newer command replaces the oldest one of its kind.
     static let commandLimit = 256
 
-    /// Queues a command behind everything queued so far.
+    /// Queues a command behind everything already queued.
     /// - Returns: the ticket of an older command that this one replaces.
     mutating func append(_ command: ComPortCommand, _ ticket: ComPortClient.Ticket) -> ComPortClient.Ticket? {
         defer { items.append(.command(command, ticket)) }

@@ -122,7 +122,7 @@ extension VirtualTTY {
         }
     }
 
-    /// Ends a request early. Its effects so far remain.
+    /// Ends a request early. Effects that it already had remain.
     mutating func interruptParked(_ id: RequestID) {
         guard let parked = requests[id] else { return }
         switch parked {

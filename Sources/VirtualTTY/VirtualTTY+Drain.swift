@@ -18,7 +18,7 @@ extension VirtualTTY {
         drain(reply, file, .setTermios(new, flushInput: flushInput))
     }
 
-    /// Carries out an action once everything written so far has left the line.
+    /// Carries out an action once everything already written has left the line.
     mutating func drain(_ reply: consuming Reply, _ file: FileID, _ then: ParkedDrain.Then) {
         requests.park(reply, file, ParkedDrain(then: then, target: transmission.accepted, barrier: sendBarrier()))
     }

@@ -73,7 +73,7 @@ extension VirtualTTY {
 
     // Commands.
 
-    /// Queues a command behind the data written so far.
+    /// Queues a command behind the data already written.
     /// - Returns: the ticket of its answer.
     @discardableResult
     mutating func send(_ command: ComPortCommand) -> ComPortClient.Ticket {
@@ -131,7 +131,7 @@ extension VirtualTTY {
 
     // The line.
 
-    /// Starts or ends a break, behind the data written so far.
+    /// Starts or ends a break, behind the data already written.
     mutating func setBreak(_ on: Bool) {
         isBreaking = on
         if remote.takesCommands { send(.setControl(on ? .breakOn : .breakOff)) }

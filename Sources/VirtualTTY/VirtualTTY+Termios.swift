@@ -5,7 +5,7 @@ import SystemPackage
 
 // tcsetattr(3), and the settings of it that are sent to the remote port (tty_ioctl.c set_termios, uart_set_termios).
 extension VirtualTTY {
-    /// TCSETS: takes effect at once, behind the data written so far.
+    /// TCSETS: takes effect at once, behind the data already written.
     mutating func setTermios(_ reply: consuming Reply, _ file: FileID, _ argument: borrowing Span<UInt8>) {
         guard let new = discipline.termios.overlaid(with: argument) else { return fail(reply, .invalidArgument) }
         apply(new, reply, file)

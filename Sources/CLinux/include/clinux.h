@@ -9,8 +9,8 @@
 #include <stdint.h>
 #include <sys/eventfd.h>
 
-// The kernel's own termios structures. <asm/termbits.h> has them under names that clash with glibc's <termios.h>, so
-// they are spelled out here, and held against the kernel's in clinux.c.
+// The kernel's own termios structures. The names in <asm/termbits.h> clash with glibc's <termios.h>, so the
+// structures are repeated here; clinux.c asserts that they match the kernel's.
 
 #define CLINUX_NCCS 19
 
@@ -38,7 +38,8 @@ struct clinux_termios2 {
 int clinux_ioctl_value(int fd, unsigned long request, unsigned long value);
 int clinux_ioctl_pointer(int fd, unsigned long request, void *_Nonnull argument);
 
-// The processor's own counter, which runs at one rate on all of them; 0 where there is none that programs may read.
+// The processor's cycle counter, which runs at the same constant rate on all processors; 0 if programs cannot read
+// one.
 static inline uint64_t clinux_ticks(void) {
 #if defined(__x86_64__)
     return __builtin_ia32_rdtsc();
@@ -51,28 +52,30 @@ static inline uint64_t clinux_ticks(void) {
 #endif
 }
 
-// prctl(2) is variadic too. From here on execve(2) gives the calling thread, and those it starts, no privileges.
+// prctl(2) is variadic too. From now on execve(2) grants no privileges to the calling thread, nor to threads that it
+// starts.
 int clinux_no_new_privileges(void);
 
-// prctl(2) again. No process without privileges reads this process's memory and environment, its own user's neither.
+// Calls prctl(2). Other processes without privileges, even of the same user, cannot read this process's memory and
+// environment.
 int clinux_not_dumpable(void);
 
-// prctl(2) again. What the calling thread is permitted stays so when it becomes another user.
+// Calls prctl(2). The calling thread keeps its permitted capabilities when it becomes another user.
 int clinux_keep_capabilities(void);
 
-// prctl(2) again. Names the calling thread.
+// Calls prctl(2). Names the calling thread.
 void clinux_name_thread(const char *_Nonnull name);
 
-/// What TCP_INFO says of a connection. glibc's struct tcp_info ends before the window, and <linux/tcp.h> clashes with
+/// The TCP_INFO of a connection. glibc's struct tcp_info lacks the window, and <linux/tcp.h> clashes with
 /// <netinet/tcp.h>.
 struct clinux_tcp_state {
     /// Segments sent and not acknowledged.
     uint32_t unacked_segments;
-    /// Milliseconds since the last acknowledgement came.
+    /// Milliseconds since the last acknowledgement.
     uint32_t since_last_ack_ms;
     /// Window and keepalive probes without an answer.
     uint32_t probes;
-    /// The peer's receive window in bytes, if this kernel tells it.
+    /// The peer's receive window in bytes, if this kernel reports it.
     uint32_t window;
     int has_window;
     /// Bytes that the peer has acknowledged, if this kernel counts them.
@@ -82,13 +85,14 @@ struct clinux_tcp_state {
 
 int clinux_tcp_state(int fd, struct clinux_tcp_state *_Nonnull state);
 
-/// One of the kernel's tty ioctl numbers or structure sizes, by the name its header gives it.
+/// One of the kernel's tty ioctl numbers or structure sizes, with its name in the header.
 struct clinux_constant {
     const char *_Nonnull name;
     uint32_t value;
 };
 
-/// All that Swift's own tables repeat, for the test that holds them against the kernel's headers. Ends with `count`.
+/// All constants that Swift's tables repeat, for the test that compares them with the kernel's headers. `count`
+/// receives their number.
 const struct clinux_constant *_Nonnull clinux_constants(int *_Nonnull count);
 
 #endif

@@ -1,4 +1,4 @@
-// libsystemd for Swift: loaded when it is first called for. Calls fail with -ENOSYS where it is not installed.
+// libsystemd for Swift, loaded at the first call. Calls fail with -ENOSYS if it is not installed.
 #ifndef CSYSTEMD_H
 #define CSYSTEMD_H
 
@@ -8,13 +8,14 @@
 // Sends one entry to the journal: `fields` are count strings "NAME=value". sd_journal_sendv wants iovecs.
 int csystemd_journal_send(const char *_Nonnull const *_Nonnull fields, int count);
 
-// sd-bus(3): each call as it is there, found by dlsym(3). Those that give a pointer give NULL without the library.
+// sd-bus(3): each function as declared there, found by dlsym(3). Functions that return a pointer return NULL if the
+// library is missing.
 
 typedef struct sd_bus sd_bus;
 typedef struct sd_bus_message sd_bus_message;
 typedef struct sd_bus_slot sd_bus_slot;
 
-/// sd_bus_error, whose header may not be installed where this one is read.
+/// A copy of sd_bus_error, so that its header need not be installed.
 struct csystemd_bus_error {
     const char *_Nullable name;
     const char *_Nullable message;
