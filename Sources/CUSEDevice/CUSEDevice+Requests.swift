@@ -5,8 +5,8 @@ import PortRuntime
 import SerialLine
 import VirtualTTY
 
-// The kernel's requests, as libfuse hands them over: each is counted in, tied to its interrupt, and given to the port
-// under its lock, which is what may answer it, now or later.
+// The kernel's requests, as libfuse delivers them: each is counted, tied to its interrupt, and passed to the port
+// under the port's lock. The port answers it now or later.
 extension CUSEDevice {
     static var operations: cuse_lowlevel_ops {
         var operations = cuse_lowlevel_ops()
@@ -68,17 +68,17 @@ extension CUSEDevice {
     }
 
     private static func from(_ userdata: UnsafeMutableRawPointer?) -> CUSEDevice? {
-        // The session's userdata is the device that owns the session, and so outlives it.
+        // The session's userdata is the device that owns the session, and therefore outlives it.
         userdata.map { Unmanaged<CUSEDevice>.fromOpaque($0).takeUnretainedValue() }
     }
 
-    /// A request's bytes: valid while its callback runs, which is as long as the port is given them.
+    /// A request's bytes: valid while its callback runs, and only used during that time.
     private static func bytes(_ data: UnsafeRawPointer?, _ size: Int) -> UnsafeBufferPointer<UInt8> {
         UnsafeBufferPointer(start: data?.assumingMemoryBound(to: UInt8.self), count: data == nil ? 0 : size)
     }
 }
 
-/// Gives one request to the device's port.
+/// Passes one request to the device's port.
 private func handle(
     _ request: OpaquePointer?, _ body: (CUSEDevice, RequestID, inout VirtualTTY) -> Void
 ) {

@@ -7,31 +7,31 @@ import Synchronization
 import SystemPackage
 import VirtualTTY
 
-/// One character device of the kernel's, served by a `Port`.
+/// One character device, served by a `Port`.
 ///
 /// Concurrency model: the session's loop and all of libfuse's callbacks run in the one thread that calls `run`;
 /// answers and notifications come from any of the port's threads, and libfuse makes them whole. Each shared member
 /// below names the threads that use it.
 package final class CUSEDevice: KernelSide, @unchecked Sendable {
     let port: Port
-    /// Valid from init to deinit; libfuse locks it itself.
+    /// Valid from init to deinit; libfuse has its own lock for it.
     private var session: OpaquePointer?
-    /// Requests whose interrupt came in while the current message was handled: only the loop's thread touches it.
+    /// Requests that were interrupted while the current message was handled; only the loop's thread uses this.
     var interrupted: [RequestID] = []
     /// The latest poll handle of each file that waits to be notified.
     private let pollHandles = Monitor<[FileID: OpaquePointer]>([:])
-    /// Called in the loop's thread once the kernel has taken the device, or has not.
+    /// Called in the loop's thread once the kernel has accepted or refused the device.
     private var whenReady: (() -> Void)?
-    /// Who made the request being handled: only the loop's thread touches it.
+    /// The caller of the current request; only the loop's thread uses this.
     var caller = Caller(uid: 0, thread: 0)
     private let isStopping = Atomic(false)
-    /// The loop's thread's.
+    /// Only the loop's thread uses this.
     let scratch = Port.Scratch()
-    /// Requests received and answered: equal once nothing is parked.
+    /// Requests received and answered: equal if no request is parked.
     private let received = Atomic(0)
     private let answered = Atomic(0)
 
-    /// Makes the session of a device; the kernel takes it when `run` begins.
+    /// Creates the session of a device; the kernel creates the device when `run` begins.
     /// - Parameters:
     ///   - channel: an open /dev/cuse, or a socket on which a test plays the kernel.
     ///   - major: 0 lets the kernel choose.
@@ -74,8 +74,8 @@ package final class CUSEDevice: KernelSide, @unchecked Sendable {
         return channel
     }
 
-    /// Serves requests until the kernel lets go of the device, or `stop` is called.
-    /// - Parameter whenReady: called once, when the kernel has been told of the device.
+    /// Serves requests until the kernel ends the session, or `stop` is called.
+    /// - Parameter whenReady: called once, when the kernel has accepted or refused the device.
     package func run(whenReady: @escaping () -> Void) {
         guard let session else { return }
         self.whenReady = whenReady
@@ -90,8 +90,8 @@ package final class CUSEDevice: KernelSide, @unchecked Sendable {
         }
     }
 
-    /// Ends `run`: to be called from another thread, which then interrupts the loop's thread with a signal until it
-    /// has returned.
+    /// Ends `run`. The caller is another thread, which then interrupts the loop's thread with a signal until it has
+    /// returned.
     package func stop() { isStopping.store(true, ordering: .relaxed) }
 
     func ready() {
@@ -99,8 +99,8 @@ package final class CUSEDevice: KernelSide, @unchecked Sendable {
         whenReady = nil
     }
 
-    /// Interrupts are passed on after the message they came with: libfuse holds the request's lock while it reports
-    /// one, and answering there would free the request under it.
+    /// Passes interrupts on after the message that they came with: libfuse holds the request's lock while it reports
+    /// one, and an answer there would free the request under the lock.
     private func passInterrupts() {
         guard !interrupted.isEmpty else { return }
         for id in interrupted { port.withTTY(scratch) { $0.interrupt(id) } }
@@ -144,7 +144,7 @@ package final class CUSEDevice: KernelSide, @unchecked Sendable {
     var ioctlAddress: UInt64 = 0
 
     package func notifyPoll(_ file: FileID) {
-        // One notification a handle: taken out first, so that no lock is held while pollers wake.
+        // One notification for each handle: removed first, so that no lock is held while pollers wake.
         guard let handle = pollHandles.withLock({ $0.removeValue(forKey: file) }) else { return }
         fuse_lowlevel_notify_poll(handle)
         fuse_pollhandle_destroy(handle)

@@ -1,6 +1,6 @@
 import SystemPackage
 
-/// Why there is no device. Each says what was tried, on what, and what to do.
+/// The reason why a device cannot be created. Each text names the attempt, its subject, and a remedy.
 package enum DeviceError: Error, CustomStringConvertible, Equatable {
     case noCUSE
     case notPermitted

@@ -3,7 +3,7 @@ import Platform
 import SerialLine
 import SystemPackage
 
-/// The node under /dev and what the kernel says about it in /sys.
+/// The node in /dev, and its entry in /sys.
 package struct DeviceNode: Sendable {
     package let name: DeviceName
     package let major: UInt32
@@ -25,7 +25,7 @@ package struct DeviceNode: Sendable {
         throw .numberTaken(major: major, minor: minor, holder: holder ?? "another device")
     }
 
-    /// The node the kernel has made for a device.
+    /// Finds the node that the kernel has created for a device.
     package init(made name: DeviceName) throws(DeviceError) {
         let numbers = FileSystem.text(of: "/sys/class/cuse/\(name)/dev")?.split { $0 == ":" || $0 == "\n" }.compactMap {
             UInt32($0)
@@ -40,7 +40,7 @@ package struct DeviceNode: Sendable {
         minor = numbers[1]
     }
 
-    /// Is this open file the kernel's CUSE device? Its number is fixed (CUSE_MINOR, devices.txt).
+    /// Whether an open file is the kernel's CUSE device, whose number is fixed (CUSE_MINOR, devices.txt).
     static func isCUSE(_ descriptor: Int32) -> Bool {
         var status = stat()
         return fstat(descriptor, &status) == 0 && status.st_mode & S_IFMT == S_IFCHR

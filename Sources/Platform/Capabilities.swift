@@ -2,7 +2,7 @@ import CLinux
 import Glibc
 import SystemPackage
 
-/// What a thread may do although it is not root. Each thread has its own; those it starts begin with the same.
+/// Capabilities of a thread. Each thread has its own set; a new thread inherits its creator's.
 package struct Capabilities: OptionSet, Sendable {
     package let rawValue: UInt64
 
@@ -13,7 +13,7 @@ package struct Capabilities: OptionSet, Sendable {
     /// CAP_NET_ADMIN.
     package static let networkAdministration = Capabilities(rawValue: 1 << 12)
 
-    /// What the calling thread may take up.
+    /// The permitted set of the calling thread.
     package static var permitted: Capabilities {
         var permitted: UInt64 = 0
         var effective: UInt64 = 0
@@ -21,11 +21,11 @@ package struct Capabilities: OptionSet, Sendable {
         return Capabilities(rawValue: permitted)
     }
 
-    /// Gives the calling thread these and no others: to take up, and in force.
+    /// Sets the permitted and the effective set of the calling thread.
     package static func set(permitted: Capabilities, effective: Capabilities) throws(Errno) {
         try syscall("capset") { clinux_capset(permitted.rawValue, effective.rawValue) }
     }
 
-    /// The calling thread stays permitted what it is when it becomes an unprivileged user.
+    /// The calling thread keeps its permitted set when it becomes an unprivileged user.
     package static func keep() throws(Errno) { try syscall("prctl") { clinux_keep_capabilities() } }
 }

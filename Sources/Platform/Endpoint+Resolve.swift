@@ -2,9 +2,9 @@ import Glibc
 import SerialLine
 
 extension Endpoint {
-    /// Every address of the endpoint, in the resolver's order of preference. Blocks until the resolver has answered,
-    /// unless `numericOnly` is set.
-    /// - Parameter numericOnly: only an address in numbers is taken, and no name server is asked.
+    /// Resolves the endpoint to all its addresses, in the resolver's order of preference. Blocks until the resolver
+    /// has answered, unless `numericOnly` is set.
+    /// - Parameter numericOnly: accepts only a numeric address, and asks no name server.
     package func resolve(passive: Bool = false, numericOnly: Bool = false) throws(ResolveError) -> [SocketAddress] {
         var hints = addrinfo()
         hints.ai_socktype = Int32(SOCK_STREAM.rawValue)
@@ -54,7 +54,7 @@ package struct SocketAddress: Sendable, CustomStringConvertible {
     }
 
     /// The address that a call such as accept(2) or getsockname(2) fills in.
-    /// - Returns: nil where the call leaves none.
+    /// - Returns: nil if the call fills in none.
     package init?(filledBy body: (UnsafeMutablePointer<sockaddr>, UnsafeMutablePointer<socklen_t>) -> Void) {
         var filled = sockaddr_storage()
         var length = socklen_t(MemoryLayout<sockaddr_storage>.size)
@@ -67,7 +67,7 @@ package struct SocketAddress: Sendable, CustomStringConvertible {
         self.length = length
     }
 
-    /// The address as system calls take it (`ServerAddress.bytes`).
+    /// Creates the address from the bytes that system calls use (`ServerAddress.bytes`).
     /// - Returns: nil if the bytes cannot be a socket address.
     package init?(bytes: [UInt8]) {
         guard bytes.count >= MemoryLayout<sa_family_t>.size, bytes.count <= MemoryLayout<sockaddr_storage>.size else {
@@ -77,15 +77,15 @@ package struct SocketAddress: Sendable, CustomStringConvertible {
         withUnsafeMutableBytes(of: &storage) { $0.copyBytes(from: bytes) }
     }
 
-    /// The address as system calls take it.
+    /// The address in the form that system calls use.
     package var bytes: [UInt8] { withUnsafeBytes(of: storage) { Array($0.prefix(Int(length))) } }
 
     package var family: Int32 { Int32(storage.ss_family) }
 
-    /// Runs `body` with the address as the socket calls want it.
+    /// Runs `body` with the address in the form that socket calls use.
     package func withSockaddr<Result>(_ body: (UnsafePointer<sockaddr>, socklen_t) -> Result) -> Result {
         withUnsafeBytes(of: storage) { raw in
-            // sockaddr_storage is made to be read as any sockaddr; it is aligned for all.
+            // sockaddr_storage may be read as any sockaddr, and is aligned for all of them.
             guard let base = raw.baseAddress else { preconditionFailure("sockaddr_storage has a size") }
             return body(base.assumingMemoryBound(to: sockaddr.self), length)
         }

@@ -2,7 +2,7 @@ import CLinux
 import Glibc
 import SystemPackage
 
-/// An eventfd: any thread can end another's wait on it.
+/// An eventfd, with which any thread can wake a thread that polls it.
 package struct EventDescriptor: ~Copyable, Sendable {
     private let descriptor: Descriptor
 

@@ -2,12 +2,12 @@ import CLinux
 import Glibc
 import SystemPackage
 
-/// Questions to the file system.
+/// File system operations.
 package enum FileSystem {
-    /// No file that is read whole may be larger: bytes.
+    /// Largest file that is read, in bytes.
     package static let longestFile = 1 << 20
 
-    /// A small file's contents.
+    /// Reads a small file.
     /// - Parameter limit: in bytes.
     /// - Throws: `fileTooLarge` above the limit.
     package static func contents(of path: String, limit: Int = longestFile) throws(Errno) -> [UInt8] {
@@ -23,8 +23,8 @@ package enum FileSystem {
         throw .fileTooLarge
     }
 
-    /// Replaces a file's contents at once: written beside it, with its owner and mode, and renamed over it. A symbolic link
-    /// stays, and the file that it leads to is replaced.
+    /// Replaces a file atomically: writes a new file beside it, with its owner and mode, and renames that. If the
+    /// path is a symbolic link, the link's target is replaced.
     package static func replace(_ path: String, with text: String) throws(Errno) {
         let path = realPath(path) ?? path
         var before = stat()
@@ -56,21 +56,21 @@ package enum FileSystem {
         return String(cString: real)
     }
 
-    /// A small file's text; nil where it cannot be read.
+    /// The text of a small file; nil if the file cannot be read.
     package static func text(of path: String) -> String? {
         (try? contents(of: path)).map { String(decoding: $0, as: UTF8.self) }
     }
 
-    /// Is there something of this name? A link that leads nowhere is something.
+    /// Whether the path exists, including a broken link.
     package static func exists(_ path: String) -> Bool { kind(of: path) != nil }
 
-    /// What there is of this name, of S_IFMT; nil for nothing. A link is not followed.
+    /// The file type (S_IFMT) of a path, without following a link; nil if it does not exist.
     package static func kind(of path: String) -> mode_t? {
         var status = stat()
         return lstat(path, &status) == 0 ? status.st_mode & S_IFMT : nil
     }
 
-    /// Where a symbolic link leads; nil where there is none.
+    /// The target of a symbolic link; nil if there is no link.
     package static func target(ofLink path: String) -> String? {
         var buffer = [CChar](repeating: 0, count: Int(PATH_MAX))
         let count = readlink(path, &buffer, buffer.count)
@@ -81,9 +81,9 @@ package enum FileSystem {
     /// The suffix of a regular file that `setAside` has renamed.
     package static let savedSuffix = ".saved-file"
 
-    /// Renames a regular file, so that a device of its name can be made and the file's contents are kept.
-    /// - Returns: its new name; nil if there is no regular file.
-    /// - Throws: `fileExists` if another file has the new name.
+    /// Renames a regular file, so that a device can take its name and the contents are kept.
+    /// - Returns: the new name; nil if there is no regular file.
+    /// - Throws: `fileExists` if the new name is taken.
     package static func setAside(_ path: String) throws(Errno) -> String? {
         guard kind(of: path) == S_IFREG else { return nil }
         let saved = path + savedSuffix

@@ -1,11 +1,11 @@
 import Glibc
 import SerialLine
 
-/// A lock around its state, on which threads can sleep: pthread_mutex_t and pthread_cond_t, which every sanitizer
-/// understands.
+/// A lock around a state, with a condition on which threads can wait: pthread_mutex_t and pthread_cond_t, which all
+/// sanitizers understand.
 ///
-/// Concurrency model: `state` is touched only between lock and unlock; while a thread sleeps in `wait`, no access to
-/// the state is open.
+/// Concurrency model: `state` is used only between lock and unlock; while a thread waits, it does not access the
+/// state.
 package final class Monitor<State>: @unchecked Sendable {
     private let mutex: UnsafeMutablePointer<pthread_mutex_t>
     private let condition: UnsafeMutablePointer<pthread_cond_t>
@@ -33,7 +33,7 @@ package final class Monitor<State>: @unchecked Sendable {
         mutex.deallocate()
     }
 
-    /// Runs `body` alone with the state.
+    /// Runs `body` with exclusive access to the state.
     package func withLock<Result: ~Copyable, Failure: Error>(
         _ body: (inout State) throws(Failure) -> Result
     ) throws(Failure) -> Result {
@@ -42,9 +42,9 @@ package final class Monitor<State>: @unchecked Sendable {
         return try body(&state)
     }
 
-    /// Sleeps until `ready` is true of the state, or `deadline` has passed. `ready` is asked under the lock, first at
-    /// once and then after each `wakeAll`.
-    /// - Returns: what `ready` said last.
+    /// Waits until `ready` returns true, or `deadline` has passed. `ready` is called under the lock, at once and
+    /// after each `wakeAll`.
+    /// - Returns: the last result of `ready`.
     @discardableResult
     package func wait(until deadline: MonotonicTime? = nil, _ ready: (inout State) -> Bool) -> Bool {
         pthread_mutex_lock(mutex)
@@ -60,6 +60,6 @@ package final class Monitor<State>: @unchecked Sendable {
         return true
     }
 
-    /// Lets every sleeping thread look at the state again.
+    /// Makes all waiting threads call `ready` again.
     package func wakeAll() { pthread_cond_broadcast(condition) }
 }

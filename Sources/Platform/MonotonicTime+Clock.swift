@@ -2,7 +2,7 @@ import Glibc
 import SerialLine
 
 extension MonotonicTime {
-    /// The present.
+    /// The current time.
     package static var now: MonotonicTime {
         var time = Glibc.timespec()
         clock_gettime(CLOCK_MONOTONIC, &time)
@@ -15,6 +15,6 @@ extension MonotonicTime {
 }
 
 extension MonotonicTime {
-    /// Nanoseconds from the present until then; 0 when past.
+    /// Nanoseconds from now until this moment; 0 if it has passed.
     package var nanosecondsFromNow: UInt64 { since(.now) }
 }

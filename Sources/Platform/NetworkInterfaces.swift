@@ -5,9 +5,9 @@ import SystemPackage
 package struct InterfaceAddress: Hashable, Sendable {
     /// The interface's name.
     package let interface: String
-    /// 4 bytes of IPv4 or 16 of IPv6.
+    /// 4 bytes of IPv4, or 16 of IPv6.
     package let bytes: [UInt8]
-    /// Leading bits that the network shares.
+    /// Length of the network prefix in bits.
     package let prefixLength: Int
 
     package init(interface: String, bytes: [UInt8], prefixLength: Int) {

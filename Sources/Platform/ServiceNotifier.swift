@@ -1,15 +1,16 @@
 import Glibc
 import SerialLine
 
-/// What started this process and wants to know how it fares (sd_notify(3)): datagrams of lines `KEY=value`.
+/// Reports the state of this process to the service manager (sd_notify(3)): datagrams of lines `KEY=value`.
 package struct ServiceNotifier: Sendable {
     private let address: UnixAddress
     private let socket: Int32
-    /// A sign of life is due so often, in nanoseconds: half of what the service manager waits for. nil where it does not.
+    /// Interval of the watchdog messages, in nanoseconds: half of the service manager's limit. nil if there is no
+    /// watchdog.
     package let watchdogInterval: UInt64?
 
-    /// Reads NOTIFY_SOCKET, WATCHDOG_USEC and WATCHDOG_PID. The socket lasts as long as the process.
-    /// - Returns: nil where nobody wants to know.
+    /// Reads NOTIFY_SOCKET, WATCHDOG_USEC and WATCHDOG_PID. The socket remains open until the process ends.
+    /// - Returns: nil if the process was not started by a service manager that expects messages.
     package init?() {
         guard let name = Self.variable("NOTIFY_SOCKET"), let address = UnixAddress(name) else { return nil }
         let flags = Int32(SOCK_DGRAM.rawValue | SOCK_CLOEXEC.rawValue | SOCK_NONBLOCK.rawValue)
@@ -25,9 +26,9 @@ package struct ServiceNotifier: Sendable {
 
     private static func variable(_ name: String) -> String? { getenv(name).map { String(cString: $0) } }
 
-    /// Tells it. Where the service manager is behind with reading, assignments wait for it, at most a second; a status
-    /// alone is not sent then.
-    /// - Parameter status: a sentence for people; nil leaves the last one.
+    /// Sends a message. If the service manager is behind with reading, assignments wait for it, at most a second; a
+    /// status alone is then dropped.
+    /// - Parameter status: a sentence for users; nil keeps the last one.
     package func tell(_ assignments: [String] = [], status: String? = nil) {
         var text = (assignments + (status.map { ["STATUS=\($0.singleLine)"] } ?? [])).joined(separator: "\n")
         func send() -> Bool {
@@ -35,7 +36,7 @@ package struct ServiceNotifier: Sendable {
                 address.withSockaddr { sendto(socket, bytes.baseAddress, bytes.count, Int32(MSG_NOSIGNAL), $0, $1) }
             } >= 0
         }
-        // The queue's room does not show in poll(2) on a socket that is not connected: asked again and again.
+        // poll(2) does not show the queue's room on an unconnected socket, so sending is retried.
         for _ in 0..<100 {
             guard !send(), errno == EAGAIN, !assignments.isEmpty else { return }
             usleep(10_000)

@@ -1,6 +1,6 @@
 import Glibc
 
-/// Signals that end the program, taken in a thread of their own.
+/// Signals that end the program, received by a thread of their own.
 package enum Signals {
     private static var ending: sigset_t {
         var set = sigset_t()
@@ -9,7 +9,8 @@ package enum Signals {
         return set
     }
 
-    /// Holds the ending signals back in this thread and every thread it starts. SIGPIPE is ignored: writes say EPIPE.
+    /// Blocks the ending signals in this thread and all threads that it starts. Ignores SIGPIPE: writes fail with
+    /// EPIPE instead.
     package static func block() {
         var set = ending
         pthread_sigmask(SIG_BLOCK, &set, nil)
@@ -24,7 +25,7 @@ package enum Signals {
         return signal
     }
 
-    /// Lets SIGUSR1 end a system call of the thread that gets it, and do nothing else.
+    /// Makes SIGUSR1 interrupt a system call of the thread that receives it, without other effect.
     package static func interruptOnUser1() {
         var action = sigaction()
         action.__sigaction_handler.sa_handler = { _ in }

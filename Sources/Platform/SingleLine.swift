@@ -1,6 +1,6 @@
 extension String {
-    /// Safe to print in one line: control characters as `\xNN`, what breaks lines or turns the direction of text around
-    /// as `\u{NNNN}`.
+    /// The text made safe to print in one line: control characters as `\xNN`; characters that break lines or change
+    /// the direction of text as `\u{NNNN}`.
     package var singleLine: String {
         let isSafe = utf8.allSatisfy { $0 >= 0x20 && $0 < 0x7F }
         if isSafe { return self }

@@ -2,21 +2,21 @@ import CLinux
 import Glibc
 import SystemPackage
 
-/// Where a new process belongs.
+/// The process group or session of a new process.
 package enum ProcessGroup {
-    /// A process group of its own: signals reach it and its children together.
+    /// A process group of its own: a signal to the group reaches the process and its children.
     case ownGroup
-    /// A session of its own: no signal of a terminal reaches it, and it survives who started it.
+    /// A session of its own: a terminal's signals do not reach the process, and it survives its parent.
     case ownSession
 }
 
-/// Starts a program with no signal blocked or ignored. It inherits no descriptor but the first three.
+/// Starts a program with no signal blocked or ignored. It inherits only the first three descriptors.
 /// - Parameters:
 ///   - program: its path.
-///   - words: its arguments, the first of which is its name.
+///   - words: its arguments, beginning with its name.
 ///   - input: its standard input; nil for /dev/null.
 ///   - output: its standard output; nil for this process's.
-/// - Returns: its process id; whoever gets it has to wait for it.
+/// - Returns: its process ID; the caller must wait for it.
 package func spawn(
     _ program: String, _ words: [String], input: Int32? = nil, output: Int32? = nil, in group: ProcessGroup
 ) throws(Errno) -> pid_t {

@@ -13,7 +13,7 @@ package struct Thread: Sendable {
 
     /// Starts a thread.
     /// - Parameters:
-    ///   - name: as `ps -L` shows it; at most 15 bytes count.
+    ///   - name: the name in `ps -L`; at most 15 bytes are used.
     ///   - stackSize: in bytes.
     package init(_ name: String, stackSize: Int = 256 * 1024, _ run: @escaping @Sendable () -> Void) throws(Errno) {
         var attributes = pthread_attr_t()
@@ -40,6 +40,6 @@ package struct Thread: Sendable {
         self.handle = handle
     }
 
-    /// Waits until the thread has ended. To be called once.
+    /// Waits until the thread has ended. May be called once.
     package func join() { pthread_join(handle, nil) }
 }

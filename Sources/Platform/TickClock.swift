@@ -1,26 +1,26 @@
 import CLinux
 import SerialLine
 
-/// CLOCK_MONOTONIC at the price of a few instructions: between two readings of the kernel's clock, at most 50 ms
-/// apart, the processor's own counter tells the time. Where the clock is a system call, as in many virtual machines,
-/// one reading costs as much as sending a byte.
+/// CLOCK_MONOTONIC at the cost of a few instructions: between two readings of the kernel's clock, at most 50 ms
+/// apart, the time is calculated from the processor's cycle counter. If reading the clock is a system call, as in
+/// many virtual machines, it costs as much as sending a byte.
 ///
-/// Concurrency model: none of its own; whoever calls `now` holds a lock that all its callers share.
+/// Concurrency model: no lock of its own; all callers of `now` must share a lock.
 package final class TickClock: @unchecked Sendable {
-    /// How long the counter is trusted.
+    /// Longest time for which the counter is used without reading the clock, in nanoseconds.
     private static let trust: UInt64 = .milliseconds(50)
 
     private var anchor = MonotonicTime.now
     private var anchorTicks = clinux_ticks()
-    /// Ticks in `trust`, as last measured; 0 until it has been.
+    /// Ticks in `trust`, as last measured; 0 before the first measurement.
     private var trustTicks: UInt64 = 0
 
     package init() {}
 
-    /// The present, never earlier than the last answer's anchor.
+    /// The current time; never earlier than the last reading of the kernel's clock.
     package var now: MonotonicTime {
         let passed = clinux_ticks() &- anchorTicks
-        // A counter that jumps, or stands still, is no counter: the difference is then huge, or the kernel is asked.
+        // If the counter jumps, or stands still, the kernel's clock is read.
         guard passed > 0, passed < trustTicks else { return readClock() }
         return anchor + Self.scale(passed, Self.trust, by: trustTicks)
     }
@@ -30,7 +30,7 @@ package final class TickClock: @unchecked Sendable {
         let ticks = clinux_ticks()
         let nanoseconds = time.since(anchor)
         let passed = ticks &- anchorTicks
-        // Short spans measure badly, long ones may have seen the machine asleep.
+        // Short spans are imprecise, and in long ones the machine may have been suspended.
         if nanoseconds > .milliseconds(1) && nanoseconds < .seconds(10) && passed < 1 << 50 {
             trustTicks = Self.scale(passed, Self.trust, by: nanoseconds)
         }

@@ -2,12 +2,12 @@ import CLinux
 import Glibc
 import SystemPackage
 
-/// The address of a Unix socket: a path, or with `@` before it a name in the kernel's abstract name space.
+/// The address of a Unix socket: a path, or, with a leading `@`, a name in the kernel's abstract namespace.
 package struct UnixAddress: Sendable {
     private var storage = sockaddr_un()
     private let length: socklen_t
 
-    /// - Returns: nil where it is empty, too long for sockaddr_un, or has a NUL in it.
+    /// - Returns: nil if the name is empty, too long for sockaddr_un, or contains NUL.
     package init?(_ name: String) {
         let bytes = Array(name.utf8)
         let isAbstract = bytes.first == UInt8(ascii: "@")
@@ -23,7 +23,7 @@ package struct UnixAddress: Sendable {
         length = socklen_t(offset + bytes.count + (isAbstract ? 0 : 1))
     }
 
-    /// Runs `body` with the address as the socket calls want it.
+    /// Runs `body` with the address in the form that socket calls use.
     package func withSockaddr<Result>(_ body: (UnsafePointer<sockaddr>, socklen_t) -> Result) -> Result {
         withUnsafePointer(to: storage) { pointer in
             pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { body($0, length) }
@@ -31,13 +31,13 @@ package struct UnixAddress: Sendable {
     }
 }
 
-/// Who is at the other end of a Unix stream socket, as the kernel noted when it connected or listened (SO_PEERCRED,
+/// The process at the other end of a Unix stream socket, as the kernel recorded it at connect or listen (SO_PEERCRED,
 /// SO_PEERGROUPS).
 package struct PeerCredentials: Equatable, Sendable {
     package var pid: Int32
     package var user: UInt32
     package var group: UInt32
-    /// Its supplementary groups.
+    /// Supplementary groups.
     package var groups: [UInt32]
 
     package init(pid: Int32, user: UInt32, group: UInt32, groups: [UInt32] = []) {
@@ -60,7 +60,7 @@ package struct PeerCredentials: Equatable, Sendable {
     /// <asm-generic/socket.h>'s SO_PEERGROUPS, which Glibc's module leaves out.
     private static let peerGroups: Int32 = 59
 
-    /// A kernel that does not say (before 4.13) leaves it at the group.
+    /// Supplementary groups; empty on kernels before 4.13, which do not report them.
     private static func groups(of socket: Int32) -> [UInt32] {
         var groups = [UInt32](repeating: 0, count: 64)
         for _ in 0..<2 {
@@ -68,7 +68,7 @@ package struct PeerCredentials: Equatable, Sendable {
             if getsockopt(socket, SOL_SOCKET, peerGroups, &groups, &length) == 0 {
                 return Array(groups.prefix(Int(length) / 4))
             }
-            // As many as a process can be in (NGROUPS_MAX).
+            // The largest number of groups of a process (NGROUPS_MAX).
             guard errno == ERANGE, length <= 4 * 65536 else { return [] }
             groups = [UInt32](repeating: 0, count: Int(length) / 4)
         }

@@ -3,17 +3,18 @@ import SerialLine
 import SystemPackage
 import VirtualTTY
 
-/// What carries a port's answers to the kernel. Called by any of the port's threads, without its lock.
+/// Passes a port's answers to the kernel. Called by any of the port's threads, without the port's lock.
 package protocol KernelSide: AnyObject, Sendable {
-    /// Answers a request; `bytes` are the effects' bytes, in which an answer's range lies.
+    /// Answers a request; the answer's range refers to `bytes`.
     func answer(_ id: RequestID, _ answer: Answer, bytes: borrowing Span<UInt8>)
     /// Lets a file's pollers ask again.
     func notifyPoll(_ file: FileID)
 }
 
-/// What carries a port's bytes to the remote port. Called by any of the port's threads; must not block.
+/// Passes a port's bytes to the remote port. Called by any of the port's threads; must not block.
 package protocol RemoteSide: AnyObject, Sendable {
-    /// Does this, in another thread; a command that was not taken up yet is replaced. Called under the port's lock.
+    /// Carries out a command in another thread. A newer command replaces one that was not taken yet. Called under the
+    /// port's lock.
     func carryOut(_ command: RemoteCommand)
     /// Sends the bytes that the socket takes now; one caller at a time.
     /// - Parameter connection: the number of the connection that the bytes belong to. If another connection is
@@ -24,18 +25,19 @@ package protocol RemoteSide: AnyObject, Sendable {
     var unacknowledged: Int { get }
     /// What the kernel knows of the peer. Asked for under the port's lock.
     var lifeSigns: LifeSigns { get }
-    /// The port's `advance` has to be called then; nil for no time. Called under the port's lock.
+    /// The moment at which the port's `advance` must be called; nil if there is no deadline. Called under the port's
+    /// lock.
     func schedule(_ deadline: MonotonicTime?)
 }
 
-/// What holds the pseudo-terminal on which one of the kernel's line disciplines sits. Called by any of the port's
-/// threads, without its lock; must not block.
+/// Owns the pseudo-terminal to which one of the kernel's line disciplines is attached. Called by any of the port's
+/// threads, without the port's lock; must not block.
 package protocol DisciplineSide: AnyObject, Sendable {
-    /// Does this behind all asked for before; `disciplineAnswered` follows.
+    /// Carries out a call, in order; `disciplineAnswered` follows.
     func call(_ id: RequestID, _ call: DisciplineCall)
-    /// There are bytes for the discipline, or there is room for its own.
+    /// The discipline has bytes to receive, or room for its output.
     func feed()
-    /// Gives the pseudo-terminal up; `disciplineWithdrawn` follows.
+    /// Closes the pseudo-terminal; `disciplineWithdrawn` follows.
     func withdraw(discardingRest: Bool)
 }
 
@@ -65,20 +67,20 @@ package final class Port: Sendable {
 
     private let engine: Monitor<PortEngine>
     private let log: @Sendable (LogLevel, String) -> Void
-    // Written once, by `attach`, before any thread but the first knows the port; only read afterwards.
+    // Written once, by `attach`, before a second thread knows the port; only read afterwards.
     nonisolated(unsafe) private var kernel: (any KernelSide)?
     nonisolated(unsafe) private var discipline: (any DisciplineSide)?
     private let remoteHolder = RemoteHolder()
     nonisolated(unsafe) private var observer: (any PortObserver)?
 
-    /// The remote side, for the state machine to ask as well: written once, like `kernel`.
+    /// Gives the state machine access to the remote side: written once, like `kernel`.
     private final class RemoteHolder: Sendable {
         nonisolated(unsafe) var remote: (any RemoteSide)?
     }
 
     private var remote: (any RemoteSide)? { remoteHolder.remote }
 
-    /// - Parameter log: gets the port's log lines.
+    /// - Parameter log: receives the port's log lines.
     package init(configuration: PortConfiguration, log: @escaping @Sendable (LogLevel, String) -> Void) {
         let clock = TickClock()
         let holder = remoteHolder
@@ -103,7 +105,7 @@ package final class Port: Sendable {
         self.observer = observer
     }
 
-    /// Tells the port something, and carries out what follows from it.
+    /// Changes the port, and carries out the effects.
     /// - Parameter scratch: the calling thread's own; a thread that calls seldom needs none.
     package func withTTY<Result>(_ scratch: Scratch = Scratch(), _ body: (inout VirtualTTY) -> Result) -> Result {
         let result = engine.withLock { engine in
@@ -115,18 +117,18 @@ package final class Port: Sendable {
         return result
     }
 
-    /// The socket takes bytes again: unsent bytes go out.
+    /// The socket has room again: sends the unsent bytes.
     package func resumeSending() {
         engine.withLock { $0.resumeSending() }
         withTTY { _ in }
     }
 
-    /// Looks at the port; nothing may follow from it.
+    /// Reads the port's state; must have no effects.
     package func look<Result>(_ body: (borrowing VirtualTTY) -> Result) -> Result {
         engine.withLock { body($0.tty) }
     }
 
-    /// Sleeps while the programs are too far behind for more to be received, and `isWanted` is true.
+    /// Waits while the programs are too far behind to receive more, and `isWanted` returns true.
     package func waitToReceive(while isWanted: () -> Bool) {
         engine.wait { engine in
             let isReady = engine.tty.wantsToReceive(isPausing: true) || !isWanted()
@@ -135,14 +137,14 @@ package final class Port: Sendable {
         }
     }
 
-    /// Wakes a receive thread that sleeps in `waitToReceive`, to look at `isWanted` again.
+    /// Wakes a receive thread that sleeps in `waitToReceive`, so that it calls `isWanted` again.
     package func wakeReceiver() {
-        // With the lock taken once in between, it has either not looked yet, or sleeps already.
+        // After the lock was taken once, that thread has either not checked yet, or is asleep.
         engine.withLock { $0.receiverSleeps = false }
         engine.wakeAll()
     }
 
-    /// Moves what has to be done to the calling thread. Under the lock.
+    /// Moves the pending effects to the calling thread. Called under the lock.
     private func handOut(_ engine: inout PortEngine, _ scratch: Scratch) {
         engine.handOut(&scratch.handout)
         if let command = scratch.handout.command { remote?.carryOut(command) }

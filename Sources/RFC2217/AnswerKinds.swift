@@ -1,4 +1,4 @@
-/// The kinds of COM-PORT requests a server answers, as a set: what one server has been seen to answer, and what not.
+/// A set of kinds of COM-PORT requests, such as those that one server is known to answer, or not to answer.
 package struct AnswerKinds: OptionSet, Sendable, Hashable {
     package let rawValue: UInt16
 
@@ -20,8 +20,8 @@ package struct AnswerKinds: OptionSet, Sendable, Hashable {
     package static let modemStateMask = AnswerKinds(rawValue: 1 << 12)
     package static let purge = AnswerKinds(rawValue: 1 << 13)
 
-    /// Settings of the line. Harmless to send again until another of the kind is sent, and worth it: they can vanish
-    /// while a server opens its own port.
+    /// Settings of the line. A setting may be repeated until another one of its kind is sent, and it is worth it:
+    /// settings can be lost while a server opens its own port.
     package static let settings: AnswerKinds = [.baudRate, .dataSize, .parity, .stopSize, .flow]
 
     private static let names: [(AnswerKinds, String)] = [
@@ -40,7 +40,7 @@ extension AnswerKinds: CustomStringConvertible {
 }
 
 extension ComPortCommand {
-    /// The kind of answer this request is owed, or that this answer is; nil where there is none.
+    /// The kind of answer to this request, or of this answer; nil if the command has no answer.
     package var answerKind: AnswerKinds? {
         switch self {
         case .signature: .signature
@@ -64,7 +64,7 @@ extension ComPortCommand {
         }
     }
 
-    /// Asks what holds and changes nothing, so that any value can be the answer.
+    /// Whether the request only asks for the current value, so that any value can be its answer.
     var isQuery: Bool {
         switch self {
         case .signature(let text): text.isEmpty

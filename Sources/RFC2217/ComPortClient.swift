@@ -1,39 +1,39 @@
 import SerialLine
 
-/// The client's end of one RFC 2217 connection: negotiation, which requests wait for an answer, and what this server
-/// has been seen to answer. No I/O: bytes from the server go in, events come out; what is to be sent is appended to
-/// `output` (ahead of any data still queued) or encoded by the caller through `encode`.
+/// The client's end of one RFC 2217 connection: the negotiation, the requests that wait for answers, and the kinds of
+/// requests that this server answers. No I/O: bytes from the server go in, and events come out; outgoing bytes are
+/// appended to `output` (sent ahead of queued data), or encoded by the caller through `encode`.
 package struct ComPortClient: Sendable {
-    /// Names one request, so that its answer can be waited for.
+    /// Identifies one request, so that a caller can wait for its answer.
     package typealias Ticket = UInt64
 
-    /// What the server did.
+    /// An event from the server.
     package enum Event: Equatable, Sendable {
         /// Data for the port: this range of the input.
         case data(Range<Int>)
         /// The server refuses COM-PORT-OPTION.
         case refused
-        /// What was sent comes back: a plain byte stream with an echo behind it.
+        /// The server returns the bytes that it was sent: it is a plain byte stream with an echo.
         case echoed
-        /// A request was answered with this value; nil ticket where none was waiting.
+        /// The server has answered with this value; the ticket is nil if no request was waiting for it.
         case answered(ComPortCommand, Ticket?)
         case modemState(ModemState)
         case lineState(LineState)
-        /// The server asks us to stop sending data (true), or to go on.
+        /// The server asks to stop sending data (true), or to continue.
         case suspended(Bool)
     }
 
-    /// How long an answer is waited for before the request is sent again, and then before it counts as unanswered.
+    /// Time without an answer before a request is repeated, and before it counts as unanswered, in nanoseconds.
     package static let resendAfter: UInt64 = .milliseconds(400)
     package static let answerWithin: UInt64 = .milliseconds(1000)
-    /// The same once a later request has been answered: this one was passed over.
+    /// The same after a later request was answered: the server has passed over this one.
     static let passedOver: UInt64 = .milliseconds(100)
-    /// How long after a request has expired an answer of any value can still belong to it, in nanoseconds.
+    /// After a request has expired, an answer of any value may belong to it for this time, in nanoseconds.
     static let lateWithin: UInt64 = .milliseconds(1000)
-    /// How much longer an answer with the value that was asked for is taken for an answer to that request, and not for
-    /// news from the server, in nanoseconds.
+    /// After that, an answer with exactly the requested value belongs to the request, and is not news from the
+    /// server, for this time, in nanoseconds.
     static let rememberedFor: UInt64 = .seconds(10)
-    /// Bytes from the server kept to say what a server that is none said.
+    /// Most text bytes kept from a server that does not speak RFC 2217, for the message about it.
     static let heardLimit = 64
 
     private struct Request: Sendable {
@@ -42,15 +42,16 @@ package struct ComPortClient: Sendable {
         let kind: AnswerKinds
         var resendAt: MonotonicTime?
         var expiresAt: MonotonicTime
-        /// How many answers are still to come: one for each time it was sent.
+        /// Number of answers still missing: one for each time that the request was sent.
         var owed = 1
-        /// The answer to one copy; the other copy's will be the same.
+        /// The answer to one copy; the answer to the other copy will be equal.
         var answer: ComPortCommand?
 
-        /// The moment at which an answer with the request's value no longer belongs to it, once the request is late.
+        /// A late request is forgotten at this moment.
         var forgottenAt: MonotonicTime { expiresAt + rememberedFor }
 
-        /// Does the value fit: is it the one asked for, the one answered before, or any if the request is a query?
+        /// Whether an answer can belong to this request: its value is the requested one, or the one answered before,
+        /// or the request is a query.
         func explains(_ other: ComPortCommand) -> Bool {
             other == command || other == answer || (command.isQuery && other.answerKind == kind)
         }
@@ -61,28 +62,28 @@ package struct ComPortClient: Sendable {
         offered: [.binary, .suppressGoAhead, .comPort], accepted: [.binary, .echo, .suppressGoAhead, .comPort])
     /// Requests that wait for an answer, in the order sent.
     private var outstanding: [Request] = []
-    /// Requests that wait no longer but may still be answered: those sent twice and answered once, and those given up.
-    /// Such an answer must not settle a newer request, nor undo a newer setting. In the order sent.
+    /// Requests that no longer wait but may still be answered: those sent twice and answered once, and those given
+    /// up. Such an answer must not settle a newer request, nor undo a newer setting. In the order sent.
     private var late: [Request] = []
-    /// The length of either list: beyond it the oldest request is given up, or forgotten.
+    /// Limit of either list; beyond it the oldest request is given up, or forgotten.
     static let outstandingLimit = 256
     private var dropped: [Ticket] = []
-    /// What is to be sent ahead of everything queued; the caller takes it.
+    /// Bytes to send ahead of the queue; the caller takes them.
     package var output: [UInt8] = []
-    /// Decoded words of every command, for the caller to log and empty; filled only when `traces` is set.
+    /// Every command in words, for the log; filled only if `traces` is set. The caller empties it.
     package var trace: [String] = []
     private let traces: Bool
 
-    /// The server has agreed to COM-PORT-OPTION, in words or by using it.
+    /// The server has agreed to COM-PORT-OPTION, explicitly or by using it.
     package private(set) var isActive = false
-    /// Requests this server has answered, and not answered, on this connection.
+    /// Kinds of requests that this server has answered, and not answered, on this connection.
     package private(set) var answered: AnswerKinds = []
     package private(set) var unanswered: AnswerKinds = []
     /// The first data bytes before the option was active, for a message about a server that does not speak RFC 2217.
     package private(set) var heard: [UInt8] = []
 
-    /// Starts a connection: the first bytes are IAC WILL COM-PORT-OPTION. No DO is sent to a server that has not shown
-    /// that it negotiates: esp-link would write it to the UART.
+    /// Starts a connection: the first bytes are IAC WILL COM-PORT-OPTION. DO is not sent to a server that has not
+    /// negotiated yet: esp-link would write it to the UART.
     package init(traces: Bool = false) {
         self.traces = traces
         offer(.comPort)
@@ -97,8 +98,8 @@ package struct ComPortClient: Sendable {
 
 // Sending.
 extension ComPortClient {
-    /// Appends a request to `wire` and remembers that it is owed an answer.
-    /// - Parameter patience: after which it counts as unanswered, in nanoseconds.
+    /// Appends a request to `wire` and remembers that an answer is due.
+    /// - Parameter patience: time after which it counts as unanswered, in nanoseconds.
     package mutating func encode(
         _ command: ComPortCommand, ticket: Ticket, now: MonotonicTime, patience: UInt64 = answerWithin,
         to wire: inout [UInt8]
@@ -112,7 +113,7 @@ extension ComPortClient {
             expectLate(oldest, now)
         }
         if !command.isQuery {
-            // Sent again, an earlier setting would undo this one.
+            // Repeated, an earlier setting would undo this one.
             for index in outstanding.indices where outstanding[index].kind == kind { outstanding[index].resendAt = nil }
         }
         outstanding.append(
@@ -123,25 +124,25 @@ extension ComPortClient {
                 expiresAt: now + patience))
     }
 
-    /// Is it worth waiting for this request's answer? Not where this server has left such requests unanswered.
+    /// Whether this server answers requests of this kind, as far as known.
     package func isAnswerExpected(_ kind: AnswerKinds) -> Bool { !unanswered.contains(kind) }
 
-    /// Is a request of this kind, other than `ticket`, still waiting? Then an answer is not yet the last word.
+    /// Whether a request of this kind is still waiting, so that a current answer is not final.
     package func isOutstanding(_ kind: AnswerKinds) -> Bool { outstanding.contains { $0.kind == kind } }
 
-    /// A request that changes nothing and that this server is known to answer: its answer shows that the server has
-    /// taken everything sent before it. nil where none is known.
+    /// A request that changes nothing and that this server is known to answer: its answer confirms everything sent
+    /// before it. nil if no such request is known.
     package func barrier(mask: ModemState) -> ComPortCommand? {
         if answered.contains(.modemStateMask) { return .setModemStateMask(mask) }
         return answered.contains(.baudRate) ? .setBaudRate(0) : nil
     }
 
-    /// When `expire` has something to do; nil for never.
+    /// When `expire` must be called; nil if nothing is waiting.
     package var nextDeadline: MonotonicTime? {
         outstanding.lazy.map { min($0.resendAt ?? $0.expiresAt, $0.expiresAt) }.min()
     }
 
-    /// Sends again what is due for it, and gives up on what has waited too long.
+    /// Repeats the requests that are due, and gives up those that have waited too long.
     /// - Returns: the requests given up.
     package mutating func expire(_ now: MonotonicTime) -> [Ticket] {
         var given = dropped
@@ -163,7 +164,7 @@ extension ComPortClient {
         return given
     }
 
-    /// Remembers a request that waits no longer, as long as a late answer to it can come.
+    /// Remembers a request that no longer waits, while a late answer to it may come.
     private mutating func expectLate(_ request: Request, _ now: MonotonicTime) {
         late.removeAll { $0.forgottenAt <= now }
         var request = request
@@ -176,8 +177,8 @@ extension ComPortClient {
 
 // Receiving.
 extension ComPortClient {
-    /// The next event in `input` at or after `offset`, which moves on; nil when the input is used up.
-    /// - Parameter now: the time, asked for only where an answer came.
+    /// The next event in `input` at or after `offset`, which moves behind it; nil if there are no more.
+    /// - Parameter now: returns the time; called only if an answer was received.
     package mutating func next(
         _ input: borrowing Span<UInt8>, _ offset: inout Int, now: () -> MonotonicTime
     ) -> Event? {
@@ -210,12 +211,12 @@ extension ComPortClient {
         if traces { trace.append("< \(verb) \(option)") }
         let before = output.count
         options.receive(verb, option, &output)
-        // A server that negotiates more than COM-PORT is one that can be asked for BINARY.
+        // A server that negotiates other options can also be asked for BINARY.
         if option != .comPort && (verb == .will || verb == .do) { options.ask(.binary, &output) }
         traceReplies(from: before)
         guard option == .comPort else { return nil }
         if verb == .do { isActive = true }
-        // WONT is no refusal: ser2net says it of its own side. DONT is.
+        // WONT is not a refusal: ser2net sends it for its own side. DONT is.
         return verb == .dont && !isActive ? .refused : nil
     }
 
@@ -228,12 +229,12 @@ extension ComPortClient {
         }
     }
 
-    /// Reads the subnegotiation the decoder holds. Any valid one shows that the option is active.
+    /// Evaluates the subnegotiation that the decoder holds. A valid one shows that the option is active.
     private mutating func subnegotiation(_ now: MonotonicTime) -> Event? {
         guard let command = ComPortCommand(payload: decoder.payload, from: .server) else { return nil }
         if traces { trace.append("< \(command)") }
         if case .unknown(let code, _) = command {
-            // A client's request, which no server sends: before the first word of its own the server is an echo.
+            // Only clients send these codes: if the server has not sent a command of its own before, it is an echo.
             return !isActive && (1...12).contains(code) ? .echoed : nil
         }
         isActive = true
@@ -243,7 +244,7 @@ extension ComPortClient {
         case .flowControlSuspend: return .suspended(true)
         case .flowControlResume: return .suspended(false)
         case .signature([]):
-            // The server asks who we are.
+            // The server asks for the client's signature.
             output.appendComPort(.signature(Array("ttynvt-swift".utf8)), from: .client)
             return nil
         default:
@@ -274,21 +275,22 @@ extension ComPortClient {
             request.owed -= 1
             passOver(before: match, now)
         }
-        // If a late answer has settled it, its own is still to come.
+        // If a late answer has settled the request, its own answer is still due.
         expectLate(request, now)
         return request.ticket
     }
 
-    /// The request whose late answer this can be: one that explains the value. A value that no request explains belongs
-    /// to the first that has no answer yet, since a server answers in order.
+    /// The late request that an answer can belong to: one with this value. An answer with another value than any
+    /// request belongs to the first request without an answer, because a server answers in order.
     private func lateRequest(for answer: ComPortCommand, _ kind: AnswerKinds, _ now: MonotonicTime) -> Int? {
         if let index = late.firstIndex(where: { $0.expiresAt > now && $0.explains(answer) }) { return index }
         if outstanding.contains(where: { $0.explains(answer) }) { return nil }
         return late.firstIndex { $0.expiresAt > now && $0.kind == kind && $0.answer == nil }
     }
 
-    /// Recognizes the very late answer to a setting that a newer one of its kind has replaced, while none waits.
-    /// - Returns: whether the answer is one, and so says nothing of the settings that hold now.
+    /// Recognizes the very late answer to a setting that a newer setting of its kind has replaced, while none is
+    /// waiting.
+    /// - Returns: whether the answer is such a one; if so, it says nothing about the current settings.
     private mutating func forgetSuperseded(_ answer: ComPortCommand, _ now: MonotonicTime) -> Bool {
         guard let kind = answer.answerKind, !isOutstanding(kind),
             let index = late.firstIndex(where: { $0.command == answer && $0.expiresAt <= now && $0.forgottenAt > now }),
@@ -301,10 +303,10 @@ extension ComPortClient {
         return true
     }
 
-    /// The request that waits for this answer. The value decides first, since a server may leave a request unanswered;
-    /// then the order decides.
-    /// - Parameter isLate: the answer can be a late one. Then it settles the next request in order if that explains the
-    ///   value, and no other: a server that lost the first copy of a request sends no late answer.
+    /// The waiting request that an answer belongs to. The value decides first, because a server may leave a request
+    /// unanswered; then the order decides.
+    /// - Parameter isLate: the answer may be a late one. Then it can only settle the next request in order, and only
+    ///   if the value fits: a server that lost the first copy of a request sends no late answer.
     private func waitingRequest(for answer: ComPortCommand, _ kind: AnswerKinds, isLate: Bool) -> Int? {
         if let next = outstanding.firstIndex(where: { $0.kind == kind }), outstanding[next].explains(answer) {
             return next
@@ -315,7 +317,7 @@ extension ComPortClient {
         return outstanding.firstIndex { $0.explains(answer) } ?? outstanding.firstIndex { kinds.contains($0.kind) }
     }
 
-    /// Requests sent before one that has been answered will hardly be answered any more: hurry them.
+    /// Requests older than an answered one will probably stay unanswered: shortens their deadlines.
     private mutating func passOver(before index: Int, _ now: MonotonicTime) {
         for earlier in outstanding.indices.prefix(index) {
             if let resendAt = outstanding[earlier].resendAt {

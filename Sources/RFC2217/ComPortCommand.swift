@@ -1,6 +1,6 @@
 import SerialLine
 
-/// Which end of a COM-PORT connection sends a command: a server's codes are the client's plus 100.
+/// The end of a COM-PORT connection that sends a command. A server's codes are the client's plus 100.
 package enum ComPortRole: UInt8, Sendable {
     case client = 0
     case server = 100
@@ -29,14 +29,14 @@ package struct ControlValue: RawRepresentable, Hashable, Sendable {
     /// 14, 15, 16: inbound flow control.
     package static func inboundFlow(_ flow: FlowControl) -> ControlValue { ControlValue(rawValue: flow.inboundValue) }
 
-    /// What a SET-CONTROL value is about; an answer is matched to a request by it.
+    /// The subject of a SET-CONTROL value, by which an answer is matched to a request.
     package enum Subject: Sendable, Hashable {
         case flow
         case lineBreak
         case dtr
         case rts
         case inboundFlow
-        /// Not in RFC 2217: a vendor's.
+        /// Not in RFC 2217: a vendor's extension.
         case vendor
     }
 
@@ -54,24 +54,24 @@ package struct ControlValue: RawRepresentable, Hashable, Sendable {
 
 /// PURGE-DATA's value: which of the server's buffers to empty (RFC 2217).
 package enum PurgeBuffers: UInt8, Sendable {
-    /// What the server received from the line.
+    /// The data that the server has received from the line.
     case receive = 1
-    /// What it has not yet sent to the line.
+    /// The data that the server has not sent to the line yet.
     case transmit
     case both
 }
 
-/// One command of COM-PORT-OPTION (RFC 2217); the same shape serves a request and its answer.
+/// One command of COM-PORT-OPTION (RFC 2217), as a request or as its answer.
 package enum ComPortCommand: Equatable, Sendable {
-    /// Empty asks for the peer's.
+    /// Empty: asks for the peer's signature.
     case signature([UInt8])
-    /// Bits per second; 0 asks.
+    /// Bits per second; 0 asks for the current value.
     case setBaudRate(UInt32)
-    /// 5…8; 0 asks.
+    /// 5…8; 0 asks for the current value.
     case setDataSize(UInt8)
-    /// `Parity`'s raw value; 0 asks.
+    /// `Parity`'s raw value; 0 asks for the current value.
     case setParity(UInt8)
-    /// `StopBits`' raw value; 0 asks.
+    /// `StopBits`' raw value; 0 asks for the current value.
     case setStopSize(UInt8)
     case setControl(ControlValue)
     case notifyLineState(LineState)
@@ -81,10 +81,10 @@ package enum ComPortCommand: Equatable, Sendable {
     case setLineStateMask(LineState)
     case setModemStateMask(ModemState)
     case purgeData(UInt8)
-    /// A code that RFC 2217 does not know, or a payload of the wrong length.
+    /// A code that RFC 2217 does not define, or a payload of the wrong length.
     case unknown(code: UInt8, payload: [UInt8])
 
-    /// Its code as the client sends it; a server's is this plus 100.
+    /// The code of the command as a client sends it; a server's is this plus 100.
     package var code: UInt8 {
         switch self {
         case .signature: 0
@@ -104,8 +104,8 @@ package enum ComPortCommand: Equatable, Sendable {
         }
     }
 
-    /// Reads a subnegotiation's payload (what follows IAC SB COM-PORT-OPTION, unescaped), sent by `role`.
-    /// nil for an empty payload. From a server, 8 and 9 are taken for 108 and 109, and 0 for 100 (Moxa sends them).
+    /// Decodes a subnegotiation's payload (the bytes behind IAC SB COM-PORT-OPTION, unescaped), sent by `role`. nil
+    /// for an empty payload. From a server, 8 and 9 count as 108 and 109, and 0 as 100 (Moxa sends them).
     package init?(payload: [UInt8], from role: ComPortRole) {
         guard let first = payload.first else { return nil }
         let values = Array(payload.dropFirst())
@@ -145,7 +145,7 @@ package enum ComPortCommand: Equatable, Sendable {
         }
     }
 
-    /// The payload of the subnegotiation that carries this command from `role`, unescaped.
+    /// The unescaped payload of the subnegotiation for this command, sent by `role`.
     package func payload(from role: ComPortRole) -> [UInt8] {
         let values: [UInt8] =
             switch self {
@@ -165,7 +165,7 @@ package enum ComPortCommand: Equatable, Sendable {
 }
 
 extension [UInt8] {
-    /// Appends a COM-PORT command as a whole subnegotiation.
+    /// Appends a COM-PORT command as a complete subnegotiation.
     package mutating func appendComPort(_ command: ComPortCommand, from role: ComPortRole) {
         appendTelnetSubnegotiation(.comPort, command.payload(from: role))
     }

@@ -1,6 +1,6 @@
 import SerialLine
 
-/// What each command of the client asks for, and its answer.
+/// Carries out each command of the client, and answers it.
 extension ComPortServer {
     mutating func receive(
         _ command: ComPortCommand, _ now: MonotonicTime, _ output: inout [UInt8]
@@ -33,7 +33,7 @@ extension ComPortServer {
             guard let buffers = PurgeBuffers(rawValue: value) else { return nil }
             if !profile.ignoresPurge { return .request(.purge(buffers)) }
             answer(.purge(buffers), &output)
-        // Clients poll for a state by a notification without a value.
+        // Clients ask for a state with a notification without a value.
         case .unknown(let code, []): poll(code, &output)
         case .unknown: break
         }
@@ -46,7 +46,7 @@ extension ComPortServer {
         if code == 7 { report(&output) }
     }
 
-    /// The client's request has been carried out, or could not be: `port` says what holds now.
+    /// The client's request was carried out, or has failed: `port` contains the current state.
     package mutating func answer(_ request: SerialRequest, succeeded: Bool = true, _ output: inout [UInt8]) {
         guard succeeded || profile.answersFailures else { return }
         guard let answer = answer(to: request, succeeded) else { return }
@@ -73,7 +73,7 @@ extension ComPortServer {
         }
     }
 
-    /// SET-BAUDRATE, -DATASIZE, -PARITY, -STOPSIZE: 0 asks.
+    /// SET-BAUDRATE, -DATASIZE, -PARITY, -STOPSIZE: 0 asks for the current value.
     private mutating func setting(_ command: ComPortCommand, _ output: inout [UInt8]) -> ComPortServerEvent? {
         guard let (asks, request, holding) = meaning(of: command) else { return nil }
         if asks {
@@ -88,8 +88,8 @@ extension ComPortServer {
         return .request(request)
     }
 
-    /// What a setting asks for: nothing but what holds, or a request (nil where its value is none of RFC 2217's); and
-    /// the request that would leave all as it is.
+    /// The meaning of a setting: a query, or a request (nil if RFC 2217 does not define the value); and the request
+    /// that would change nothing.
     private func meaning(
         of command: ComPortCommand
     ) -> (asks: Bool, request: SerialRequest?, holding: SerialRequest)? {
@@ -108,7 +108,7 @@ extension ComPortServer {
         }
     }
 
-    /// A value that RFC 2217 does not have: the setting stays, and the answer says so.
+    /// Handles a value that RFC 2217 does not define: the setting remains, and the answer contains it.
     private mutating func bad(
         _ command: ComPortCommand, _ holding: SerialRequest, _ output: inout [UInt8]
     ) -> ComPortServerEvent? {
@@ -155,7 +155,7 @@ extension ComPortServer {
         return nil
     }
 
-    /// Answers a question of SET-CONTROL, where this server answers that question.
+    /// Answers a query of SET-CONTROL, if this server answers it.
     private mutating func answerControl(_ asked: ControlValue, _ value: ControlValue, _ output: inout [UInt8]) {
         if !profile.unansweredControls.contains(asked.rawValue) { send(.setControl(value), &output) }
     }

@@ -1,8 +1,8 @@
 import SerialLine
 
-/// What a server says on its own, and how it sends.
+/// Notifications, and the sending of commands.
 extension ComPortServer {
-    /// The far end changed a line: tells the client, now or at `deadline`, as its mask allows.
+    /// The far end changed a line: reports it to the client, now or at `deadline`, if the client's mask allows it.
     package mutating func setInputs(_ lines: ModemLines, now: MonotonicTime, _ output: inout [UInt8]) {
         port.inputs = lines
         guard lines != reported else {
@@ -16,27 +16,27 @@ extension ComPortServer {
         }
     }
 
-    /// When `expire` has something to do.
+    /// When `expire` must be called.
     package var deadline: MonotonicTime? { reportDue }
 
-    /// Does what is due.
+    /// Sends the reports that are due.
     package mutating func expire(now: MonotonicTime, _ output: inout [UInt8]) {
         guard let due = reportDue, due <= now else { return }
         reportDue = nil
         reportChange(&output)
     }
 
-    /// Something was wrong with what came from the line, or a break came: tells the client, as its mask allows.
-    /// - Returns: whether the client has been told.
+    /// The line had an error or a break: reports it to the client, if the client's mask allows it.
+    /// - Returns: whether it was reported.
     package mutating func notify(_ state: LineState, _ output: inout [UInt8]) -> Bool {
-        // RFC 2217: the value is the AND of the line state and the mask; no message where that is 0.
+        // RFC 2217: the value is the AND of the line state and the mask; if it is 0, no message is sent.
         let value = state.intersection(lineStateMask).intersection(profile.lineStates)
         guard isActive, profile.notifies, !value.isEmpty else { return false }
         send(.notifyLineState(value), &output)
         return true
     }
 
-    /// Asks the client to stop sending, or to go on, where this server does.
+    /// Asks the client to stop sending, or to continue, if this server does that.
     package mutating func holdClient(_ on: Bool, _ output: inout [UInt8]) {
         if profile.sendsSuspend && isActive { send(on ? .flowControlSuspend : .flowControlResume, &output) }
     }
@@ -57,12 +57,12 @@ extension ComPortServer {
         send(.notifyModemState(state.intersection(modemStateMask)), &output)
     }
 
-    /// Nothing is wrong at the time of asking: errors are reported as they happen.
+    /// Reports that the line has no errors now: errors are reported when they happen.
     mutating func reportLineState(_ output: inout [UInt8]) {
         if profile.notifies { send(.notifyLineState([]), &output) }
     }
 
-    /// Sends a command, unless this server does not, or has no room for it.
+    /// Sends a command, unless this server never sends it or has no room for it.
     mutating func send(_ command: ComPortCommand, _ output: inout [UInt8]) {
         guard !profile.unanswered.contains(command.code) else { return }
         if case .setControl(let value) = command, profile.unansweredControls.contains(value.rawValue) { return }

@@ -1,15 +1,15 @@
 import SerialLine
 
-/// The server's role of RFC 2217, for one connection: bytes of the client in, events out; answers and notifications
-/// are appended to an outgoing buffer. It does no I/O; whoever drives it owns the serial port, carries requests out,
-/// and keeps `port` up to date, from which questions are answered.
+/// The server's end of one RFC 2217 connection: bytes of the client go in, and events come out; answers and
+/// notifications are appended to an outgoing buffer. No I/O: the caller owns the serial port, carries requests out,
+/// and keeps `port` current, from which queries are answered.
 package struct ComPortServer: Sendable {
-    /// The state of the serial port, as the client may ask for it.
+    /// The state of the serial port that the client may ask for.
     package struct PortState: Equatable, Sendable {
         package var settings: LineSettings
         /// DTR and RTS.
         package var outputs: ModemLines
-        /// What the far end drives.
+        /// The lines that the far end drives.
         package var inputs: ModemLines
         package var isBreaking = false
         package var isRS485 = false
@@ -23,28 +23,28 @@ package struct ComPortServer: Sendable {
 
     package let profile: ServerProfile
     package var port: PortState
-    /// What the client wants to hear of; RFC 2217's initial values.
+    /// The states that the client wants reported; RFC 2217's initial values.
     package internal(set) var lineStateMask: LineState = []
     package internal(set) var modemStateMask = ModemState(rawValue: 255)
     /// COM-PORT commands are exchanged.
     package private(set) var isActive = false
     private var isNegotiated = false
-    /// The client asked for silence.
+    /// The client has asked the server to stop sending.
     package internal(set) var isSuspended = false
 
     private var negotiation: OptionNegotiation
     private var decoder = TelnetDecoder()
-    /// Whether this connection speaks Telnet; nil while the first bytes are still to tell.
+    /// Whether this connection speaks Telnet; nil until the first bytes show it.
     private var speaksTelnet: Bool?
-    /// Settings before this are dropped.
+    /// Settings before this moment are dropped.
     let deafUntil: MonotonicTime
-    /// The modem lines last reported, and when a change is due to be.
+    /// The modem lines last reported, and when a change must be reported.
     var reported: ModemLines
     var reportDue: MonotonicTime?
-    /// Bytes of answers to the read at hand.
+    /// Bytes of answers to the current read.
     var answered = 0
 
-    /// A connection just accepted.
+    /// A connection was accepted.
     package init(_ profile: ServerProfile = ServerProfile(), port: PortState = PortState(), now: MonotonicTime) {
         self.profile = profile
         self.port = port
@@ -58,7 +58,7 @@ package struct ComPortServer: Sendable {
         }
     }
 
-    /// What is said before the client says anything.
+    /// Appends the bytes that the server sends before the client sends anything.
     package mutating func open(_ output: inout [UInt8]) {
         guard profile.telnet != .mute else { return }
         output += profile.banner
@@ -74,8 +74,8 @@ package struct ComPortServer: Sendable {
         }
     }
 
-    /// The next event in `input` at or after `offset`, which moves past it; nil when the input is used up. One call
-    /// of recv(2) is one input: some servers care for its bounds.
+    /// The next event in `input` at or after `offset`, which moves behind it; nil if there are no more. One call of
+    /// recv(2) is one input, because some servers depend on its bounds.
     package mutating func next(
         _ input: borrowing Span<UInt8>, _ offset: inout Int, now: MonotonicTime, _ output: inout [UInt8]
     ) -> ComPortServerEvent? {
@@ -88,7 +88,7 @@ package struct ComPortServer: Sendable {
         }
     }
 
-    /// Appends what came from the line, as this connection's framing has it.
+    /// Appends data from the line, in this connection's framing.
     package func appendData(_ data: borrowing Span<UInt8>, _ output: inout [UInt8]) {
         if speaksTelnet == true {
             output.appendTelnetData(data)
@@ -114,7 +114,7 @@ package struct ComPortServer: Sendable {
         return rest.isEmpty || profile.telnet == .mute ? nil : .data(rest)
     }
 
-    /// The input ended, perhaps in a subnegotiation.
+    /// The input has ended, possibly inside a subnegotiation.
     private mutating func split(_ rest: Range<Int>) -> ComPortServerEvent? {
         guard decoder.isInsideSubnegotiation, profile.splitSubnegotiation != .isJoined else { return nil }
         decoder = TelnetDecoder()
@@ -157,7 +157,7 @@ package struct ComPortServer: Sendable {
         return activate(&output)
     }
 
-    /// Is WILL answered once more, though the option is on already?
+    /// Whether WILL is answered again although the option is on already.
     private func repeatsItself(_ option: TelnetOption) -> Bool {
         profile.accepted.contains(option) && (profile.reanswersWill || (profile.repeatsDo && option == .comPort))
     }

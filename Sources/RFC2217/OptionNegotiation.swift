@@ -3,13 +3,13 @@ package struct OptionSide: Sendable, Equatable {
     package enum State: Sendable {
         case no
         case yes
-        /// We asked to switch off and wait; `opposite` is RFC 1143's queue bit.
+        /// This end has asked to switch the option off and waits; `opposite` is RFC 1143's queue bit.
         case wantNo(opposite: Bool)
-        /// We asked to switch on and wait.
+        /// This end has asked to switch the option on and waits.
         case wantYes(opposite: Bool)
     }
 
-    /// What a message of ours or theirs makes us do next.
+    /// The message to send next.
     package enum Reply: Sendable, Equatable {
         case none
         /// Send the agreeing verb: WILL (our side) or DO (theirs).
@@ -23,7 +23,7 @@ package struct OptionSide: Sendable, Equatable {
     package init() {}
 
     package var isOn: Bool { if case .yes = state { true } else { false } }
-    /// An answer to a request of ours is still missing.
+    /// The answer to a request of this end is missing.
     package var isAsked: Bool {
         switch state {
         case .wantNo, .wantYes: true
@@ -31,7 +31,7 @@ package struct OptionSide: Sendable, Equatable {
         }
     }
 
-    /// We want the option on (true) or off.
+    /// This end wants the option on (true) or off.
     package mutating func request(_ on: Bool) -> Reply {
         switch (state, on) {
         case (.no, true):
@@ -51,7 +51,7 @@ package struct OptionSide: Sendable, Equatable {
         }
     }
 
-    /// The peer sent WILL or DO; `willing` says whether we agree where it was not we who asked.
+    /// The peer sent WILL or DO; `willing` says whether this end agrees if it had not asked.
     package mutating func receivedOn(willing: Bool) -> Reply {
         switch state {
         case .no:
@@ -60,7 +60,7 @@ package struct OptionSide: Sendable, Equatable {
         case .yes:
             return .none
         case .wantNo(opposite: false):
-            // Our refusal was answered by an offer: an error of the peer; it is off (RFC 1143).
+            // The peer answered a refusal with an offer, which is an error: the option is off (RFC 1143).
             state = .no
             return .none
         case .wantNo(opposite: true), .wantYes(opposite: false):
@@ -94,7 +94,7 @@ extension OptionSide.State: Equatable {}
 
 /// All options of one connection, both sides. Replies are appended to an outgoing buffer.
 package struct OptionNegotiation: Sendable {
-    /// Options we agree to do (answer WILL to DO), and that we let the peer do (answer DO to WILL).
+    /// Options that this end agrees to perform (answers WILL to DO), and lets the peer perform (answers DO to WILL).
     private let offered: Set<TelnetOption>
     private let accepted: Set<TelnetOption>
     private var ours: [TelnetOption: OptionSide] = [:]
@@ -105,14 +105,14 @@ package struct OptionNegotiation: Sendable {
         self.accepted = accepted
     }
 
-    /// Is the option on at our end?
+    /// Whether this end performs the option.
     package func weDo(_ option: TelnetOption) -> Bool { ours[option]?.isOn ?? false }
-    /// Is the option on at the peer's end?
+    /// Whether the peer performs the option.
     package func theyDo(_ option: TelnetOption) -> Bool { theirs[option]?.isOn ?? false }
-    /// Have we asked and not been answered?
+    /// Whether this end has asked for the option and has no answer yet.
     package func weAsked(_ option: TelnetOption) -> Bool { ours[option]?.isAsked ?? false }
 
-    /// Asks that we do the option (WILL), where it is not on or asked yet.
+    /// Offers to perform the option (WILL), unless it is on, or offered already.
     package mutating func offer(_ option: TelnetOption, _ output: inout [UInt8]) {
         if ours[option, default: OptionSide()].request(true) == .agree { output.appendTelnet(.will, option) }
     }
@@ -122,10 +122,10 @@ package struct OptionNegotiation: Sendable {
         if theirs[option, default: OptionSide()].request(true) == .agree { output.appendTelnet(.do, option) }
     }
 
-    /// Takes a verb from the peer; the answer that RFC 1143 wants, if any, goes to `output`.
+    /// Handles a verb from the peer; the answer that RFC 1143 requires, if any, is appended to `output`.
     package mutating func receive(_ verb: TelnetVerb, _ option: TelnetOption, _ output: inout [UInt8]) {
         let known = offered.contains(option) || accepted.contains(option)
-        // Refuse what we do not know without remembering it: a state that is always `no` needs no place.
+        // Refuse unknown options without an entry: their state is always `no`.
         guard known else {
             if verb == .will { output.appendTelnet(.dont, option) }
             if verb == .do { output.appendTelnet(.wont, option) }

@@ -1,6 +1,6 @@
 import SerialLine
 
-/// What a client of a COM-PORT server wants done to the serial port.
+/// A request of a COM-PORT client to the serial port.
 package enum SerialRequest: Equatable, Sendable {
     case setBaud(UInt32)
     case setDataBits(DataBits)
@@ -18,7 +18,7 @@ package enum SerialRequest: Equatable, Sendable {
 }
 
 extension LineSettings {
-    /// Takes over what the request sets, if it is a setting of the line.
+    /// Applies a request, if it is a setting of the line.
     /// - Returns: whether it is one.
     package mutating func apply(_ request: SerialRequest) -> Bool {
         switch request {
@@ -38,7 +38,7 @@ extension LineSettings {
 }
 
 extension ComPortServer.PortState {
-    /// Takes over what a request sets.
+    /// Applies a request.
     package mutating func apply(_ request: SerialRequest) {
         switch request {
         case .setDTR(let on): outputs.set(.dtr, on)
@@ -57,22 +57,22 @@ extension ModemLines {
     }
 }
 
-/// What a COM-PORT server finds in the bytes of its client.
+/// An event in the bytes of a COM-PORT client.
 package enum ComPortServerEvent: Equatable, Sendable {
-    /// For the line: this range of the input.
+    /// Data for the line: this range of the input.
     case data(Range<Int>)
-    /// For the line: Telnet bytes that this server takes for data.
+    /// Data for the line: Telnet bytes that this server treats as data.
     case bytes([UInt8])
-    /// To be done, and then handed to `answer`.
+    /// A request to carry out, and then to pass to `answer`.
     case request(SerialRequest)
-    /// Nothing more is to be sent to the client until it resumes (true), or again (false).
+    /// Nothing may be sent to the client until it resumes (true), or sending may continue (false).
     case suspended(Bool)
     case lineStateMask(LineState)
     case modemStateMask(ModemState)
-    /// Who the client says it is.
+    /// The client's signature.
     case signature([UInt8])
     /// COM-PORT-OPTION is on.
     case negotiated
-    /// This server breaks down here: the connection is to be closed.
+    /// This server imitates a crash: the connection must be closed.
     case died(String)
 }

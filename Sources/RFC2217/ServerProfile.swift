@@ -1,49 +1,49 @@
 import SerialLine
 
-/// How a server of RFC 2217 behaves: the standard, and where servers in the field leave it. `ServerQuirk` names the
-/// known ones.
+/// How a server of RFC 2217 behaves: the standard, and the deviations of real servers. `ServerQuirk` names the known
+/// ones.
 package struct ServerProfile: Sendable {
-    /// When the connection speaks Telnet.
+    /// The condition under which the connection speaks Telnet.
     package enum Telnet: Sendable {
         case always
-        /// Only if its first bytes are IAC WILL or IAC DO; else every byte is data, for good.
+        /// Only if the first bytes are IAC WILL or IAC DO; otherwise every byte is data, permanently.
         case ifClientBegins
         /// Every byte is data.
         case never
-        /// What comes is thrown away, and nothing is said.
+        /// Input is dropped, and nothing is sent.
         case mute
     }
 
-    /// How WILL, WONT, DO and DONT are taken.
+    /// The answers to WILL, WONT, DO and DONT.
     package enum Negotiation: Sendable {
         /// RFC 1143.
         case standard
         /// Only COM-PORT-OPTION is answered.
         case comPortOnly
-        /// WILL is answered, DO is not, WONT and DONT end the connection.
+        /// WILL is answered, DO is ignored, WONT and DONT end the connection.
         case willOnly
-        /// WILL is answered; all else goes to the line as data.
+        /// WILL is answered; everything else is sent to the line as data.
         case willElseData
     }
 
-    /// What becomes of a subnegotiation whose end is not in the segment it began in.
+    /// The handling of a subnegotiation that does not end in the segment in which it began.
     package enum SplitSubnegotiation: Sendable {
         case isJoined
         case isLost
-        /// Its first part is taken for data.
+        /// Its first part is treated as data.
         case leaks
     }
 
     /// Half duplex by a vendor's SET-CONTROL values.
     package enum RS485: Sendable {
         case supported
-        /// Answered with the value that says it stays off.
+        /// Answered with the value that means off.
         case refused
-        /// No such value is known, so none is answered.
+        /// The values are unknown, and so not answered.
         case unknown
     }
 
-    /// One thing said at accept.
+    /// One message sent at accept.
     package struct Offer: Equatable, Sendable {
         package let verb: TelnetVerb
         package let option: TelnetOption
@@ -55,7 +55,7 @@ package struct ServerProfile: Sendable {
     }
 
     package var telnet = Telnet.always
-    /// Text sent at accept, before anything else.
+    /// Text sent at accept, before all messages.
     package var banner: [UInt8] = []
     /// Sent at accept.
     package var offers = [
@@ -68,16 +68,16 @@ package struct ServerProfile: Sendable {
     package var accepted: Set<TelnetOption> = [.binary, .suppressGoAhead, .comPort]
     /// WILL is answered with DO each time, though the option is on (RFC 1143 forbids it).
     package var reanswersWill = false
-    /// DO COM-PORT-OPTION is said once more after the client's WILL.
+    /// DO COM-PORT-OPTION is sent once more after the client's WILL.
     package var repeatsDo = false
-    /// COM-PORT commands count, and are sent, before the option is negotiated.
+    /// COM-PORT commands are accepted, and sent, before the option is negotiated.
     package var isActiveAtOnce = false
 
-    /// Codes of commands that are done but not answered.
+    /// Codes of commands that are carried out but not answered.
     package var unanswered: Set<UInt8> = []
-    /// Values of SET-CONTROL that are done but not answered.
+    /// Values of SET-CONTROL that are carried out but not answered.
     package var unansweredControls: Set<UInt8> = []
-    /// A setting that failed is answered with what holds; else it is not answered.
+    /// A failed setting is answered with the current value; otherwise it is not answered.
     package var answersFailures = true
     /// Data size, parity and stop size are applied, not only answered.
     package var appliesFrame = true
@@ -87,20 +87,20 @@ package struct ServerProfile: Sendable {
     package var purgeAnswers = 1
     /// PURGE-DATA is answered and not carried out.
     package var ignoresPurge = false
-    /// SET-CONTROL for DTR and RTS is answered with the flow control that holds.
+    /// SET-CONTROL for DTR and RTS is answered with the current flow control.
     package var answersLinesWithFlow = false
-    /// Mark and space become none, one and a half stop bits one.
+    /// Mark and space parity become none, one and a half stop bits become one.
     package var hasPlainFramesOnly = false
-    /// Not empty: the only baud rates there are; the nearest is taken.
+    /// The only supported baud rates, of which the nearest is used; empty: all.
     package var baudRates: [UInt32] = []
-    /// For how long after accept settings are dropped unanswered, in nanoseconds.
+    /// Time after accept in which settings are dropped without an answer, in nanoseconds.
     package var deafNanoseconds: UInt64 = 0
     /// The longest subnegotiation payload; more is cut off.
     package var maximumPayload = TelnetDecoder.maximumPayload
-    /// Bytes of answers to what came in one read; answers beyond are dropped.
+    /// Most bytes of answers to the data of one read; further answers are dropped.
     package var answerBuffer = Int.max
     package var splitSubnegotiation = SplitSubnegotiation.isJoined
-    /// FLOWCONTROL-SUSPEND is read as "flow control none", FLOWCONTROL-RESUME as a question for it.
+    /// FLOWCONTROL-SUSPEND is treated as "flow control none", FLOWCONTROL-RESUME as a query for it.
     package var suspendIsFlowNone = false
     /// IAC BRK sends a break.
     package var takesBreakCommand = true
@@ -109,17 +109,17 @@ package struct ServerProfile: Sendable {
     package var notifies = true
     /// How long a change of the modem lines may wait for its report, in nanoseconds; 0: reported at once.
     package var modemStateInterval: UInt64 = 0
-    /// Line states it can report.
+    /// Line states that the server can report.
     package var lineStates = LineState(rawValue: 0xFF)
     /// A byte whose error is reported is not delivered.
     package var dropsBadBytes = false
-    /// SET-MODEMSTATE-MASK's answer comes unasked when the option is on.
+    /// SET-MODEMSTATE-MASK's answer is sent unasked when the option is on.
     package var tellsModemMask = false
     /// SET-MODEMSTATE-MASK is followed by the current state.
     package var reportsAfterMask = false
-    /// Masks are answered with the current state instead.
+    /// Masks are answered with the current state, not with the mask.
     package var answersMasksWithState = false
-    /// A state is told when asked for by a notification.
+    /// A notification without a value is answered with the state.
     package var answersPolls = true
     /// A modem state is sent at accept.
     package var reportsAtAccept = false
@@ -127,21 +127,22 @@ package struct ServerProfile: Sendable {
     package var sendsSuspend = false
     /// SUSPEND, RESUME and SIGNATURE are sent with the client's codes.
     package var usesClientCodes = false
-    /// Its answer to SIGNATURE; empty: none.
+    /// The answer to SIGNATURE; empty: no answer.
     package var signature = Array("RFC 2217 simulator".utf8)
 
     package var rs485 = RS485.supported
-    /// SET-CONTROL values that switch RS485 half duplex on and off. No document gives a vendor's numbers: a guess.
+    /// SET-CONTROL values that switch RS485 half duplex on and off. No document contains a vendor's values: these are
+    /// assumed.
     package var rs485On: UInt8 = 20
     package var rs485Off: UInt8 = 21
-    /// In half duplex the receiver is off while the port transmits, so it does not hear itself.
+    /// In half duplex the receiver is off while the port transmits, so the port does not receive its own bytes.
     package var isDeafInHalfDuplex = false
-    /// No client is taken while bytes of the one before cannot leave the transmit buffer.
+    /// No client is accepted while bytes of the client before it are in the transmit buffer.
     package var waitsForDrain = false
     /// Most bytes per segment; 0: no limit.
     package var segmentSize = 0
 
-    /// A server as RFC 2217 has it.
+    /// A server as RFC 2217 defines it.
     package init() {}
 
     /// The standard, changed by each quirk in turn.

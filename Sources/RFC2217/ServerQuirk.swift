@@ -1,7 +1,7 @@
 import SerialLine
 
-/// A known way in which a server differs from RFC 2217, by name. Whole servers first, then single behaviours; they
-/// can be combined, the later one wins.
+/// A known deviation of a server from RFC 2217, by name. Names of whole servers come first, then single deviations;
+/// they can be combined, and the last one wins.
 package enum ServerQuirk: String, CaseIterable, Sendable {
     case ser2net
     case ser2net43 = "ser2net-4.3"
@@ -30,7 +30,7 @@ package enum ServerQuirk: String, CaseIterable, Sendable {
     case silent
     case banner
 
-    /// What it does, in one line.
+    /// The deviation in one line.
     package var summary: String {
         switch self {
         case .ser2net: "failed sets unacked, 111/107 unasked, lines each second"
@@ -106,7 +106,7 @@ package enum ServerQuirk: String, CaseIterable, Sendable {
     }
 }
 
-/// The servers of the field, as their sources have them.
+/// Real servers, according to their source code.
 extension ServerProfile {
     fileprivate mutating func becomeSer2net() {
         offers = [

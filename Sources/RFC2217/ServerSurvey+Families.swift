@@ -1,8 +1,8 @@
 import SerialLine
 
-// Which of the known servers one behaves like: each is surveyed in memory, and what was seen is compared.
+// Finds the known servers that behave like one: each is surveyed in memory, and the results are compared.
 extension ServerSurvey {
-    /// What tells servers apart without changing anything there.
+    /// The observations that distinguish servers without changing anything there.
     private struct Fingerprint: Equatable {
         let negotiated: Set<String>
         let answered: [Bool]
@@ -19,8 +19,8 @@ extension ServerSurvey {
             isEarly: isEarly)
     }
 
-    /// The known servers that would have answered just so: names that `simulate --quirk` takes. Some cannot be told
-    /// apart without changing settings; `standard` is RFC 2217 as written.
+    /// The known servers that would have given the same answers: names that `simulate --quirk` accepts. Some can be
+    /// distinguished only by changing settings; `standard` is RFC 2217 as written.
     package var families: [String] {
         guard isRFC2217 else { return [] }
         let whole: [ServerQuirk] = [

@@ -1,27 +1,27 @@
 import SerialLine
 
-/// Asks a server everything that can be asked without changing anything there, one thing at a time, so that each answer
-/// has its time. No I/O: bytes from the server and the time go in, `output` is to be sent.
+/// Asks a server every question that changes nothing there, one at a time, so that the time of each answer is known.
+/// No I/O: bytes from the server and the time go in; `output` must be sent.
 package struct ServerSurvey: Sendable {
-    /// One thing asked.
+    /// One question and its answer.
     package struct Answer: Equatable, Sendable {
-        /// RFC 2217's name of the command; for SET-CONTROL with what it is about.
+        /// RFC 2217's name of the command; for SET-CONTROL together with the subject.
         package let name: String
         package let request: ComPortCommand
-        /// What came back; nil where nothing did.
+        /// The answer; nil if none came.
         package fileprivate(set) var value: ComPortCommand?
-        /// How long that took, in nanoseconds.
+        /// Time until the answer, in nanoseconds.
         package fileprivate(set) var after: UInt64 = 0
 
-        /// The answer is about what was asked (sredird's to DTR and RTS is not).
+        /// Whether the answer has the subject of the question (sredird's answers to DTR and RTS do not).
         package var isToThePoint: Bool { value?.answerKind == request.answerKind }
     }
 
     private enum Phase: Equatable {
         case agreeing
-        /// The answer with this index is waited for.
+        /// Waiting for the answer with this index.
         case asking(Int)
-        /// A modem state may still come.
+        /// Waiting for a modem state.
         case listening
         case done
     }
@@ -31,12 +31,12 @@ package struct ServerSurvey: Sendable {
         ("SET-STOPSIZE", .setStopSize(0)), ("SET-CONTROL flow", .setControl(.queryFlow)),
         ("SET-CONTROL inbound flow", .setControl(.queryInboundFlow)), ("SET-CONTROL break", .setControl(.queryBreak)),
         ("SET-CONTROL DTR", .setControl(.queryDTR)), ("SET-CONTROL RTS", .setControl(.queryRTS)),
-        // Both count for this connection alone, and are what it begins with.
+        // Both apply to this connection only, and are the values that it begins with.
         ("SET-LINESTATE-MASK", .setLineStateMask([])), ("SET-MODEMSTATE-MASK", .setModemStateMask(Self.modemMask)),
         ("SIGNATURE", .signature([])),
     ]
     private static let modemMask = ModemState(rawValue: 255)
-    /// An answer takes as long as others did, or a few times that.
+    /// The time allowed for an answer grows with the times of earlier answers; this is the least.
     private static let leastPatience: UInt64 = .milliseconds(250)
     private static let mostPatience: UInt64 = .seconds(1)
 
@@ -45,49 +45,49 @@ package struct ServerSurvey: Sendable {
     private let began: MonotonicTime
     private var askedAt: MonotonicTime
     private var slowest: UInt64 = 0
-    /// Unanswered questions are asked a second time: they can vanish while a server opens its own port.
+    /// Unanswered questions are repeated once: they can be lost while a server opens its own port.
     private var isSecondRound = false
     private var asked: UInt64 = 0
 
-    /// What is to be sent; the caller takes it.
+    /// Bytes to send; the caller takes them.
     package var output: [UInt8] = []
-    /// When `advance` is to be called; nil once it is done.
+    /// When `advance` must be called; nil after the survey.
     package private(set) var deadline: MonotonicTime?
     package private(set) var answers: [Answer]
-    /// How long the server took to agree to COM-PORT-OPTION, in nanoseconds; nil where it did not.
+    /// Time until the server agreed to COM-PORT-OPTION, in nanoseconds; nil if it did not.
     package private(set) var agreedAfter: UInt64?
-    /// Why it is no RFC 2217 server.
+    /// The reason why the server does not speak RFC 2217.
     package private(set) var refusal = "no answer to COM-PORT-OPTION"
     /// The last modem state it reported.
     package private(set) var modemState: ModemState?
-    /// SET-MODEMSTATE-MASK came unasked.
+    /// SET-MODEMSTATE-MASK was sent unasked.
     package private(set) var tellsMask = false
-    /// A modem state came before any word of Telnet's.
+    /// A modem state was sent before any Telnet negotiation.
     package private(set) var isEarly = false
-    /// The options it spoke of, in words: `WILL BINARY`.
+    /// The options that the server negotiated: `WILL BINARY`.
     package private(set) var negotiated: Set<String> = []
 
-    /// - Parameter patience: for the server to agree, in nanoseconds.
+    /// - Parameter patience: time for the server to agree, in nanoseconds.
     package init(now: MonotonicTime, patience: UInt64) {
         began = now
         askedAt = now
         deadline = now + patience
         answers = Self.questions.map { Answer(name: $0.0, request: $0.1) }
         takeOutput()
-        // Comes back as it is from a plain byte stream with an echo behind it. Asked properly later.
+        // A plain byte stream with an echo returns this unchanged. The proper question follows later.
         output.appendComPort(.setDataSize(0), from: .client)
     }
 
     package var isDone: Bool { phase == .done }
     package var isRFC2217: Bool { agreedAfter != nil }
-    /// What it said as data before it agreed to the option.
+    /// The data bytes that the server sent before it agreed to the option.
     package var heard: [UInt8] { client.heard }
-    /// The request whose answer shows that everything before it was taken; nil where none is known.
+    /// The request whose answer confirms everything before it; nil if none is known.
     package var barrier: String? { client.barrier(mask: Self.modemMask).flatMap { command in name(of: command) } }
 
     private func name(of command: ComPortCommand) -> String? { answers.first { $0.request == command }?.name }
 
-    /// What it answered to a question; nil where it did not.
+    /// The answer to a question; nil if none came.
     package func value(of request: ComPortCommand) -> ComPortCommand? {
         answers.first { $0.request == request }?.value
     }
@@ -125,7 +125,8 @@ package struct ServerSurvey: Sendable {
         ask(from: index + 1, now)
     }
 
-    /// A SET-CONTROL answer about something else than was asked. Only one question is open, so that it answers that one.
+    /// Handles a SET-CONTROL answer with another subject than the question. Only one question is open, so the answer
+    /// belongs to it.
     private mutating func takeOther(_ value: ControlValue, _ now: MonotonicTime) {
         guard case .asking(let index) = phase, case .setControl = answers[index].request else { return }
         take(.setControl(value), now)
@@ -149,9 +150,9 @@ package struct ServerSurvey: Sendable {
         }
     }
 
-    /// Asks the next thing that has no answer yet.
+    /// Asks the next question without an answer.
     private mutating func ask(from start: Int, _ now: MonotonicTime) {
-        // What is still outstanding is given up: an answer that comes later counts for nothing here.
+        // Older questions are given up: later answers to them are ignored.
         _ = client.expire(now + .seconds(3600))
         guard let index = answers.indices.dropFirst(start).first(where: { answers[$0].value == nil }) else {
             if start > 0 && !isSecondRound {
@@ -167,7 +168,7 @@ package struct ServerSurvey: Sendable {
         let patience = min(max(slowest &* 4, Self.leastPatience), Self.mostPatience)
         deadline = now + patience
         asked += 1
-        // Any patience but the client's own: it is not to ask again by itself.
+        // Any patience but the client's default, so that the client does not repeat the question itself.
         client.encode(answers[index].request, ticket: asked, now: now, patience: patience + 1, to: &output)
     }
 

@@ -2,7 +2,7 @@ import SerialLine
 
 /// Telnet's commands (RFC 854), each sent after IAC.
 package enum TelnetCommand {
-    /// Below this no byte after IAC is a command (RFC 1184's EOF is the lowest).
+    /// The lowest byte after IAC that is a command (RFC 1184's EOF).
     package static let firstCommand: UInt8 = 236
     package static let iac: UInt8 = 255
     package static let dont: UInt8 = 254
@@ -41,7 +41,7 @@ package struct TelnetOption: RawRepresentable, Hashable, Sendable {
 
 /// Writing Telnet: bytes appended to an outgoing buffer.
 extension [UInt8] {
-    /// Appends data, every 0xFF doubled.
+    /// Appends data, with every 0xFF doubled.
     package mutating func appendTelnetData(_ data: borrowing Span<UInt8>) {
         var start = 0
         while let iac = data.firstIndex(of: TelnetCommand.iac, from: start) {
@@ -59,7 +59,7 @@ extension [UInt8] {
         append(option.rawValue)
     }
 
-    /// Appends a whole subnegotiation, every 0xFF of the payload doubled.
+    /// Appends a complete subnegotiation, with every 0xFF of the payload doubled.
     package mutating func appendTelnetSubnegotiation(_ option: TelnetOption, _ payload: [UInt8]) {
         append(TelnetCommand.iac)
         append(TelnetCommand.sb)

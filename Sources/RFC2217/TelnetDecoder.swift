@@ -1,22 +1,22 @@
 import SerialLine
 
-/// One thing found in a Telnet stream.
+/// One element of a Telnet stream.
 package enum TelnetElement: Equatable, Sendable {
-    /// Data: this range of the input, copied as it is (an escaped 0xFF starts a range of its own).
+    /// Data: this range of the input, unescaped (an escaped 0xFF begins a range of its own).
     case data(Range<Int>)
     /// IAC and a command without argument: BRK, NOP, …
     case command(UInt8)
     /// WILL, WONT, DO or DONT.
     case negotiation(TelnetVerb, TelnetOption)
-    /// A whole subnegotiation; its payload, unescaped, is `TelnetDecoder.payload`.
+    /// A complete subnegotiation; its unescaped payload is in `TelnetDecoder.payload`.
     case subnegotiation(TelnetOption)
-    /// A subnegotiation that was dropped: too long, without an option, or broken off by another command.
+    /// A dropped subnegotiation: too long, without an option, or interrupted by another command.
     case malformed
 }
 
-/// Takes a Telnet byte stream apart (RFC 854, RFC 855). Input may be split at any byte; what is held over is at most
-/// one subnegotiation's payload, itself bounded. A 0xFF that a careless peer left single in a payload is understood
-/// where only that can be meant.
+/// Decodes a Telnet byte stream (RFC 854, RFC 855). Input may be split at any byte; the decoder keeps at most one
+/// subnegotiation's payload, of limited length, between calls. A single 0xFF in a payload, which a careless peer did
+/// not double, is accepted if it can mean nothing else.
 package struct TelnetDecoder: Sendable {
     /// The longest payload kept; a longer subnegotiation is skipped and reported as malformed.
     package static let maximumPayload = 512
@@ -41,7 +41,7 @@ package struct TelnetDecoder: Sendable {
 
     package init() { payload.reserveCapacity(64) }
 
-    /// A subnegotiation has begun and not ended.
+    /// Whether a subnegotiation has begun and not ended.
     package var isInsideSubnegotiation: Bool {
         switch state {
         case .subnegotiationOption, .subnegotiation, .subnegotiationIAC: true
@@ -49,7 +49,7 @@ package struct TelnetDecoder: Sendable {
         }
     }
 
-    /// The next element of `input` at or after `offset`, which moves past it; nil when the input is used up.
+    /// The next element of `input` at or after `offset`, which moves behind it; nil if there are no more.
     package mutating func next(_ input: borrowing Span<UInt8>, _ offset: inout Int) -> TelnetElement? {
         while offset < input.count {
             let byte = input[offset]
@@ -70,7 +70,7 @@ package struct TelnetDecoder: Sendable {
                 state = .data
                 return .negotiation(verb, TelnetOption(rawValue: byte))
             case .subnegotiationOption:
-                // An IAC here means that the option was left out: let the IAC be read as one.
+                // An IAC here means that the option is missing: treat the IAC as one.
                 if byte == TelnetCommand.iac {
                     overlong = true
                     state = .subnegotiation
@@ -124,7 +124,7 @@ package struct TelnetDecoder: Sendable {
             state = .subnegotiation
             return nil
         case ..<TelnetCommand.firstCommand:
-            // No command: a 0xFF of the payload that the peer left single.
+            // Not a command: a 0xFF of the payload that the peer did not double.
             offset += 1
             keep(TelnetCommand.iac)
             keep(byte)
@@ -135,7 +135,7 @@ package struct TelnetDecoder: Sendable {
             state = .data
             return overlong ? .malformed : .subnegotiation(option)
         default:
-            // Another command broke the subnegotiation off: drop it, and read the command as one.
+            // Another command interrupts the subnegotiation: drop the subnegotiation, and decode the command.
             state = .iac
             return .malformed
         }

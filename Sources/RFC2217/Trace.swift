@@ -1,6 +1,6 @@
 import SerialLine
 
-// Everything Telnet and RFC 2217 say, in words, for the log.
+// Telnet and RFC 2217 commands in words, for the log.
 
 extension TelnetVerb: CustomStringConvertible {
     package var description: String {
@@ -84,7 +84,7 @@ extension ComPortCommand: CustomStringConvertible {
 }
 
 extension Sequence<UInt8> {
-    /// Bytes as one safe line of text: printable ASCII as it is, the rest as `\xNN`, cut after `limit` characters.
+    /// Bytes as one safe line of text: printable ASCII unchanged, the rest as `\xNN`, cut after `limit` characters.
     package func printable(limit: Int) -> String {
         let digits = Array("0123456789abcdef")
         var text = ""

@@ -2,9 +2,9 @@ import Glibc
 import Platform
 import SystemPackage
 
-/// The two halves of connecting without blocking.
+/// The two halves of a non-blocking connect.
 enum Connecting {
-    /// Starts connecting: the socket is writable once that has ended.
+    /// Starts a connect; the socket becomes writable when the connect has ended.
     static func begin(_ address: SocketAddress, _ prepare: (Int32) -> Void = { _ in }) throws(Errno) -> Descriptor {
         let flags = Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue | SOCK_NONBLOCK.rawValue)
         let socket = Descriptor(owning: try syscall("socket") { Glibc.socket(address.family, flags, 0) })
@@ -16,7 +16,7 @@ enum Connecting {
         return socket
     }
 
-    /// Takes the result; the socket blocks from here on.
+    /// Returns the result; the socket is blocking from here on.
     static func finish(_ socket: borrowing Descriptor) throws(Errno) {
         var error: Int32 = 0
         var length = socklen_t(MemoryLayout<Int32>.size)

@@ -7,7 +7,7 @@ import VirtualTTY
 
 // The receive thread.
 extension RemotePort {
-    /// Bytes taken from the socket at once.
+    /// Bytes received at once.
     private static let bufferSize = 65536
 
     func receiveLoop() {
@@ -28,7 +28,7 @@ extension RemotePort {
         state.wakeAll()
     }
 
-    /// Hands on everything from one connection until it ends.
+    /// Passes on all bytes of one connection until it ends.
     private func receiveAll(
         from socket: Int32, _ number: Int, _ buffer: UnsafeMutableRawBufferPointer, _ scratch: Port.Scratch
     ) {
@@ -51,7 +51,8 @@ extension RemotePort {
         }
     }
 
-    /// Sleeps until programs have read enough. The transmit thread meanwhile watches the socket for its end.
+    /// Sleeps until programs have read enough. The transmit thread meanwhile watches the socket for the end of the
+    /// connection.
     private func pause() {
         let watches = state.withLock { state -> Bool in
             state.isPaused = !state.hasEnded && !state.isClosing

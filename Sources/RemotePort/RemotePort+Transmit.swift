@@ -8,9 +8,9 @@ import VirtualTTY
 
 // The transmit thread.
 extension RemotePort {
-    /// How long the last bytes of a connection may take to leave, and how long the server has to close its end.
+    /// Time for the last bytes of a connection to be sent, and for the server to close its end, in nanoseconds.
     private static let farewell: UInt64 = .seconds(1)
-    /// A server that takes nothing for this time, while the socket is full, takes nothing any longer.
+    /// A server that has taken nothing for this time, while the socket is full, is given up, in nanoseconds.
     private static let standstill: UInt64 = .milliseconds(250)
     private static let serverCloses: UInt64 = .seconds(1)
 
@@ -59,7 +59,7 @@ extension RemotePort {
         var descriptors = [pollfd(fd: wake.raw, events: Int16(POLLIN), revents: 0)]
         if let attempt { descriptors.append(pollfd(fd: attempt, events: Int16(POLLOUT), revents: 0)) }
         if let watched { descriptors.append(watched) }
-        // Nothing can fail here but memory; then sleeping a moment is as good as anything.
+        // Only memory can run out here; then a short sleep is enough.
         _ = try? waitForEvents(&descriptors, nanoseconds: wakeAt?.nanosecondsFromNow)
         state.withLock { $0.sleepsUntil = nil }
         if descriptors[0].revents != 0 { wake.clear() }
@@ -73,14 +73,14 @@ extension RemotePort {
     private func see(_ events: Int16) {
         let ends = Int32(events) & (POLLERR | POLLHUP | clinux_pollrdhup) != 0
         if ends {
-            // Such a socket is always "ready" from now on: it is not watched any longer.
+            // Such a socket is always ready from now on, so it is no longer polled.
             state.withLock { $0.hasEnded = true }
             port.wakeReceiver()
         }
         if Int32(events) & POLLOUT != 0 && !ends { unblock() }
     }
 
-    /// Has the peer's window opened?
+    /// Checks whether the peer's window has opened.
     private func look(_ pause: inout WindowPause) {
         let hasRoom = state.withLock { state in state.socket.map { SocketOptions.window($0).room > 0 } ?? false }
         if hasRoom {
@@ -91,7 +91,7 @@ extension RemotePort {
         }
     }
 
-    /// The socket takes bytes again.
+    /// The socket has room again.
     private func unblock() {
         state.withLock { $0.block = nil }
         port.resumeSending()
@@ -99,7 +99,7 @@ extension RemotePort {
 
     // Connecting.
 
-    /// A name server may be silent: names are looked up in a thread of their own, which can be abandoned.
+    /// A name server may be silent: lookups run in a thread of their own, which can be abandoned.
     private func lookUp(_ number: Int, _ server: Endpoint) {
         if let addresses = try? server.resolve(numericOnly: true) { return tell(number, server, .success(addresses)) }
         let isUnderWay = state.withLock { state in state.lookups.updateValue(number, forKey: server) != nil }
@@ -112,7 +112,7 @@ extension RemotePort {
                 } catch {
                     result = .failure(LookupFailure("\(error)"))
                 }
-                // The last command that asked for this server is the one that waits.
+                // Only the last command that asked for this server is waiting.
                 if let number = self.state.withLock({ $0.lookups.removeValue(forKey: server) }) {
                     self.tell(number, server, result)
                 }
@@ -129,7 +129,7 @@ extension RemotePort {
     }
 
     private func begin(_ number: Int, _ address: ServerAddress) -> Attempt? {
-        // A connection that stands belongs to a port that does not want it any longer.
+        // An open connection belongs to a port that no longer wants it.
         endConnection(graceful: false)
         do {
             guard let target = SocketAddress(bytes: address.bytes) else { throw Errno.invalidArgument }
@@ -176,7 +176,8 @@ extension RemotePort {
         let isSent = graceful && sendRest(socket)
         state.withLock { $0.isClosing = true }
         if isSent {
-            // The server must see the end only after all of the bytes; its own close then shows that it has.
+            // The server must see the end of the stream only behind all bytes; its own close then shows that it has
+            // received them.
             shutdown(socket, Int32(SHUT_WR))
             port.wakeReceiver()
             state.wait(until: .now + Self.serverCloses) { !$0.isReceiving }
@@ -185,13 +186,13 @@ extension RemotePort {
         port.wakeReceiver()
         state.wait { $0.isIdle }
         state.withLock { $0.socket = nil }
-        // A server that has not taken everything by now would hold on to this client, for as long as this kernel goes
-        // on offering it the rest, and turn the next one away.
+        // A server that has not taken everything by now would keep this client while the kernel offers it the rest,
+        // and refuse the next client.
         if SocketOptions.unacknowledged(socket) > 0 { SocketOptions.endHard(socket) }
         close(socket)
     }
 
-    /// - Returns: has all of it gone to the socket?
+    /// - Returns: whether all bytes were passed to the socket.
     private func sendRest(_ socket: Int32) -> Bool {
         let deadline = MonotonicTime.now + Self.farewell
         unblock()
@@ -216,7 +217,7 @@ extension RemotePort {
         return true
     }
 
-    /// The program ends: the receive thread is let go.
+    /// The program ends: the receive thread is released.
     private func stopReceiving() {
         if let socket = state.withLock({ $0.socket }) { shutdown(socket, Int32(SHUT_RDWR)) }
         state.withLock { $0.isClosing = true }
@@ -226,7 +227,7 @@ extension RemotePort {
 }
 
 extension RemotePort.State {
-    /// The connected socket, if it is watched: for room, or, while no thread receives from it, for its end.
+    /// The connected socket, if it must be polled: for room, or for its end while no thread receives from it.
     fileprivate var watched: pollfd? {
         guard let socket, !hasEnded, !isClosing else { return nil }
         var events: Int32 = 0

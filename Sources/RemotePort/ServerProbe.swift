@@ -5,7 +5,7 @@ import SerialLine
 import SystemPackage
 import VirtualTTY
 
-/// Asks a server what it is, without changing anything there: every request is a query.
+/// Finds out what kind of server this is, without changing anything there: every request is a query.
 package struct ServerProbe: ~Copyable {
     /// What the server answered.
     package struct Report: Sendable {
@@ -18,14 +18,14 @@ package struct ServerProbe: ~Copyable {
         package let heard: [UInt8]
     }
 
-    /// The address connected to, and how long that took, in nanoseconds.
+    /// The address of the connection, and the time that connecting took, in nanoseconds.
     package let address: String
     package let connectedAfter: UInt64
     private let socket: Descriptor
     private let deadline: MonotonicTime
 
     /// Connects to the server.
-    /// - Parameter timeout: for everything, in nanoseconds.
+    /// - Parameter timeout: for the whole probe, in nanoseconds.
     package init(_ endpoint: Endpoint, timeout: UInt64) throws {
         deadline = .now + timeout
         var failure: (any Error)?
@@ -80,7 +80,7 @@ package struct ServerProbe: ~Copyable {
         return report(client, "no answer to COM-PORT-OPTION")
     }
 
-    /// Asks everything, one thing after the other.
+    /// Asks all questions, one after the other.
     package func survey() -> ServerSurvey {
         var survey = ServerSurvey(now: .now, patience: deadline.nanosecondsFromNow)
         while !survey.isDone {
@@ -107,7 +107,7 @@ package struct ServerProbe: ~Copyable {
 
     private func receive() -> [UInt8]? { receive(until: min(deadline, .now + .milliseconds(100))) }
 
-    /// What the server says next: nothing by then is an empty array, the end of the connection nil.
+    /// The next bytes of the server: an empty array if none came in time, nil at the end of the connection.
     private func receive(until limit: MonotonicTime) -> [UInt8]? {
         var descriptors = [pollfd(fd: socket.raw, events: Int16(POLLIN), revents: 0)]
         let wait = limit.nanosecondsFromNow

@@ -4,18 +4,18 @@ import SerialLine
 import SystemPackage
 import VirtualTTY
 
-/// The socket options of a port's connection, and what the kernel knows of it.
+/// The socket options of a port's connection, and its state in the kernel.
 enum SocketOptions {
-    /// Bytes the kernel keeps that it cannot send yet. They are out of reach of tcflush, and a change of settings stands
-    /// behind them. Left alone, they grow to megabytes, which are an hour of a slow line.
+    /// Most unsent bytes that the kernel keeps. tcflush cannot reach them, and a change of settings stands behind
+    /// them. Without this limit they grow to megabytes, which take an hour on a slow line.
     private static let unsentLimit: Int32 = 65536
-    /// Bytes the server may have on the way, or unread in our kernel. If a server ends a connection whose bytes no
-    /// program reads, all of them are taken in (`Backlog.capacity`).
+    /// Most bytes that the server may have on the way, or unread in this kernel. If a server ends a connection whose
+    /// bytes no program reads, all of them are received (`Backlog.capacity`).
     private static let receiveWindow: Int32 = 262_144
 
-    /// No delay, and keepalive that finds a dead peer within `deadAfter` seconds while nothing is pending (4 seconds at
-    /// least). TCP_USER_TIMEOUT stays off: it ends a connection whose peer answers but keeps its window shut, as a
-    /// serial port under held flow control does.
+    /// Sets no delay, and a keepalive that detects a dead peer within `deadAfter` seconds while nothing is pending (4
+    /// seconds at least). TCP_USER_TIMEOUT is not used: it ends a connection whose peer answers but keeps its window
+    /// closed, as a serial port under flow control does.
     static func apply(to socket: Int32, deadAfter: Int32) {
         set(socket, Int32(IPPROTO_TCP), TCP_NODELAY, 1)
         set(socket, Int32(IPPROTO_TCP), TCP_NOTSENT_LOWAT, unsentLimit)
@@ -26,17 +26,17 @@ enum SocketOptions {
         set(socket, Int32(IPPROTO_TCP), TCP_KEEPCNT, 3)
     }
 
-    /// Acknowledges what has come at once. A server with Nagle's algorithm holds the rest of its answers back until the
-    /// first part is acknowledged; the kernel forgets this option by itself.
+    /// Acknowledges received bytes at once. A server with Nagle's algorithm holds back the rest of its answers until
+    /// the first part is acknowledged; the kernel resets this option by itself.
     static func acknowledgeAtOnce(_ socket: Int32) { set(socket, Int32(IPPROTO_TCP), TCP_QUICKACK, 1) }
 
-    /// SO_LINGER of no time: close(2) drops what is unsent and resets the connection.
+    /// Sets SO_LINGER to no time: close(2) drops unsent bytes and resets the connection.
     static func endHard(_ socket: Int32) {
         var linger = Glibc.linger(l_onoff: 1, l_linger: 0)
         setsockopt(socket, SOL_SOCKET, SO_LINGER, &linger, socklen_t(MemoryLayout<Glibc.linger>.size))
     }
 
-    /// Options are wishes: a kernel without one still connects.
+    /// Errors are ignored: a kernel without one of these options can still connect.
     private static func set(_ socket: Int32, _ level: Int32, _ name: Int32, _ value: Int32) {
         var value = value
         setsockopt(socket, level, name, &value, socklen_t(MemoryLayout<Int32>.size))

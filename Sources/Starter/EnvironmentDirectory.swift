@@ -3,12 +3,12 @@ import Platform
 import SerialLine
 import SystemPackage
 
-/// The directory of the files that systemd reads at the start of a unit and udev when a node appears. It is root's, and
-/// no other user reads what is in it: servers are not for everybody.
+/// The directory of the files that systemd reads when it starts a unit, and udev when a node appears. It belongs to
+/// root, and other users cannot read it: addresses of servers are confidential.
 struct EnvironmentDirectory: ~Copyable {
     private let directory: Descriptor
 
-    /// Makes the directory, or takes the one that is there, if it is ours.
+    /// Creates the directory, or uses the existing one if it belongs to this user.
     init(_ path: String) throws(Errno) {
         do { try syscall("mkdir") { mkdir(path, 0o700) } } catch .fileExists {}
         let directory = try Descriptor(opening: path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW)
@@ -19,9 +19,9 @@ struct EnvironmentDirectory: ~Copyable {
         self.directory = directory
     }
 
-    /// Replaces a file: whole and new, or whole and old.
+    /// Replaces a file atomically.
     func write(_ name: DeviceName, _ text: String) throws(Errno) {
-        // No device has a name that begins with a dot.
+        // No device name begins with a dot.
         let new = ".\(name)"
         remove(new)
         let flags = O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW

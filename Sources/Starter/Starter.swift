@@ -7,13 +7,14 @@ import PortPlan
 import SerialLine
 import SystemPackage
 
-/// Why there is no starter, in one line.
+/// The reason why the starter cannot run, in one line.
 package struct StarterError: Error, CustomStringConvertible {
     package let description: String
 }
 
-/// Carries out the supervisor's orders: the one program that is root. It has no network, reads nothing but lines that
-/// `StartOrder` takes, and does what one of them can say. It ends when there is nothing to do; systemd starts it again.
+/// Carries out the supervisor's orders. It is the only program that runs as root: it uses no network, reads only
+/// lines that `StartOrder` accepts, and does only what such a line can express. It ends when it has no orders;
+/// systemd starts it again.
 ///
 /// Concurrency model: one thread, one client at a time.
 package struct Starter {
@@ -21,7 +22,7 @@ package struct Starter {
     package struct Places {
         package var environment = StartOrder.environment
         package var devices = "/dev"
-        /// The user that may give orders besides root.
+        /// The user that may give orders, besides root.
         package var supervisor = Privileges.supervisor
 
         package init() {}
@@ -39,7 +40,7 @@ package struct Starter {
         self.log = log
     }
 
-    /// The socket that systemd listens on for it (sd_listen_fds(3)).
+    /// The socket on which systemd listens for the starter (sd_listen_fds(3)).
     package static func inheritedSocket() throws(StarterError) -> Descriptor {
         func number(_ name: String) -> Int32? { getenv(name).flatMap { Int32(String(cString: $0)) } }
         guard number("LISTEN_PID") == getpid(), number("LISTEN_FDS") == 1 else {
@@ -50,8 +51,8 @@ package struct Starter {
         return Descriptor(owning: first)
     }
 
-    /// Serves until no order has come for a while.
-    /// - Parameter idle: for how long, in nanoseconds.
+    /// Serves until no order has come for a time.
+    /// - Parameter idle: that time, in nanoseconds.
     package mutating func serve(_ socket: borrowing Descriptor, idle: UInt64 = .seconds(30)) throws(StarterError) {
         do throws(Errno) {
             try socket.setNonBlocking(true)
@@ -73,18 +74,18 @@ package struct Starter {
     private mutating func serveClient(_ client: consuming Descriptor) {
         let answer: StartAnswer
         do throws(Errno) {
-            // The line first: a client that is refused before it has sent it does not read the reason.
+            // Read the line first: a client that is refused before it has sent its line does not read the reason.
             let line = try Self.readLine(client)
             let user = try PeerCredentials(of: client.raw).user
             answer = user == 0 || user == places.supervisor ? carryOut(line) : .refused("not permitted")
         } catch { return }
         if case .refused(let why) = answer { log.warning("\(why)") }
         let line = Array((answer.line.singleLine + "\n").utf8)
-        // The socket's buffer is larger than any answer, and empty.
+        // The socket's buffer is empty, and larger than any answer.
         _ = line.withUnsafeBytes { send(client.raw, $0.baseAddress, $0.count, Int32(MSG_NOSIGNAL)) }
     }
 
-    /// All up to the first line feed; an order's limit ends it, too.
+    /// Reads up to the first line feed, or to the size limit of an order.
     private static func readLine(_ client: borrowing Descriptor) throws(Errno) -> [UInt8] {
         let deadline = MonotonicTime.now + patience
         var line: [UInt8] = []
@@ -97,13 +98,13 @@ package struct Starter {
             }
             guard count > 0 else { throw .connectionReset }
             line += chunk[..<count]
-            // Bytes behind a line make the whole malformed: an order is one line.
+            // Bytes behind the line feed make the order malformed: an order is one line.
             if line.last == UInt8(ascii: "\n") { return line.dropLast() }
         }
         return line
     }
 
-    /// Does what a line says, if it is an order.
+    /// Carries out an order, if the line is one.
     mutating func carryOut(_ line: [UInt8]) -> StartAnswer {
         do throws(StartOrder.Illegal) {
             return carryOut(try StartOrder(line: line))
@@ -132,7 +133,7 @@ package struct Starter {
         }
     }
 
-    /// Opened for each order: nothing but an order ends if it is missing.
+    /// Opened anew for each order: if the directory is missing, only the order fails.
     private func environment() throws(StarterError) -> EnvironmentDirectory {
         do {
             return try EnvironmentDirectory(places.environment)
@@ -141,8 +142,9 @@ package struct Starter {
         }
     }
 
-    /// Sets a regular file aside: a program that wrote to the name while there was no device has left it.
-    /// - Returns: a note for people; empty if nothing was in the way.
+    /// Renames a regular file that has the device's name: a program that wrote to the name while there was no device
+    /// has created it.
+    /// - Returns: a note for the user; empty if there was no file.
     private func makeRoom(for name: DeviceName) throws(StarterError) -> String {
         let path = "\(places.devices)/\(name)"
         do {

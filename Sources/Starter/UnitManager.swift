@@ -2,20 +2,20 @@ import PortPlan
 import SerialLine
 import SystemBus
 
-/// systemd's units, over D-Bus (org.freedesktop.systemd1(5)). A job is under way when a call returns, and perhaps not
-/// done.
+/// systemd's units, over D-Bus (org.freedesktop.systemd1(5)). When a call returns, its job is queued, but not
+/// necessarily finished.
 struct UnitManager {
     private var bus: SystemBus?
 
     /// Longest wait for systemd's answer, in nanoseconds.
     private static let patience: UInt64 = .seconds(4)
-    /// systemd has not loaded the unit: there is nothing to stop, and nothing that has failed.
+    /// systemd has not loaded the unit, so it is neither running nor failed.
     private static let notLoaded = "org.freedesktop.systemd1.NoSuchUnit"
 
     init() {}
 
-    /// Starts a unit, also one that has failed too often for systemd's taste: how often is enough is for the supervisor
-    /// to say.
+    /// Starts a unit, even if it has failed more often than systemd's start limit allows: the supervisor limits the
+    /// starts.
     mutating func start(_ unit: String) throws(BusError) {
         try call("ResetFailedUnit", .string(unit))
         try call("StartUnit", .string(unit), .string("replace"))
@@ -33,7 +33,7 @@ struct UnitManager {
             _ = try bus?.call(call, timeout: Self.patience)
         } catch {
             guard case .remote(let name, _) = error else {
-                // The next order finds a bus that has been started again.
+                // The next order opens a new connection, in case the bus was restarted.
                 bus = nil
                 throw error
             }

@@ -1,22 +1,23 @@
 import SystemPackage
 
-/// What can go wrong on the bus, each in one line. Texts of others are quoted as they came: clean them where they are
-/// shown.
+/// An error of the bus, in one line. Texts of other processes are quoted unchanged: callers must make them safe
+/// before they print them.
 package enum BusError: Error, Equatable, CustomStringConvertible {
     /// libsystemd.so.0 is not installed.
     case noLibrary
-    /// Nobody listens on the bus's socket.
+    /// The bus's socket does not accept connections.
     case unreachable(socket: String, Errno)
-    /// The bus has gone; this SystemBus is of no more use.
+    /// The connection to the bus has ended; this SystemBus cannot be used any further.
     case disconnected
-    /// The other side's error, by its D-Bus name, such as `org.freedesktop.DBus.Error.UnknownMethod`, and what it says.
+    /// The error of the called service: its D-Bus name, such as `org.freedesktop.DBus.Error.UnknownMethod`, and its
+    /// message.
     case remote(name: String, message: String)
     /// A call of sd-bus(3) failed.
     case failed(String, Errno)
-    /// An answer that is not of the form it has to have.
+    /// An answer of the wrong type or form.
     case unexpected(String)
 
-    /// The D-Bus name of the other side's error.
+    /// The D-Bus name of the called service's error.
     package var name: String? { if case .remote(let name, _) = self { name } else { nil } }
 
     package var description: String {
@@ -30,7 +31,7 @@ package enum BusError: Error, Equatable, CustomStringConvertible {
         }
     }
 
-    /// The error of a negative result of sd-bus.
+    /// The error for a negative result of sd-bus.
     static func result(_ result: Int32, _ what: @autoclosure () -> String) -> BusError {
         switch Errno(rawValue: -result) {
         case .noFunction: .noLibrary

@@ -1,8 +1,6 @@
 import CSystemd
 
-/// Signals that somebody wants, for as long as this is kept.
-///
-/// Concurrency model: the bus's thread.
+/// A subscription to signals, which lasts until this object is released. Concurrency model: the bus's thread.
 package final class BusMatch {
     private var slot: OpaquePointer?
     private var handler: ((BusSignal) -> Void)?
@@ -17,7 +15,7 @@ package final class BusMatch {
 
     deinit { csystemd_bus_slot_unref(slot) }
 
-    /// Ends it. May be called by its handler.
+    /// Ends the subscription. The handler may call this.
     package func cancel() {
         slot = csystemd_bus_slot_unref(slot)
         handler = nil
@@ -35,12 +33,12 @@ package final class BusMatch {
                 interface: text(csystemd_bus_message_get_interface(message)),
                 member: text(csystemd_bus_message_get_member(message)),
                 arguments: arguments))
-        // Not 0 would keep it from other matches.
+        // Another result than 0 would hide the signal from other matches.
         return 0
     }
 }
 
-/// Who owns a name. Concurrency model: the bus's thread.
+/// The owner of a bus name. Concurrency model: the bus's thread.
 final class OwnerWatch {
     var match: BusMatch?
     private(set) var owner: String?
@@ -62,7 +60,7 @@ final class OwnerWatch {
     func remove(_ key: ObjectIdentifier) { listeners[key] = nil }
 }
 
-/// Somebody who wants to know who owns a name, for as long as this is kept.
+/// A subscription to the owner of a bus name, which lasts until this object is released.
 package final class BusOwnerWatch {
     private let watch: OwnerWatch
 

@@ -1,11 +1,11 @@
 import CSystemd
 import SystemPackage
 
-/// A message of sd-bus, kept as long as this is.
+/// An sd-bus message, with its reference.
 struct BusMessage: ~Copyable {
     let raw: OpaquePointer
 
-    /// Takes over a reference.
+    /// Takes ownership of a reference.
     init(owning raw: OpaquePointer) { self.raw = raw }
 
     deinit { csystemd_bus_message_unref(raw) }
@@ -59,7 +59,7 @@ struct BusMessage: ~Copyable {
         }
     }
 
-    /// All that a message carries. sd-bus has checked its form: signatures, lengths, depth, UTF-8.
+    /// The values of a message. sd-bus has checked its form: signatures, lengths, depth, UTF-8.
     static func values(of message: OpaquePointer) throws(BusError) -> [BusValue] {
         var values: [BusValue] = []
         while true {
@@ -131,6 +131,6 @@ struct BusMessage: ~Copyable {
 }
 
 extension UnicodeScalar {
-    /// A type code as C has it; all of them are ASCII.
+    /// A type code as a C char; all type codes are ASCII.
     fileprivate var code: CChar { CChar(truncatingIfNeeded: value) }
 }

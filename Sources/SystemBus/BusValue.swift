@@ -1,4 +1,4 @@
-/// A value as D-Bus has it (D-Bus specification, "Type System").
+/// A D-Bus value (D-Bus specification, "Type System").
 package indirect enum BusValue: Equatable, Sendable {
     /// `y`
     case byte(UInt8)
@@ -18,7 +18,7 @@ package indirect enum BusValue: Equatable, Sendable {
     case uint64(UInt64)
     /// `d`
     case double(Double)
-    /// `s`. Has no NUL in it: the text ends before one.
+    /// `s`. The text ends before the first NUL.
     case string(String)
     /// `o`
     case objectPath(String)
@@ -30,7 +30,7 @@ package indirect enum BusValue: Equatable, Sendable {
     case array(of: String, [BusValue])
     /// `(…)`
     case structure([BusValue])
-    /// `{…}`, an item of an array only.
+    /// `{…}`; only as an item of an array.
     case entry(BusValue, BusValue)
     /// `v`
     case variant(BusValue)
@@ -38,7 +38,7 @@ package indirect enum BusValue: Equatable, Sendable {
     /// `as`
     package static func strings(_ strings: [String]) -> BusValue { .array(of: "s", strings.map { .string($0) }) }
 
-    /// Its type.
+    /// The D-Bus signature of the value.
     package var signature: String {
         switch self {
         case .byte: "y"
@@ -62,7 +62,7 @@ package indirect enum BusValue: Equatable, Sendable {
     }
 }
 
-/// What is in a value, where it is of that type.
+/// Access to a value's contents; nil if the value has another type.
 extension BusValue {
     /// The text of `s`, `o` and `g`.
     package var text: String? {

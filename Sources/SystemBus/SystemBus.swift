@@ -11,7 +11,7 @@ package struct BusCall: Sendable {
     package var interface: String
     package var member: String
     package var arguments: [BusValue]
-    /// Has the bus start the destination where it does not run.
+    /// The bus starts the destination if it does not run.
     package var startsDestination = false
 
     package init(
@@ -25,7 +25,7 @@ package struct BusCall: Sendable {
     }
 }
 
-/// One signal. Who sent it is the bus's word, everything else is the sender's.
+/// One signal. The bus vouches for the sender; everything else comes from the sender.
 package struct BusSignal: Sendable {
     /// The sender's unique name, such as `:1.7`.
     package let sender: String
@@ -40,21 +40,21 @@ package struct BusSignal: Sendable {
 ///     poll(bus.descriptor, bus.events), for at most bus.timeout
 ///     try bus.process()
 ///
-/// When it throws `.disconnected`, that was that: the owner opens a new one when it likes.
+/// After `process` has thrown `.disconnected`, the owner may open a new connection.
 ///
-/// Concurrency model: the thread that opened it is the only one that uses it, and its matches, and lets go of them;
-/// replies and signals are told within `process`. Handlers may do everything but call `process`.
+/// Concurrency model: only the thread that opened the connection may use it and its matches, and release them.
+/// Handlers are called within `process`. A handler may do anything but call `process`.
 package final class SystemBus {
     private let raw: OpaquePointer
-    /// Calls without an answer yet: their userdata is kept here, not by sd-bus.
+    /// Calls without an answer. This dictionary, not sd-bus, owns their userdata.
     private var pending: [ObjectIdentifier: PendingCall] = [:]
     private var owners: [String: OwnerWatch] = [:]
     private var isGone = false
 
-    /// Most messages dealt with in one `process`.
+    /// Most messages handled in one `process`.
     private static let batch = 4096
 
-    /// Connects. Blocks for no longer than connect(2) on a local socket.
+    /// Connects. Blocks no longer than connect(2) on a local socket.
     package static func open() throws(BusError) -> SystemBus {
         var bus: OpaquePointer?
         let result = csystemd_bus_open_system(&bus)
@@ -65,7 +65,7 @@ package final class SystemBus {
         return SystemBus(bus)
     }
 
-    /// Where the bus is looked for, as sd_bus_open_system(3) says.
+    /// The socket of the bus, as sd_bus_open_system(3) defines it.
     private static var socket: String {
         getenv("DBUS_SYSTEM_BUS_ADDRESS").map { String(cString: $0) } ?? "/run/dbus/system_bus_socket"
     }
@@ -73,7 +73,7 @@ package final class SystemBus {
     private init(_ raw: OpaquePointer) { self.raw = raw }
 
     deinit {
-        // Slots first: none of their handlers may be called with userdata that is gone.
+        // Slots first: their handlers must not be called with released userdata.
         pending.removeAll()
         owners.removeAll()
         csystemd_bus_close_unref(raw)
@@ -81,16 +81,17 @@ package final class SystemBus {
 
     // MARK: In a poll loop
 
-    /// To be polled; -1, which poll(2) skips, once the bus is gone.
+    /// The descriptor to poll; −1, which poll(2) ignores, after the connection has ended.
     package var descriptor: Int32 { isGone ? -1 : max(-1, csystemd_bus_get_fd(raw)) }
 
-    /// What to poll for.
+    /// The events to poll for.
     package var events: Int16 { isGone ? 0 : Int16(truncatingIfNeeded: max(0, csystemd_bus_get_events(raw))) }
 
-    /// Nanoseconds until `process` is to be called whatever poll(2) says; 0: at once; nil: whenever it says so.
+    /// Longest time before `process` must be called, in nanoseconds; 0: at once; nil: only when poll(2) reports
+    /// events.
     package var timeout: UInt64? { deadline?.nanosecondsFromNow }
 
-    /// The same as a point in time.
+    /// The same as a moment.
     package var deadline: MonotonicTime? {
         var microseconds = UInt64.max
         guard !isGone, csystemd_bus_get_timeout(raw, &microseconds) >= 0, microseconds != .max else { return nil }
@@ -98,7 +99,7 @@ package final class SystemBus {
         return overflows ? nil : MonotonicTime(nanoseconds: nanoseconds)
     }
 
-    /// Deals with what has come, and sends what could not be sent yet. Never blocks.
+    /// Handles received messages, and sends messages that could not be sent before. Never blocks.
     package func process() throws(BusError) {
         for _ in 0..<Self.batch {
             guard !isGone else { throw .disconnected }
@@ -111,7 +112,7 @@ package final class SystemBus {
         }
     }
 
-    /// Sends all that is queued. Blocks until the bus has taken it.
+    /// Sends all queued messages. Blocks until the bus has taken them.
     package func flush() throws(BusError) {
         let result = csystemd_bus_flush(raw)
         guard result >= 0 else { throw .result(result, "the system bus takes nothing") }
@@ -119,7 +120,7 @@ package final class SystemBus {
 
     // MARK: Calls
 
-    /// Calls a method and waits for its answer; what comes meanwhile waits for `process`.
+    /// Calls a method and waits for its answer; other messages are kept for `process`.
     /// - Parameter timeout: nanoseconds.
     package func call(_ call: BusCall, timeout: UInt64 = .seconds(25)) throws(BusError) -> [BusValue] {
         let message = try BusMessage.make(call, on: raw)
@@ -132,8 +133,8 @@ package final class SystemBus {
         return try BusMessage.values(of: answer.raw)
     }
 
-    /// Calls a method; `answered` is told the answer, exactly once, within a later `process`, unless this SystemBus
-    /// goes first. The bus allows each connection a number of calls without answer: mind how many are under way.
+    /// Calls a method. `answered` is called with the answer, exactly once, within a later `process`, unless this
+    /// SystemBus is released before. The bus limits the unanswered calls of each connection.
     /// - Parameter timeout: nanoseconds.
     package func call(
         _ call: BusCall, timeout: UInt64 = .seconds(25),
@@ -148,7 +149,7 @@ package final class SystemBus {
         self.pending[ObjectIdentifier(pending)] = pending
     }
 
-    /// Calls a method whose answer nobody wants.
+    /// Calls a method without asking for an answer.
     package func send(_ call: BusCall) throws(BusError) {
         let message = try BusMessage.make(call, on: raw)
         csystemd_bus_message_set_expect_reply(message.raw, 0)
@@ -185,9 +186,9 @@ package final class SystemBus {
 
     // MARK: Signals
 
-    /// Has `handler` told of signals, until the match returned is let go.
+    /// Calls `handler` for signals, until the returned match is released.
     /// - Parameters:
-    ///   - sender: a name on the bus; signals of others are dropped, broadcast or not.
+    ///   - sender: a name on the bus; signals of other senders are dropped, broadcast or not.
     ///   - member: nil for all of the interface.
     ///   - path: nil for all objects.
     package func match(
@@ -199,14 +200,14 @@ package final class SystemBus {
         if let path { rule += ",path='\(path)'" }
         let owner = sender == Self.daemon || sender.hasPrefix(":") ? nil : try watch(sender)
         return try BusMatch(raw, rule) { signal in
-            // Unicast signals pass every rule of the bus: who sent them is to be looked at.
+            // Unicast signals pass every match rule of the bus, so the sender must be checked.
             guard signal.sender == (owner.map(\.owner) ?? sender) else { return }
             handler(signal)
         }
     }
 
-    /// Has `handler` told who owns a name, by the unique name, and nil for nobody: first as soon as that is known, then
-    /// at each change, until the watch returned is let go.
+    /// Calls `handler` with the unique name of the owner of a name, or nil if there is no owner: first as soon as the
+    /// owner is known, then at each change, until the returned watch is released.
     package func watchOwner(of name: String, _ handler: @escaping (String?) -> Void) throws(BusError) -> BusOwnerWatch {
         BusOwnerWatch(try watch(name), handler)
     }
@@ -221,7 +222,7 @@ package final class SystemBus {
             else { return }
             watch?.set(owner.isEmpty ? nil : owner)
         }
-        // What the bus says comes in order: this answer before any later change.
+        // The bus sends messages in order: this answer comes before any later change.
         try call(
             BusCall(
                 Self.daemon, path: "/org/freedesktop/DBus", interface: Self.daemon, "GetNameOwner", .string(name))
@@ -239,7 +240,7 @@ package final class SystemBus {
 }
 
 extension BusError {
-    /// nil where nothing is set.
+    /// nil if no error is set.
     fileprivate init?(_ error: csystemd_bus_error) {
         guard let name = error.name.map({ String(cString: $0) }) else { return nil }
         switch name {
