@@ -4,14 +4,14 @@ import SerialLine
 import SystemBus
 import SystemPackage
 
-/// A service to be announced by Avahi.
+/// A service for Avahi to announce.
 package struct Advertisement: Sendable {
     package let name: String
     package let type: String
     package let port: UInt16
     /// Strings `key=value`.
     package let txt: [String]
-    /// The index of the only network interface that is to know; nil: all.
+    /// The index of the only network interface to announce on; nil: all.
     package let interface: Int32?
 
     package init(name: String, type: String, port: UInt16, txt: [String], interface: Int32? = nil) {
@@ -23,17 +23,18 @@ package struct Advertisement: Sendable {
     }
 }
 
-/// Has services announced for as long as it runs: at once where Avahi is there, else when it comes, and again whenever
-/// it comes back.
+/// Announces services while it runs: at once if Avahi runs, otherwise when Avahi starts, and again after each restart
+/// of Avahi.
 ///
-/// Concurrency model: a thread of its own does everything; `start` and `stop` may be called from any one other.
+/// Concurrency model: a thread of its own does all work; `start` and `stop` may be called from one other thread.
 package final class Advertiser: Sendable {
     private let services: [Advertisement]
     private let report: @Sendable (String) -> Void
     private let stopping: EventDescriptor
     private let thread = Monitor<Thread?>(nil)
 
-    /// - Parameter report: told what an operator should know, a line each, in the thread; it quotes: clean it.
+    /// - Parameter report: called in the thread with lines for the operator. The lines quote the network: the caller
+    ///   must make them safe to print.
     package init(_ services: [Advertisement], report: @escaping @Sendable (String) -> Void) throws(Errno) {
         self.services = services
         self.report = report
@@ -47,7 +48,7 @@ package final class Advertiser: Sendable {
         self.thread.withLock { $0 = thread }
     }
 
-    /// Takes everything back and waits until the thread has ended.
+    /// Withdraws all services and waits until the thread has ended.
     package func stop() {
         stopping.signal()
         thread.withLock { thread in
@@ -57,13 +58,13 @@ package final class Advertiser: Sendable {
     }
 }
 
-/// What the advertiser's thread does.
+/// The work of the advertiser's thread.
 ///
 /// Concurrency model: that thread.
 private final class AdvertiserLoop {
-    /// The bus is looked for so often while there is none, in nanoseconds.
+    /// Interval between attempts to reach the bus, in nanoseconds.
     private static let pause: UInt64 = .seconds(1)
-    /// Most services under registration at once; dbus-daemon allows 128 calls without answer.
+    /// Most services being registered at once; dbus-daemon allows 128 unanswered calls.
     private static let mostCalls = 32
     /// AVAHI_SERVER_RUNNING; AVAHI_ENTRY_GROUP_ESTABLISHED, _COLLISION and _FAILURE.
     private static let running = 2
@@ -77,7 +78,7 @@ private final class AdvertiserLoop {
     private var avahi: AvahiClient?
     private var stateMatch: BusMatch?
     private var isRunning = false
-    /// Counts the times that everything was given up: what was asked before does not count any more.
+    /// Incremented when everything is given up: results of calls from earlier rounds are ignored.
     private var round = 0
     private var groups: [String] = []
     private var queue: [Advertisement] = []
@@ -91,7 +92,7 @@ private final class AdvertiserLoop {
         self.report = report
     }
 
-    /// Ends when that descriptor becomes readable; Avahi takes everything back when the bus is left.
+    /// Runs until this descriptor becomes readable. Avahi withdraws the services when the connection to the bus ends.
     func run(until stopping: Int32) {
         open()
         while true {
@@ -153,7 +154,7 @@ private final class AdvertiserLoop {
         }
     }
 
-    /// While Avahi looks for a host name of its own, nothing is announced: services name the host.
+    /// While Avahi chooses its own host name, nothing is announced, because services contain the host name.
     private func serverChanged(_ values: [BusValue]) {
         let isRunning = values.first?.integer == Self.running
         guard isRunning != self.isRunning else { return }
@@ -214,7 +215,7 @@ private final class AdvertiserLoop {
         }
     }
 
-    /// The calls for one service have been made.
+    /// The calls for one service are finished.
     private func done(_ settle: (String?) -> Void, _ error: BusError?, _ round: Int) {
         guard round == self.round else { return }
         calls -= 1
@@ -231,7 +232,7 @@ private final class AdvertiserLoop {
         report("\(announced) \(announced == 1 ? "port is" : "ports are") advertised")
     }
 
-    /// The same thing is said once.
+    /// Reports a text, but not twice in a row.
     private func say(_ text: String) {
         guard text != lastSaid else { return }
         lastSaid = text

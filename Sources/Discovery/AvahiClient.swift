@@ -2,11 +2,11 @@ import Platform
 import SerialLine
 import SystemBus
 
-/// Avahi's objects on the bus (avahi-daemon's D-Bus interface): made, listened to, freed.
+/// Avahi's objects on the bus (avahi-daemon's D-Bus interface): creates them, receives their signals, frees them.
 ///
-/// An object may speak before the call that makes it is answered. Server2 (Avahi 0.7 on) has calls that prepare an
-/// object and start it only when told to; with the older Server, what comes for paths not known yet is kept until they
-/// are.
+/// An object may send signals before the call that creates it is answered. Server2 (Avahi 0.7 and newer) has calls
+/// that prepare an object and start it later; with the older Server, signals from unknown paths are kept until the
+/// paths are known.
 ///
 /// Concurrency model: the thread of its SystemBus.
 final class AvahiClient {
@@ -21,14 +21,14 @@ final class AvahiClient {
     static let name = "org.freedesktop.Avahi"
     /// AVAHI_IF_UNSPEC and AVAHI_PROTO_UNSPEC.
     static let any: Int32 = -1
-    /// Avahi answers in 5 s or says that it could not; a busy one may take long, and what it was asked for twice it
-    /// would do twice. One that is gone gives no answer either. In nanoseconds.
+    /// Avahi normally answers within 5 s. A busy one may take long, and would carry out a repeated request twice, so
+    /// the time is generous. An Avahi that has ended does not answer either. In nanoseconds.
     private static let patience: UInt64 = .seconds(300)
-    /// Most signals kept for objects not known yet.
+    /// Most signals kept for unknown objects.
     private static let mostEarly = 4096
 
     let bus: SystemBus
-    /// Counts Avahi's lives: what was asked in an earlier one is not listened to any more.
+    /// Incremented at each restart of Avahi: signals for objects of an earlier instance are ignored.
     private(set) var life = 0
     private(set) var isThere = false
     private var matches: [BusMatch] = []
@@ -39,8 +39,8 @@ final class AvahiClient {
     private var unnamed = 0
 
     /// - Parameters:
-    ///   - kinds: of the objects that will be made.
-    ///   - ownerChanged: Avahi came (true), also in place of another one, or went: all objects are gone.
+    ///   - kinds: the kinds of objects that will be created.
+    ///   - ownerChanged: Avahi started or was replaced (true), or ended; all objects are gone.
     init(_ bus: SystemBus, kinds: [Kind], ownerChanged: @escaping (Bool) -> Void) throws(BusError) {
         self.bus = bus
         for kind in kinds {
@@ -67,7 +67,7 @@ final class AvahiClient {
         }
     }
 
-    /// Calls Avahi's server. Not answered where Avahi goes before it has.
+    /// Calls Avahi's server. There is no answer if Avahi ends before it has answered.
     func call(
         server interface: String = "Server", _ member: String, _ arguments: [BusValue],
         _ answered: @escaping (Result<[BusValue], BusError>) -> Void
@@ -98,15 +98,15 @@ final class AvahiClient {
         }
     }
 
-    /// Has an object made, listened to, and started.
+    /// Creates an object, subscribes to its signals, and starts it.
     /// - Parameters:
-    ///   - signal: told what it says, never before `made`.
-    ///   - made: told its path.
+    ///   - signal: called with its signals, never before `made`.
+    ///   - made: called with its path.
     func make(
         _ kind: Kind, _ arguments: [BusValue], signal: @escaping (BusSignal) -> Void,
         made: @escaping (Result<String, BusError>) -> Void
     ) {
-        // An entry group says nothing before it is committed.
+        // An entry group sends no signal before it is committed.
         guard hasServer2, kind != .entryGroup else { return makeAtOnce(kind, arguments, signal, made) }
         call(server: "Server2", kind.rawValue + "Prepare", arguments) { [weak self] answer in
             guard let self else { return }
@@ -152,20 +152,20 @@ final class AvahiClient {
         return nil
     }
 
-    /// Ends an object; nothing is heard of it any more.
+    /// Frees an object; its signals are ignored from now on.
     func free(_ path: String, _ kind: Kind) {
         handlers[path] = nil
         tell(path, kind, "Free")
     }
 
-    /// An error here means that the bus is gone, which shows when it is processed.
+    /// An error here means that the bus connection has ended, which the next `process` reports.
     private func tell(_ path: String, _ kind: Kind, _ member: String) {
         try? bus.send(BusCall(Self.name, path: path, interface: kind.interface, member))
     }
 }
 
 extension BusError {
-    /// The other side is too old for the call.
+    /// Avahi is too old for the call.
     fileprivate var isUnknownMethod: Bool {
         name == "org.freedesktop.DBus.Error.UnknownMethod" || name == "org.freedesktop.DBus.Error.UnknownInterface"
     }

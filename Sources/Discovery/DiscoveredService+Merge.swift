@@ -1,6 +1,6 @@
 import SerialLine
 
-/// What one item says of its service.
+/// The result of one resolved item.
 struct PlaceOfService {
     let item: ServiceItem
     let interfaceName: String
@@ -11,9 +11,9 @@ struct PlaceOfService {
 extension DiscoveredService {
     package var key: ServiceKey { ServiceKey(name: name, type: type, domain: domain) }
 
-    /// The result does not depend on the order of arrival. All items of one host on one interface make a claim. The item
-    /// with the best address gives `host` and `txt`, and all items of that host give `endpoints`. Two hosts of one name
-    /// are never mixed.
+    /// Merges items; the result does not depend on their order. All items of one host on one interface make a claim.
+    /// The item with the best address determines `host` and `txt`, and all items of that host contribute to
+    /// `endpoints`. Items of different hosts are never mixed.
     init(_ key: ServiceKey, _ places: [PlaceOfService]) {
         self.init(name: key.name, type: key.type, domain: key.domain)
         interfaces = Array(Set(places.map(\.interfaceName))).sorted()
@@ -37,7 +37,7 @@ extension DiscoveredService {
         return endpoints
     }
 
-    /// Whom a word is from.
+    /// The source of an item.
     private struct Source: Hashable, Comparable {
         let interface: String
         let host: [UInt8]
@@ -50,7 +50,7 @@ extension DiscoveredService {
         }
     }
 
-    /// One resolved item's word, with its place in the order to try.
+    /// The result of one resolved item, with its rank among the addresses to try.
     private struct Word {
         let resolution: Resolution
         let endpoint: Endpoint

@@ -1,15 +1,15 @@
 import SerialLine
 
-/// The word of one host about a service on one network interface. Another host, or the same host on another interface,
-/// makes another claim, and this machine's own announcements make claims of their own: no claim can change another one.
+/// An announcement of a service by one host on one network interface. Another host, or the same host on another
+/// interface, makes another claim, and so do this machine's own announcements: no claim can change another one.
 package struct ServiceClaim: Sendable, Equatable {
-    /// The server's host name, as it was spelled with the first endpoint.
+    /// The server's host name, in the spelling of the first endpoint.
     package var host: String
-    /// The name of the network interface on which it was heard.
+    /// Name of the network interface on which the announcement was received.
     package var interface: String
-    /// Announced by this machine (AVAHI_LOOKUP_RESULT_LOCAL), whatever host it names.
+    /// Announced by this machine (AVAHI_LOOKUP_RESULT_LOCAL), with any host name.
     package var isLocal: Bool
-    /// Where to connect, in the order to try; never empty as it comes from `ServiceBrowser`.
+    /// The addresses to connect to, in order; `ServiceBrowser` never returns an empty list.
     package var endpoints: [Endpoint]
     package var txt: TXTRecord
 
@@ -22,25 +22,26 @@ package struct ServiceClaim: Sendable, Equatable {
     }
 }
 
-/// One service of the network as the last words about it have it: what all interfaces and protocols say, in one.
+/// One service, merged from the latest announcements on all interfaces and protocols.
 ///
-/// Every text in it is the network's: valid UTF-8, and nothing else is certain. Clean it where it is shown.
+/// All texts come from the network: they are valid UTF-8, but otherwise arbitrary, and must be made safe before they
+/// are printed.
 package struct DiscoveredService: Sendable, Equatable {
-    /// The instance's name, `MIO04-1-com1`, as it was spelled when it was first heard.
+    /// The instance name, `MIO04-1-com1`, in the spelling that was received first.
     package var name: String
     /// `_ttynvt._tcp`
     package var type: String
     /// `local`
     package var domain: String
-    /// One claim for each host and interface, sorted by interface, then host; of two claims of one host on one interface,
-    /// the local one comes second. Empty until an item has been resolved.
+    /// One claim for each host and interface, sorted by interface, then host; the local claim of a host on an
+    /// interface follows the other one. Empty until an item was resolved.
     package var claims: [ServiceClaim]
-    /// The host name of the claim with the best address; empty until an item has been resolved.
+    /// The host name of the claim with the best address; empty until an item was resolved.
     package var host: String
-    /// The endpoints of that host on all interfaces, in the order to try: IPv4 before IPv6, each by its address's reach;
-    /// link-local IPv6 addresses carry their interface, `fe80::1%eth0`. Empty until an item has been resolved.
+    /// The endpoints of that host on all interfaces, in the order to try: IPv4 before IPv6, each by the scope of its
+    /// address; link-local IPv6 addresses contain their interface, `fe80::1%eth0`. Empty until an item was resolved.
     package var endpoints: [Endpoint]
-    /// The network interfaces on which it is announced, sorted.
+    /// Names of the network interfaces on which the service is announced, sorted.
     package var interfaces: [String]
     package var txt: TXTRecord
 
@@ -60,12 +61,12 @@ package struct DiscoveredService: Sendable, Equatable {
 
     /// The TCP port of the first endpoint.
     package var port: UInt16? { endpoints.first?.port }
-    /// The endpoints' addresses, each once, in order.
+    /// The addresses of the endpoints, without duplicates, in order.
     package var addresses: [String] {
         var addresses: [String] = []
         for endpoint in endpoints where !addresses.contains(endpoint.host) { addresses.append(endpoint.host) }
         return addresses
     }
-    /// Announced, and where it is is known.
+    /// Whether an address of the service is known.
     package var isResolved: Bool { !endpoints.isEmpty }
 }

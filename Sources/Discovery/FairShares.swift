@@ -1,11 +1,11 @@
-/// Places that the network's interfaces share. One interface may have all of them, until another one wants some: if all
-/// are taken, an interface gets a place from the interface that has most, which loses its newest member, but only if
-/// that one then still has as many. So a flood on one interface cannot keep other interfaces from their share, and cannot
-/// push out the older members of its own interface.
+/// A limited number of places, shared among network interfaces. One interface may use all of them until another one
+/// needs some. If all are taken, an interface gets a place from the interface with the most places, which loses its
+/// newest member, but only if that interface then still has at least as many. Therefore a flood on one interface can
+/// neither keep other interfaces from their share, nor push out older members of its own interface.
 package struct FairShares<Member: Hashable> {
     package enum Admission: Equatable {
         case taken
-        /// Taken; the other one, of that interface, has lost its place.
+        /// A place was taken from this member, of this interface.
         case inPlaceOf(Member, interface: Int32)
         case refused
     }
@@ -13,7 +13,7 @@ package struct FairShares<Member: Hashable> {
     package let limit: Int
     package private(set) var count = 0
     private var shares: [Int32: [Member: UInt64]] = [:]
-    /// Members are numbered as they come: the newest has the highest number.
+    /// Members are numbered in order of arrival: the newest has the highest number.
     private var admitted: UInt64 = 0
 
     package init(limit: Int) { self.limit = limit }

@@ -1,5 +1,5 @@
-/// The items that wait for a resolver, the most urgent first: known names, then strangers, then strangers that could not
-/// be resolved before; each in the order of arrival.
+/// The items that wait for a resolver, the most urgent first: known names, then strangers, then strangers that have
+/// failed before; each in order of arrival.
 package struct ResolveQueue {
     package enum Urgency: Int, CaseIterable {
         case known
@@ -7,7 +7,7 @@ package struct ResolveQueue {
         case strangerAgain
     }
 
-    /// The number of entries, stale and repeated ones included.
+    /// Number of entries, including stale and repeated ones.
     package var count: Int { lines.reduce(0) { $0 + $1.count } }
 
     private var lines = [Line](repeating: Line(), count: Urgency.allCases.count)
@@ -16,7 +16,7 @@ package struct ResolveQueue {
 
     package mutating func append(_ item: ServiceItem, _ urgency: Urgency) { lines[urgency.rawValue].append(item) }
 
-    /// - Parameter strangers: may it be one of those?
+    /// - Parameter strangers: a stranger may be returned.
     package mutating func popFirst(strangers: Bool) -> ServiceItem? {
         for urgency in Urgency.allCases where strangers || urgency == .known {
             if let item = lines[urgency.rawValue].popFirst() { return item }
@@ -24,13 +24,13 @@ package struct ResolveQueue {
         return nil
     }
 
-    /// Drops unwanted items, and all but the first of equal ones.
+    /// Drops unwanted items, and duplicates after the first.
     package mutating func keep(where isWanted: (ServiceItem) -> Bool) {
         var seen: Set<ServiceItem> = []
         for index in lines.indices { lines[index].keep { isWanted($0) && seen.insert($0).inserted } }
     }
 
-    /// First in, first out.
+    /// A first-in-first-out queue.
     private struct Line {
         private var items: [ServiceItem] = []
         private var head = 0

@@ -2,7 +2,7 @@ import Platform
 import SerialLine
 import SystemBus
 
-/// What a pool needs of Avahi.
+/// The part of Avahi that a pool uses.
 protocol AvahiResolvers: AnyObject {
     func call(
         server interface: String, _ member: String, _ arguments: [BusValue],
@@ -15,23 +15,24 @@ protocol AvahiResolvers: AnyObject {
 
 extension AvahiClient: AvahiResolvers {}
 
-/// Resolves items, each by a resolver of its own that goes on telling changes, as long as Avahi allows a client that
-/// many objects; the rest once each. Known names come first, take resolvers from strangers, and have calls of their own;
-/// how many strangers are being resolved at a time is bounded.
+/// Resolves items. While Avahi allows this client more objects, each item has a resolver of its own, which also
+/// reports changes; further items are resolved once. Known names come first, take resolvers from strangers, and have
+/// calls of their own; the number of strangers being resolved at a time is limited.
 ///
 /// Concurrency model: the thread of its SystemBus.
 final class ResolverPool {
     struct Limits {
         /// Most resolvers; Avahi's objects-per-client-max is 1024.
         var resolvers = 900
-        /// Most calls under way (dbus-daemon ends those past 128 for a connection), and how many of them strangers get.
+        /// Most calls in progress (dbus-daemon disconnects a client with more than 128), and the part of them that
+        /// strangers may use.
         var calls = 32
         var strangerCalls = 24
-        /// Most strangers that are being resolved. Avahi gives each 5 s, and asks the network three times.
+        /// Most strangers being resolved. Avahi spends 5 s on each, and asks the network three times.
         var strangers = 256
     }
 
-    /// Time until an item that could not be resolved is tried again, in nanoseconds; it doubles for strangers each time.
+    /// Time before a failed item is tried again, in nanoseconds; for strangers it doubles each time.
     static let pause: UInt64 = .seconds(10)
     static let longestPause: UInt64 = .seconds(80)
 
@@ -41,29 +42,29 @@ final class ResolverPool {
             case called
             case resolving(path: String)
             case waiting(until: MonotonicTime)
-            /// Beyond the resolvers: asked once, and answered.
+            /// Without a resolver: asked once, and answered.
             case asked
         }
         var state = State.queued
-        /// A listing waits for its first answer.
+        /// A listing waits for the first answer.
         var isAwaited: Bool
         var failures = 0
-        /// Has one of the places for resolvers.
+        /// The item holds one of the resolver places.
         var holdsResolver = false
-        /// Is one of the strangers that are being resolved.
+        /// The item counts towards the limit of strangers being resolved.
         var countsAsStranger = false
-        /// The host that its resolver named, as DNS compares it; nil while that has said nothing.
+        /// The host that the resolver reported, in the form that DNS compares; nil before the first report.
         var host: [UInt8]?
-        /// When its resolver was last made anew because the host had changed.
+        /// When the resolver was last recreated because the host had changed.
         var remadeAt: MonotonicTime?
 
         init(isAwaited: Bool) { self.isAwaited = isAwaited }
     }
 
-    /// What the pool tells its owner.
+    /// Callbacks to the pool's owner.
     struct Events {
         let found: (ServiceItem, Resolution) -> Void
-        /// It could not be resolved, or to nothing that a server can have; it is tried on.
+        /// The item could not be resolved, or resolved to an address that no server can have; it is tried again.
         let failed: (ServiceItem) -> Void
     }
 
@@ -74,21 +75,21 @@ final class ResolverPool {
     private var jobs: [ServiceItem: Job] = [:]
     private var queue = ResolveQueue()
     private(set) var resolvers = 0
-    /// How many resolvers there may be: less than `limits` says where Avahi is configured to allow less.
+    /// Most resolvers: less than in `limits` if Avahi is configured to allow less.
     private var limit: Int
-    /// Resolvers asked for so far, and up to the last time that Avahi had no more objects.
+    /// Number of resolvers requested, and its value when Avahi last refused an object.
     private var made = 0
     private var shedAt = 0
-    /// Calls under way, and strangers that are being resolved.
+    /// Calls in progress, and strangers being resolved.
     private(set) var calls = 0
     private(set) var strangers = 0
     private var awaited = 0
     private var isPumping = false
-    /// Those that have been asked once, for when a resolver's place becomes free; known names apart.
+    /// Items that were asked once, and get a resolver when a place becomes free; known names separately.
     private var asked: Set<ServiceItem> = []
     private var askedKnown: Set<ServiceItem> = []
     private var waiting: Set<ServiceItem> = []
-    /// Strangers that have a resolver, and can give it to known names.
+    /// Strangers with a resolver, which known names may take.
     private var lenders: Set<ServiceItem> = []
 
     init(
@@ -102,18 +103,18 @@ final class ResolverPool {
         self.events = events
     }
 
-    /// Every item that is awaited has been resolved, or could not be.
+    /// All awaited items were resolved, or have failed.
     var isSettled: Bool { awaited == 0 }
 
-    /// When the next one is to be tried again.
+    /// When the next item must be tried again.
     var nextDeadline: MonotonicTime? {
         waiting.compactMap { item in
             if case .waiting(let until)? = jobs[item]?.state { until } else { nil }
         }.min()
     }
 
-    /// Resolves an item, unless that is being done.
-    /// - Parameter isAwaited: the pool is not settled before it has been tried.
+    /// Resolves an item, unless that is in progress.
+    /// - Parameter isAwaited: the pool is not settled before the item was tried.
     func add(_ item: ServiceItem, isAwaited: Bool) {
         guard jobs[item] == nil else { return }
         let job = Job(isAwaited: isAwaited)
@@ -132,13 +133,13 @@ final class ResolverPool {
         waiting.remove(item)
         lenders.remove(item)
         if case .resolving(let path) = job.state { avahi.free(path, .serviceResolver) }
-        // A call under way gives its place back when it is answered.
+        // A call in progress releases its place when it is answered.
         if case .called = job.state { return }
         release(job)
         pump()
     }
 
-    /// Avahi is gone, and all that was asked of it.
+    /// Avahi has ended, and with it all calls and objects.
     func reset() {
         jobs = [:]
         queue = ResolveQueue()
@@ -153,7 +154,7 @@ final class ResolverPool {
         lenders = []
     }
 
-    /// Tries again what is due.
+    /// Retries the items that are due.
     func advance(_ now: MonotonicTime) {
         for item in waiting {
             guard let job = jobs[item], case .waiting(let until) = job.state, until <= now else { continue }
@@ -163,7 +164,7 @@ final class ResolverPool {
         pump()
     }
 
-    /// Names may have become known: those that were asked once get resolvers.
+    /// More names may be known now: items that were asked once get resolvers.
     func review() {
         for item in asked where isKnown(item.service.name) {
             asked.remove(item)
@@ -176,13 +177,13 @@ final class ResolverPool {
         job.state = .queued
         let isFirst = job.failures == 0 && job.remadeAt == nil
         queue.append(item, isKnown(item.service.name) ? .known : isFirst ? .stranger : .strangerAgain)
-        // An item that comes and goes while it waits for its turn is in the queue many times.
+        // An item that comes and goes repeatedly is in the queue several times.
         guard queue.count > 2 * jobs.count + 1024 else { return }
         queue.keep { if case .queued? = jobs[$0]?.state { true } else { false } }
     }
 
     private func pump() {
-        // What fails at once comes back here: one after the other, not one within the other.
+        // A call that fails at once comes back here: handle calls one after the other, without recursion.
         guard !isPumping else { return }
         isPumping = true
         defer { isPumping = false }
@@ -222,7 +223,7 @@ final class ResolverPool {
         }
     }
 
-    /// - Returns: false if it has none.
+    /// - Returns: false if the item has no resolver.
     private func giveUpResolver(_ item: ServiceItem, _ job: Job) -> Bool {
         guard case .resolving(let path) = job.state else { return false }
         avahi.free(path, .serviceResolver)
@@ -234,8 +235,8 @@ final class ResolverPool {
         return true
     }
 
-    /// Avahi's arguments: the address is wanted of the kind that the announcement came by, so that both kinds are
-    /// found; of any kind once that has failed.
+    /// Avahi's arguments: the kind of address by which the announcement came, so that both kinds are found; any kind
+    /// after a failure.
     private func arguments(_ item: ServiceItem, _ job: Job) -> [BusValue] {
         let service = item.service
         let address = job.failures == 0 ? item.transport : AvahiClient.any
@@ -273,14 +274,14 @@ final class ResolverPool {
         }
     }
 
-    /// Avahi has no more objects for us: this one is asked once, and some others that have been resolved give their
-    /// objects back, which it takes for that; strangers first.
+    /// Avahi has refused another object: this item is asked once, and some resolved items, strangers first, release
+    /// their objects for such calls.
     private func shed(_ refused: ServiceItem, _ job: Job, _ number: Int) {
         job.holdsResolver = false
         resolvers -= 1
         endTurn(job)
         enqueue(refused, job)
-        // Those asked for before the last time were refused for the same reason.
+        // Objects requested before the last refusal were refused for the same reason.
         guard number > shedAt else { return }
         shedAt = made
         limit = max(0, resolvers - 2 * limits.calls)
@@ -309,8 +310,9 @@ final class ResolverPool {
         }
     }
 
-    /// Another host has the service now. Avahi's resolver tells the new port with the old host's address, and keeps that
-    /// address; a new resolver finds the right one. If hosts take turns, the second change within the pause waits.
+    /// The service has moved to another host. Avahi's resolver reports the new port with the old host's address, and
+    /// keeps that address; a new resolver finds the right one. If hosts alternate, a second change within the pause
+    /// waits.
     private func remake(_ item: ServiceItem, _ job: Job, _ path: String) {
         avahi.free(path, .serviceResolver)
         lenders.remove(item)
@@ -339,7 +341,7 @@ final class ResolverPool {
         }
     }
 
-    /// It has been asked once, and waits for a resolver's place.
+    /// The item was asked once, and waits for a resolver's place.
     private func rest(_ item: ServiceItem, _ job: Job) {
         job.state = .asked
         if isKnown(item.service.name) { askedKnown.insert(item) } else { asked.insert(item) }
@@ -378,14 +380,14 @@ final class ResolverPool {
         awaited -= 1
     }
 
-    /// Avahi is done with it for now.
+    /// Avahi's work on the item is finished for now.
     private func endTurn(_ job: Job) {
         guard job.countsAsStranger else { return }
         job.countsAsStranger = false
         strangers -= 1
     }
 
-    /// Gives a resolver's place back, to one that was asked only once, if any.
+    /// Releases a resolver's place, to an item that was only asked once, if there is one.
     private func release(_ job: Job) {
         guard job.holdsResolver else { return }
         job.holdsResolver = false
@@ -398,11 +400,11 @@ final class ResolverPool {
     }
 }
 
-/// Found, and the answer of ResolveService: interface, protocol, name, type, domain, host, address's protocol, address,
-/// port, TXT, flags.
+/// A signal Found, or the answer of ResolveService: interface, protocol, name, type, domain, host, protocol of the
+/// address, address, port, TXT, flags.
 private struct Word {
     let host: String
-    /// nil for what no server can have.
+    /// nil if no server can have these values.
     let resolution: Resolution?
 
     init?(_ values: [BusValue]) {

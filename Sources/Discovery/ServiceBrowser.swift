@@ -9,35 +9,35 @@ import SystemBus
 ///     browser.start()
 ///     loop: poll(bus …, browser.nextDeadline); try bus.process(); browser.advance(.now)
 ///
-/// It holds levels, not edges: `services` is what there is. Avahi that is not there, or goes and comes back, is its
-/// business: everything is listed anew then, and what was known stays until the new listing is complete. When the bus
-/// itself goes, the owner opens another one and hands it to `use`.
+/// The browser holds state, not events: `services` is the current list. It handles an Avahi that is missing or
+/// restarts: then everything is listed anew, and the old list is kept until the new one is complete. If the bus
+/// connection ends, the owner opens another one and passes it to `use`.
 ///
 /// Concurrency model: the thread of its SystemBus.
 package final class ServiceBrowser {
     package enum State: String, Sendable {
-        /// Avahi is not there (or not the bus): `services` is what was known.
+        /// Avahi (or the bus) is not running: `services` is the last known list.
         case noAvahi
-        /// Asked, and not all has been answered yet.
+        /// A listing is in progress.
         case listing
-        /// `services` is what there is.
+        /// `services` is up to date.
         case current
     }
 
-    /// What is browsed for one type.
+    /// The browsing of one type.
     private struct Listing {
         var path: String?
         var isDone = false
-        /// When to ask again, after a failure.
+        /// When to try again after a failure.
         var retryAt: MonotonicTime?
     }
 
-    /// What could not be asked is asked again so much later, in nanoseconds.
+    /// Time before a failed request is repeated, in nanoseconds.
     private static let pause: UInt64 = .seconds(10)
     /// Least time between two reviews of which names are known, in nanoseconds.
     private static let reviewPause: UInt64 = .seconds(60)
 
-    /// AVAHI_LOOKUP_RESULT_LOCAL: this machine announces it. Only ItemNew says so.
+    /// AVAHI_LOOKUP_RESULT_LOCAL: announced by this machine. Only ItemNew contains this flag.
     private static let localFlag: UInt32 = 8
 
     private let types: [String]
@@ -54,39 +54,42 @@ package final class ServiceBrowser {
     private var reviewedAt = MonotonicTime(nanoseconds: 0)
     private var hasReportedOverflow = false
     private var hasChanged = false
-    /// Avahi has told all that it has, and has had time for its second query.
+    /// Avahi has reported everything, and has had time for its second query.
     private var isHeard = false
 
     package private(set) var state = State.noAvahi {
         didSet { if state != oldValue { hasChanged = true } }
     }
-    /// The bus is there and says that nobody is Avahi; false while that is not known.
+    /// The bus has reported that Avahi is not running; false while that is unknown.
     package private(set) var isAvahiMissing = false {
         didSet { if isAvahiMissing != oldValue { hasChanged = true } }
     }
-    /// All that is known, sorted by name, then type, then domain as DNS compares them; those not resolved yet are in it
-    /// without claims.
+    /// All known services, sorted by name, then type, then domain as DNS compares them; unresolved ones have no
+    /// claims.
     package var services: [DiscoveredService] { catalogue.services }
-    /// Avahi is there, every type has been listed, every item has been tried, and no announcement was passed over: a
-    /// service that is not among `services` is not announced. While announcements are passed over, this holds only for
-    /// known names, which always fit; then `state` is `current` all the same, and all is listed anew from time to time.
+    /// Avahi is running, every type was listed, every item was tried, and no announcement was dropped: a service
+    /// missing from `services` is not announced. While announcements are dropped, this holds only for known names,
+    /// which always fit; `state` is then `current` all the same, and the listing is repeated from time to time.
     package var isComplete: Bool { isConclusive && catalogue.overflow == 0 }
-    /// Is each known service that is missing among `services` gone? Known ones always fit, whatever is announced.
+    /// Whether a known service missing from `services` is gone. Known services always fit.
     package var isConclusive: Bool { (state == .current || state == .listing && isHeard) && !schedule.isDoubtful }
-    /// Announcements passed over since the last listing began: for want of room, or in favour of others.
+    /// Announcements dropped since the last listing began: for lack of room, or in favour of others.
     package var overflow: Int { catalogue.overflow }
 
     /// - Parameters:
     ///   - types: such as `_ttynvt._tcp`.
-    ///   - maxServices: most strangers kept that are resolved; a service on two interfaces counts twice.
-    ///   - maxUnresolved: most strangers kept that are not resolved yet.
-    ///   - settling: nanoseconds from "all for now" on for which a listing is not complete yet. Avahi says so a second
-    ///     after its first query, when it sends the second one: whose answers the network lost are in then.
-    ///   - accepts: is a service of this name on this network interface wanted? Asked before anything is resolved.
-    ///   - isKnown: is this name, in whatever case, one of the owner's (configured, running, remembered)? Such names
-    ///     always fit, and are resolved first. The owner's names have to be bounded, to 4,096 or so; it is asked often.
-    ///   - report: told what an operator should know, a line each; quotes the network: clean it.
-    ///   - onChange: called within `advance`, once, when any of `services`, `state`, `overflow` may have changed.
+    ///   - maxServices: most resolved strangers; a service on two interfaces counts twice.
+    ///   - maxUnresolved: most unresolved strangers.
+    ///   - settling: nanoseconds after "all for now" before a listing is complete. Avahi reports that a second after
+    ///     its first query, when it sends the second one; answers that the network had lost arrive in this time.
+    ///   - accepts: whether a service of this name on this network interface is wanted; called before the service is
+    ///     resolved.
+    ///   - isKnown: whether this name, in any case, belongs to the owner (configured, running, remembered). Known
+    ///     names always fit, and are resolved first. The owner must limit their number, to about 4,096; it is called
+    ///     often.
+    ///   - report: called with lines for the operator. They quote the network: the caller must make them safe to
+    ///     print.
+    ///   - onChange: called once within `advance` if any of `services`, `state`, `overflow` may have changed.
     package init(
         bus: SystemBus, types: [String] = ["_ttynvt._tcp"], maxServices: Int = 2048, maxUnresolved: Int = 512,
         settling: UInt64 = .seconds(1),
@@ -104,10 +107,10 @@ package final class ServiceBrowser {
         catalogue = ServiceCatalogue(maxServices: maxServices, maxUnresolved: maxUnresolved, isKnown: isKnown)
     }
 
-    /// Begins. Errors of the bus show when it is next processed.
+    /// Starts browsing. The next `process` reports errors of the bus.
     package func start() { use(bus) }
 
-    /// Goes on with another bus, after the first has gone, or with none for now.
+    /// Continues with another bus, after the first has ended, or without one for now.
     package func use(_ bus: SystemBus?) {
         self.bus = bus
         forgetAvahi()
@@ -129,15 +132,16 @@ package final class ServiceBrowser {
         pool = ResolverPool(avahi, isKnown: isKnown, events)
     }
 
-    /// The answers of `accepts` or `isKnown` have changed. Services that are not accepted any longer go at once, and all is
-    /// listed anew, which finds the newly accepted ones; the others stay meanwhile. Call `advance` next.
+    /// The results of `accepts` or `isKnown` have changed. Services that are no longer accepted are removed at once,
+    /// and everything is listed anew, which finds the newly accepted ones; the others are kept meanwhile. The caller
+    /// then calls `advance`.
     package func reload(_ now: MonotonicTime) {
         for item in catalogue.withdraw(where: { [accepts] in !accepts($0, $1) }) { pool?.remove(item) }
         hasChanged = true
         if state == .noAvahi { review(now) } else { list(now) }
     }
 
-    /// To be called after each `process` of the bus, and when `nextDeadline` has come.
+    /// Must be called after each `process` of the bus, and at `nextDeadline`.
     package func advance(_ now: MonotonicTime) {
         pool?.advance(now)
         for (type, listing) in listings {
@@ -156,7 +160,7 @@ package final class ServiceBrowser {
         onChange()
     }
 
-    /// When `advance` is to be called, whatever the bus says; nil: not before the bus says something.
+    /// When `advance` must be called without an event of the bus; nil: never.
     package var nextDeadline: MonotonicTime? {
         if hasChanged { return MonotonicTime(nanoseconds: 0) }
         let heardAt = state == .listing && !isHeard ? schedule.heardAt : nil
@@ -191,7 +195,7 @@ package final class ServiceBrowser {
         pool?.review()
     }
 
-    /// Items that lost their places in the catalogue are not resolved any longer.
+    /// Items that lost their places in the catalogue are no longer resolved.
     private func dropLost() {
         for item in catalogue.takeLost() { pool?.remove(item) }
     }
@@ -208,7 +212,7 @@ package final class ServiceBrowser {
         state = .noAvahi
     }
 
-    /// Lists everything anew; what is known stays until that is done.
+    /// Lists everything anew; known services are kept until the listing is complete.
     private func list(_ now: MonotonicTime) {
         for listing in listings.values {
             if let path = listing.path { avahi?.free(path, .serviceBrowser) }
@@ -267,7 +271,8 @@ package final class ServiceBrowser {
             ServiceKey(name: name, type: type, domain: domain), interface: interface, transport: transport)
     }
 
-    /// Do ItemNew's flags say that this machine announces it? An item without flags counts as local: the safe answer.
+    /// Whether ItemNew's flags mark an announcement of this machine. An item without flags counts as local, the safe
+    /// answer.
     static func isLocal(_ values: [BusValue]) -> Bool {
         guard case .uint32(let flags)? = values.last else { return true }
         return flags & localFlag != 0
@@ -302,7 +307,7 @@ package final class ServiceBrowser {
                 + "or allow-interfaces")
     }
 
-    /// An interface's name; its number where it has just gone.
+    /// An interface's name; its number if the interface has just disappeared.
     private static func interfaceName(_ index: Int32) -> String {
         guard index > 0 else { return "" }
         var name = [CChar](repeating: 0, count: Int(IF_NAMESIZE))

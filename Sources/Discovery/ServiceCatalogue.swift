@@ -1,22 +1,20 @@
 import SerialLine
 
-/// All announced items, and the services that they make. Bounded against any announcer.
+/// All announced items, merged into services. Its size is limited against any announcer.
 ///
-/// A service on one interface, a sighting, has one place of three kinds, each kind with a limit that the interfaces
-/// share (`FairShares`):
-///
-/// - known: its name is one of the owner's, which are bounded. A known name always fits.
+/// A sighting is a service on one interface. It has one place, of one of three kinds; each kind has a limit that the
+/// interfaces share (`FairShares`):
+/// - known: its name belongs to the owner, which limits the number. A known name always fits.
 /// - resolved: a stranger with an address.
-/// - unresolved: a stranger without an address. If there is no room for a newcomer, a stranger that could not be resolved
-///   gives its place up, if its interface has no fewer places than the newcomer's. While there is room it stays, and is
-///   tried again.
+/// - unresolved: a stranger without an address. If there is no room for a newcomer, a stranger that has failed loses
+///   its place, if its interface has no fewer places than the newcomer's. Otherwise it remains, and is tried again.
 ///
-/// A sighting that gets no place, or loses it, counts as overflow until all is listed anew. A withdrawal does not reduce
-/// the overflow: anybody can withdraw names that were never announced.
+/// A sighting that gets no place, or loses it, counts as overflow until everything is listed anew. A withdrawal does
+/// not reduce the overflow, because anyone can withdraw names that were never announced.
 package struct ServiceCatalogue {
     /// Most items of one sighting. Avahi has two, IPv4 and IPv6.
     package static let mostTransports = 4
-    /// Longest name, type or domain, in bytes. DNS has names of 255 bytes at most.
+    /// Longest name, type or domain, in bytes: DNS limits names to 255.
     package static let longestName = 255
     /// Most sightings of known names: 4,096 names on four interfaces.
     package static let mostKnown = 16384
@@ -42,7 +40,7 @@ package struct ServiceCatalogue {
     }
 
     private struct Entry {
-        /// In the spelling that was heard first.
+        /// In the spelling that was received first.
         let key: ServiceKey
         /// By the interface's index.
         var sightings: [Int32: Sighting] = [:]
@@ -57,27 +55,28 @@ package struct ServiceCatalogue {
         /// Not known before.
         case new
         case known
-        /// Not taken: too many, or too long.
+        /// Refused: too many, or too long.
         case refused
     }
 
-    /// Most strangers that are resolved, and most that are not: sightings.
+    /// Most resolved and most unresolved strangers, counted in sightings.
     package let maxServices: Int
     package let maxUnresolved: Int
     /// Sorted by key.
     package private(set) var services: [DiscoveredService] = []
-    /// Announcements passed over since the last `beginListing`.
+    /// Announcements dropped since the last `beginListing`.
     package private(set) var overflow = 0
     private let isKnown: (String) -> Bool
     private var entries: [ServiceKey: Entry] = [:]
     private var known = FairShares<ServiceKey>(limit: Self.mostKnown)
     private var resolved: FairShares<ServiceKey>
     private var unresolved: FairShares<ServiceKey>
-    /// The unresolved ones that could not be resolved, and how often.
+    /// Unresolved sightings that have failed, with the number of failures.
     private var failed: [Spot: Int] = [:]
     private var lost: [ServiceItem] = []
 
-    /// - Parameter isKnown: does the owner know a service's name? Asked whenever that matters; `review` has all asked.
+    /// - Parameter isKnown: whether a service's name belongs to the owner. Called when needed; `review` calls it for
+    ///   all names.
     package init(
         maxServices: Int = 2048, maxUnresolved: Int = 512, isKnown: @escaping (_ name: String) -> Bool = { _ in false }
     ) {
@@ -88,10 +87,10 @@ package struct ServiceCatalogue {
         unresolved = FairShares(limit: maxUnresolved)
     }
 
-    /// How many services there are, whatever their kind.
+    /// Number of services of all kinds.
     package var count: Int { entries.count }
 
-    /// How many sightings have a place of each kind.
+    /// Number of sightings that hold a place of each kind.
     package var placeCounts: (known: Int, resolved: Int, unresolved: Int) {
         (known.count, resolved.count, unresolved.count)
     }
@@ -102,7 +101,7 @@ package struct ServiceCatalogue {
         entries[item.service]?.sightings[item.interface]?.places[item.transport]
     }
 
-    /// An item is there.
+    /// An item was announced.
     /// - Parameter isLocal: announced by this machine.
     package mutating func announce(_ item: ServiceItem, interfaceName: String, isLocal: Bool = false) -> Announcement {
         let key = item.service
@@ -137,7 +136,7 @@ package struct ServiceCatalogue {
         return isNew ? .new : .known
     }
 
-    /// An item is gone.
+    /// An item was withdrawn.
     package mutating func withdraw(_ item: ServiceItem) {
         let spot = Spot(key: item.service, interface: item.interface)
         guard contains(item) else { return }
@@ -146,8 +145,8 @@ package struct ServiceCatalogue {
         update(spot.key)
     }
 
-    /// Services on interfaces that are not wanted any longer.
-    /// - Returns: the items that went.
+    /// Removes the services on interfaces that are no longer wanted.
+    /// - Returns: the removed items.
     package mutating func withdraw(where isUnwanted: (_ name: String, _ interface: String) -> Bool) -> [ServiceItem] {
         let unwanted = items.filter { item in
             guard let sighting = entries[item.service]?.sightings[item.interface] else { return false }
@@ -157,7 +156,7 @@ package struct ServiceCatalogue {
         return unwanted
     }
 
-    /// The last word on where an item's server is. It stands until the next one, or the item is gone.
+    /// Sets the address of an item's server. It is valid until the next resolution, or until the item is gone.
     package mutating func resolve(_ item: ServiceItem, _ resolution: Resolution) {
         guard contains(item) else { return }
         entries[item.service]?.sightings[item.interface]?.places[item.transport]?.resolution = resolution
@@ -165,13 +164,13 @@ package struct ServiceCatalogue {
         update(item.service)
     }
 
-    /// An item could not be resolved. Its last resolution, if any, stands.
+    /// An item could not be resolved. Its last resolution, if any, remains.
     package mutating func fail(_ item: ServiceItem) {
         guard contains(item), entries[item.service]?.sightings[item.interface]?.kind == .unresolved else { return }
         failed[Spot(key: item.service, interface: item.interface), default: 0] += 1
     }
 
-    /// Asks anew which names are known.
+    /// Checks again which names are known.
     package mutating func review() {
         for service in services {
             for interface in (entries[service.key]?.sightings.keys ?? [:].keys).sorted() {
@@ -190,8 +189,8 @@ package struct ServiceCatalogue {
         entries[item.service]?.sightings[item.interface]?.places[item.transport]?.isOld = true
     }
 
-    /// Everything has been announced: what has not is gone.
-    /// - Returns: the items that went.
+    /// Everything was announced: items that were not are gone.
+    /// - Returns: the removed items.
     package mutating func endListing() -> [ServiceItem] {
         let old = items.filter { place($0)?.isOld == true }
         for item in old { withdraw(item) }
@@ -214,7 +213,7 @@ package struct ServiceCatalogue {
 
     // MARK: Places
 
-    /// Gives a sighting a place of a kind, if need be that of another one.
+    /// Gives a sighting a place of a kind, taking one from another sighting if necessary.
     private mutating func admit(_ spot: Spot, _ kind: Kind) -> Bool {
         if kind == .unresolved, unresolved.isFull, let weakest = weakest(for: spot.interface) { evict(weakest) }
         let admission =
@@ -228,7 +227,7 @@ package struct ServiceCatalogue {
         case .refused: return false
         case .inPlaceOf(let key, let interface):
             let loser = Spot(key: key, interface: interface)
-            // The owner may have come to know its name.
+            // Its name may have become known to the owner.
             if kind != .known, isKnown(key.name), admit(loser, .known) {
                 failed[loser] = nil
                 entries[key]?.sightings[interface]?.kind = .known
@@ -239,14 +238,14 @@ package struct ServiceCatalogue {
         }
     }
 
-    /// The stranger that failed most often, of those whose interface has no fewer places than this one.
+    /// The stranger with the most failures, among those whose interface has no fewer places than this one.
     private func weakest(for interface: Int32) -> Spot? {
         let mine = unresolved.count(of: interface)
         return failed.filter { unresolved.count(of: $0.key.interface) >= mine && !isKnown($0.key.key.name) }
             .max { ($0.value, $1.key.key, $1.key.interface) < ($1.value, $0.key.key, $0.key.interface) }?.key
     }
 
-    /// Gives a sighting the place that is right for it now; without one, it goes.
+    /// Moves a sighting to a place of the right kind; removes it if there is none.
     private mutating func settle(_ spot: Spot) {
         guard let sighting = entries[spot.key]?.sightings[spot.interface] else { return }
         let isResolved = sighting.places.values.contains { $0.resolution != nil }
@@ -266,7 +265,7 @@ package struct ServiceCatalogue {
         }
     }
 
-    /// Takes a sighting's place away, for want of room.
+    /// Removes a sighting for lack of room.
     private mutating func evict(_ spot: Spot) {
         overflow += 1
         lost += (entries[spot.key]?.sightings[spot.interface]?.places.keys ?? [:].keys).map {
@@ -284,7 +283,7 @@ package struct ServiceCatalogue {
 
     // MARK: Services
 
-    /// Brings `services` in line with a service's places.
+    /// Updates `services` for one service.
     private mutating func update(_ key: ServiceKey) {
         var low = 0
         var high = services.count

@@ -1,11 +1,11 @@
 import SerialLine
 
-/// One service, whichever way it is seen. Compared as DNS compares names; the spelling is that of whoever made it.
+/// Identifies a service. Compared as DNS compares names; the spelling is the announcer's.
 package struct ServiceKey: Hashable, Comparable, Sendable {
     package let name: String
     package let type: String
     package let domain: String
-    /// All three, as they are compared. No text from the bus has a NUL.
+    /// Name, type and domain in the form that is compared. No text from the bus contains NUL.
     private let folded: [UInt8]
 
     package init(name: String, type: String, domain: String) {
@@ -22,12 +22,12 @@ package struct ServiceKey: Hashable, Comparable, Sendable {
     package static func < (a: ServiceKey, b: ServiceKey) -> Bool { a.folded.lexicographicallyPrecedes(b.folded) }
 }
 
-/// One announcement of a service: on a network interface, by IPv4 or IPv6. Avahi's word for it is item.
+/// One announcement of a service, on a network interface, by IPv4 or IPv6. Avahi calls it an item.
 package struct ServiceItem: Hashable, Sendable {
     package let service: ServiceKey
     /// The interface's index.
     package let interface: Int32
-    /// Avahi's number of the protocol the announcement came by: 0 IPv4, 1 IPv6.
+    /// Avahi's number of the protocol by which the announcement came: 0 IPv4, 1 IPv6.
     package let transport: Int32
 
     package init(_ service: ServiceKey, interface: Int32, transport: Int32) {
@@ -37,9 +37,10 @@ package struct ServiceItem: Hashable, Sendable {
     }
 }
 
-/// The place of an item's server.
+/// The address of an item's server.
 package struct Resolution: Sendable, Equatable {
-    /// Most bytes of a host's name as Avahi writes it (AVAHI_DOMAIN_NAME_MAX): DNS allows 255, and Avahi escapes some.
+    /// Longest host name in Avahi's notation, in bytes (AVAHI_DOMAIN_NAME_MAX): DNS allows 255, and Avahi escapes
+    /// some of them.
     package static let longestHost = 1014
 
     package let host: String
@@ -47,8 +48,8 @@ package struct Resolution: Sendable, Equatable {
     package let port: UInt16
     package let txt: TXTRecord
 
-    /// - Returns: nil for what no server can have: a port of 0 (RFC 6763, section 6: "not available"), an address or a
-    ///   host's name that is none.
+    /// - Returns: nil if no server can have these values: port 0 (RFC 6763, section 6: "not available"), or a
+    ///   malformed address or host name.
     package init?(host: String, address: String, port: UInt16, txt: TXTRecord) {
         guard port > 0, AddressRank(address) != nil, !host.isEmpty, host.utf8.count <= Self.longestHost else {
             return nil
@@ -60,7 +61,7 @@ package struct Resolution: Sendable, Equatable {
     }
 }
 
-/// Kinds of addresses, the one to try first first.
+/// Kinds of addresses, in the order in which they are tried.
 enum AddressRank: Int, Comparable {
     case ipv4
     case linkLocalIPv4
@@ -69,7 +70,7 @@ enum AddressRank: Int, Comparable {
 
     static func < (a: AddressRank, b: AddressRank) -> Bool { a.rawValue < b.rawValue }
 
-    /// - Returns: nil if the text is no address.
+    /// - Returns: nil if the text is not an address.
     init?(_ address: String) {
         let isHex: (UInt8) -> Bool = { Character(UnicodeScalar($0)).isHexDigit }
         let bytes = address.utf8

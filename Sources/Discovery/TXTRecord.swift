@@ -1,10 +1,10 @@
-/// What a service says of itself: the keys and values of its TXT record (RFC 6763, section 6).
+/// The TXT record of a service: keys and values (RFC 6763, section 6).
 ///
-/// Keys are compared without regard to case, the first of several counts, what has no key is passed over. Values are
-/// any bytes.
+/// Keys are compared without regard to case, the first of equal keys counts, and entries without a key are ignored.
+/// Values are arbitrary bytes.
 package struct TXTRecord: Sendable, Equatable {
     package struct Entry: Sendable, Equatable {
-        /// Printable ASCII, as it came.
+        /// Printable ASCII, unchanged.
         package let key: String
         /// nil for a key without `=`.
         package let value: [UInt8]?
@@ -17,7 +17,7 @@ package struct TXTRecord: Sendable, Equatable {
 
     /// Most entries kept.
     package static let mostEntries = 32
-    /// Most bytes of one entry; DNS itself ends at 255.
+    /// Longest entry kept, in bytes; DNS itself limits entries to 255.
     package static let longestEntry = 255
 
     package private(set) var entries: [Entry] = []
@@ -43,15 +43,15 @@ package struct TXTRecord: Sendable, Equatable {
             value: end == string.endIndex ? nil : Array(string[(end + 1)...]))
     }
 
-    /// The value of a key, in lower case, as text; nil where the key is not there or has no value. Bytes that are no
-    /// UTF-8 are U+FFFD: text to compare and, cleaned, to show.
+    /// The value of a key (given in lower case) as text; nil if the key is missing or has no value. Bytes that are
+    /// not UTF-8 become U+FFFD. The text must be made safe before it is printed.
     package subscript(key: String) -> String? {
         entries.first { $0.key.lowercased() == key }?.value.map { String(decoding: $0, as: UTF8.self) }
     }
 
-    /// What a ttynvt server says (ttynvt's README, "DNS-SD"): which program the port is meant for.
+    /// The intended use of the port (ttynvt's README, "DNS-SD").
     package var functionClass: String? { self["funcclass"] }
-    /// `no`, or how the connection is to be secured.
+    /// `no`, or the security that the connection requires.
     package var security: String? { self["security"] }
     /// A further port of the same box, such as `not_avail-0`.
     package var auxiliaryPort: String? { self["auxport"] }

@@ -2,16 +2,16 @@ import Glibc
 import Platform
 import SerialLine
 
-/// A right that a request needs.
+/// The right that a request requires.
 package enum ControlRight: Sendable {
-    /// To read the device's node, or to give orders.
+    /// Permission to read the device's node, or to give orders.
     case look
-    /// To be root or the supervisor's user. The ports' own user gives no orders: all ports share it.
+    /// Being root or the supervisor's user. The ports' own user gives no orders, because all ports share it.
     case command
 }
 
 extension ControlRequest {
-    /// The right of each request, here and nowhere else.
+    /// The right of each request; the only place that defines it.
     package var right: ControlRight {
         switch self {
         case .status: .look
@@ -20,9 +20,9 @@ extension ControlRequest {
     }
 }
 
-/// Decides whether a peer may send a request: `ControlRequest.right` says which right it needs.
+/// Decides whether a peer may send a request, by `ControlRequest.right`.
 package struct ControlAccess: Equatable, Sendable {
-    /// The node's owner, group and mode, as stat(2) has them.
+    /// The node's owner, group and mode, as in stat(2).
     package var owner: UInt32
     package var group: UInt32
     package var mode: UInt32
@@ -33,7 +33,7 @@ package struct ControlAccess: Equatable, Sendable {
         self.mode = mode
     }
 
-    /// Reads them from the node; nobody's where it is gone.
+    /// Reads them from the node; if it does not exist, only root has access.
     package init(ofNode name: DeviceName) {
         var status = stat()
         if stat("/dev/\(name)", &status) == 0 {
@@ -43,7 +43,7 @@ package struct ControlAccess: Equatable, Sendable {
         }
     }
 
-    /// Readers of the node are decided as the kernel does (acl_permission_check): only the first class that fits
+    /// Checks read permission of the node as the kernel does (acl_permission_check): only the first matching class
     /// counts.
     /// - Parameter supervisor: the supervisor's user; nil if it does not exist.
     package func allows(_ request: ControlRequest, by peer: PeerCredentials, supervisor: UInt32?) -> Bool {

@@ -4,39 +4,39 @@ import Platform
 import SerialLine
 import SystemPackage
 
-/// The clients of a control socket, for a poll loop: each sends one line, gets one reply, and is closed.
+/// The clients of a control socket, for a poll loop: each sends one line, gets one reply, and is disconnected.
 ///
 /// Concurrency model: the thread of its owner.
 package final class ControlClients {
-    /// Gives the reply to a line, with its last line feed.
+    /// Returns the reply to a line, including its last line feed.
     package typealias Answer = (_ line: [UInt8], _ peer: PeerCredentials) -> String
 
-    /// A client that has not sent its line within this time is dropped. In nanoseconds.
+    /// Time for a client to send its line before it is dropped, in nanoseconds.
     static let patience: UInt64 = .seconds(1)
-    /// One client more, and the one that has been silent longest is dropped.
+    /// Most clients. One more, and the client that has been silent longest is dropped.
     static let mostClients = 16
 
     private let listener: Int32?
     private let socket: ControlSocket?
     private var clients: [ControlClient] = []
 
-    /// - Parameter socket: nil if there is none; then there are no clients either.
+    /// - Parameter socket: nil if there is none; then there are no clients.
     package init(_ socket: ControlSocket?) {
         self.socket = socket
         listener = socket?.descriptor.raw
     }
 
-    /// What to wait for.
+    /// The descriptors to poll.
     package var polls: [pollfd] {
         [pollfd(fd: listener ?? -1, events: Int16(POLLIN), revents: 0)]
             + clients.map { pollfd(fd: $0.raw, events: Int16(POLLIN), revents: 0) }
     }
 
-    /// When `process` is due although no client says anything.
+    /// When `process` must be called without an event.
     package var nextDeadline: MonotonicTime? { clients.map(\.deadline).min() }
 
-    /// Answers the clients that have sent their line, drops silent ones, and accepts new ones.
-    /// - Parameter polls: those of `polls`, after poll(2).
+    /// Answers clients that have sent their line, drops silent ones, and accepts new ones.
+    /// - Parameter polls: the value of `polls`, after poll(2).
     package func process(_ polls: some Collection<pollfd>, _ now: MonotonicTime, _ answer: Answer) {
         let ready = zip(clients, polls.dropFirst()).filter { $1.revents != 0 }.map(\.0)
         for client in ready { client.read(answer) }
@@ -44,7 +44,7 @@ package final class ControlClients {
         if let listener, let first = polls.first, first.revents != 0 { accept(from: listener, answer) }
     }
 
-    /// A few at a time. Most have sent their line already, and are answered at once.
+    /// Accepts a few clients at a time. Most have sent their line already, and are answered at once.
     private func accept(from listener: Int32, _ answer: Answer) {
         for _ in 0..<Self.mostClients {
             let raw = clinux_accept(listener)
@@ -72,7 +72,7 @@ private final class ControlClient {
 
     var raw: Int32 { socket.raw }
 
-    /// Takes what has come, and replies once a line is whole, or cannot become one.
+    /// Reads available bytes, and replies once the line is complete, or too long.
     func read(_ answer: ControlClients.Answer) {
         var chunk = [UInt8](repeating: 0, count: 1024)
         while !isDone {
@@ -102,7 +102,7 @@ private final class ControlClient {
         }
     }
 
-    /// The socket's buffer is larger than any reply, and empty: it goes in whole, or the client is gone.
+    /// The socket's buffer is empty and larger than any reply: the reply fits, or the client is gone.
     private func reply(_ text: String) {
         var text = text
         _ = text.withUTF8 { send(raw, $0.baseAddress, $0.count, Int32(MSG_NOSIGNAL) | Int32(MSG_DONTWAIT)) }

@@ -3,26 +3,26 @@ import Platform
 import SerialLine
 import SystemPackage
 
-/// One request to one port, for a poll loop: connected and sent when it is made, its reply taken piece by piece. It has
-/// a result at its deadline at the latest, whatever the port does.
+/// One request to one port, for a poll loop: it is sent when the object is created, and the reply is read piece by
+/// piece. It has a result by its deadline, even if the port does not answer.
 ///
-/// Concurrency model: the thread that made it.
+/// Concurrency model: the thread that created it.
 package final class ControlExchange {
     package let name: DeviceName
     package let request: ControlRequest
-    /// When the port is given up.
+    /// When the request is given up.
     package let deadline: MonotonicTime
-    /// The whole reply, or the reason for its absence; nil as long as the port may still answer.
+    /// The complete reply, or an error; nil while the port may still answer.
     package private(set) var result: Result<[UInt8], PortControlError>?
-    /// To be polled for POLLIN; -1, which poll(2) skips, if no connection was made.
+    /// To be polled for POLLIN; −1, which poll(2) ignores, if no connection was made.
     package let raw: Int32
     private let socket: Descriptor?
     private let timeout: UInt64
     private var reply: [UInt8] = []
 
-    /// Connects and sends. Never blocks: a port that has stopped has a full queue in the end, and then has not answered.
-    /// - Parameter timeout: for all of it, in nanoseconds.
-    /// - Throws: if this process has no descriptor or no memory left for it. That says nothing about the port.
+    /// Connects and sends. Never blocks: the queue of a stopped port fills up, and that counts as no answer.
+    /// - Parameter timeout: for the whole exchange, in nanoseconds.
+    /// - Throws: if this process lacks a descriptor or memory for it. That says nothing about the port.
     package init(
         _ name: DeviceName, _ request: ControlRequest, in base: String = PortControl.base,
         timeout: UInt64 = .seconds(1), _ now: MonotonicTime = .now
@@ -49,11 +49,11 @@ package final class ControlExchange {
             result = .failure(why)
             return
         }
-        // A port that has refused already is still to be heard: what fails here is no matter.
+        // A port that has refused already may have sent its reply, so an error here is ignored.
         _ = line.withUTF8 { send(raw, $0.baseAddress, $0.count, Int32(MSG_NOSIGNAL) | Int32(MSG_DONTWAIT)) }
     }
 
-    /// Takes what has come, and gives the port up when its time is over.
+    /// Reads available bytes, and gives the request up after its deadline.
     package func advance(_ now: MonotonicTime) {
         receive()
         if result == nil, deadline <= now {
@@ -86,7 +86,7 @@ package final class ControlExchange {
     // MARK: The connection
 
     enum ConnectError: Error {
-        /// Something that this process lacks.
+        /// A resource that this process lacks.
         case itself(Errno)
         case port(PortControlError)
 
@@ -120,7 +120,7 @@ package final class ControlExchange {
 
 // The meaning of replies.
 extension ControlExchange {
-    /// The status that was asked for.
+    /// Parses the reply to a status request.
     package static func status(_ name: DeviceName, _ reply: [UInt8]) throws(PortControlError) -> PortStatus {
         do {
             return try PortStatus(parsing: reply)
@@ -130,7 +130,7 @@ extension ControlExchange {
         }
     }
 
-    /// Has the port done what it was told?
+    /// Checks the reply to an order.
     package static func check(_ name: DeviceName, _ reply: [UInt8]) throws(PortControlError) {
         let line = line(reply)
         if line == "ok" { return }

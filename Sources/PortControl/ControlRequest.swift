@@ -1,22 +1,22 @@
 import Platform
 import SerialLine
 
-/// What a client may ask of a port.
+/// A request to a port.
 package enum ControlRequest: Equatable, Sendable {
     case status
-    /// From now on these servers, in this order.
+    /// Replaces the servers.
     case servers([Endpoint])
-    /// The port is to end when no program has it open.
+    /// The port ends once no program has it open.
     case retire
-    /// Takes `retire` back.
+    /// Cancels `retire`.
     case keep
 
-    /// Why a line is no request.
+    /// The reason why a line is not a request.
     package struct Unknown: Error, Equatable, CustomStringConvertible {
         package let description: String
     }
 
-    /// Reads a request's line, without its line feed.
+    /// Parses a request's line, without its line feed.
     package init(line: [UInt8]) throws(Unknown) {
         guard line.allSatisfy({ $0 >= 0x20 && $0 < 0x7F }) else { throw Unknown(description: "no text") }
         let words = String(decoding: line, as: UTF8.self).split(separator: " ", maxSplits: 1)
@@ -45,7 +45,7 @@ package enum ControlRequest: Equatable, Sendable {
     }
 }
 
-/// A port's answer to what is not `status`.
+/// A port's answer to all requests but `status`.
 package enum ControlReply: Equatable, Sendable {
     case done
     case refused(String)

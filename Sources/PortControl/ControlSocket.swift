@@ -3,9 +3,9 @@ import Platform
 import SerialLine
 import SystemPackage
 
-/// Why a port has no control socket.
+/// The reason why a port has no control socket.
 package enum ControlSocketError: Error, Equatable, CustomStringConvertible {
-    /// Another process answers there.
+    /// Another process is listening there.
     case inUse(String)
     case failed(String, Errno)
 
@@ -17,24 +17,24 @@ package enum ControlSocketError: Error, Equatable, CustomStringConvertible {
     }
 }
 
-/// The listening socket of a port, in a directory of its own. Everybody may connect: who may ask what is decided by
-/// who the peer is.
+/// The listening socket of a port, in a directory of its own. Every user may connect; the peer's credentials decide
+/// about each request.
 package final class ControlSocket: Sendable {
     let descriptor: Descriptor
     package let path: String
     private let directory: String
 
-    /// Makes directory and socket.
+    /// Creates directory and socket.
     /// - Parameters:
-    ///   - base: where ports have their directories.
-    ///   - user: whose the directory becomes, where this process is root now and that user later.
+    ///   - base: the directory of all ports' directories.
+    ///   - user: the directory's owner, if this process is root now and becomes that user later.
     package convenience init(
         for name: DeviceName, in base: String? = nil, owner user: UInt32? = nil
     ) throws(ControlSocketError) {
         try self.init(inDirectory: base.map { "\($0)/\(name)" } ?? Self.directory(of: name), owner: user)
     }
 
-    /// Makes a socket in a directory, and the directory.
+    /// Creates a socket in a directory, and the directory.
     package init(inDirectory directory: String, owner user: UInt32? = nil) throws(ControlSocketError) {
         self.directory = directory
         path = directory + "/" + PortControl.socketName
@@ -48,7 +48,7 @@ package final class ControlSocket: Sendable {
         }
     }
 
-    /// systemd's word counts (RuntimeDirectory=), where it is about this port.
+    /// Uses the directory that systemd provides (RuntimeDirectory=), if it is for this port.
     private static func directory(of name: DeviceName) -> String {
         if let variable = getenv("RUNTIME_DIRECTORY") {
             for given in String(cString: variable).split(separator: ":") where given.hasSuffix("/\(name)") {
@@ -67,8 +67,8 @@ package final class ControlSocket: Sendable {
         }
     }
 
-    /// A directory that was left by a port before may belong to the user that one became, who may have put anything
-    /// into it: it is taken back first, and given away last, and no name in it is followed.
+    /// A directory that an earlier port has left may belong to the user that this port became, and may contain
+    /// anything. So root takes it back first, passes it on last, and follows no link in it.
     private static func makeDirectory(_ directory: String, _ path: String, _ user: UInt32?) throws(Errno) -> Descriptor
     {
         do { try syscall("mkdir") { mkdir(directory, 0o755) } } catch .fileExists {}
@@ -85,7 +85,7 @@ package final class ControlSocket: Sendable {
         do { try syscall("unlink") { unlink(path) } } catch .noSuchFileOrDirectory {}
         let flags = Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue | SOCK_NONBLOCK.rawValue)
         let socket = Descriptor(owning: try syscall("socket") { Glibc.socket(AF_UNIX, flags, 0) })
-        // bind(2) leaves the mode to the umask: 0666. The port has one thread at work that makes files, this one.
+        // bind(2) sets the mode by the umask: 0666. No other thread of the port creates files at this time.
         let mask = umask(0o111)
         defer { umask(mask) }
         try syscall("bind") { address.withSockaddr { Glibc.bind(socket.raw, $0, $1) } }
@@ -93,7 +93,7 @@ package final class ControlSocket: Sendable {
         return socket
     }
 
-    /// Does a process listen there? A socket file whose process is gone refuses.
+    /// Whether a process listens there. The socket file of a process that has ended refuses connections.
     private static func isAnswered(_ address: UnixAddress) -> Bool {
         let flags = Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue | SOCK_NONBLOCK.rawValue)
         guard let raw = try? syscall("socket", { Glibc.socket(AF_UNIX, flags, 0) }) else { return false }
@@ -102,12 +102,12 @@ package final class ControlSocket: Sendable {
             try syscall("connect") { address.withSockaddr { Glibc.connect(socket.raw, $0, $1) } }
             return true
         } catch {
-            // EAGAIN: its queue is full, so there is one.
+            // EAGAIN: its queue is full, so a process is listening.
             return error == .resourceTemporarilyUnavailable
         }
     }
 
-    /// Takes the socket away, and the directory where that is allowed.
+    /// Removes the socket, and the directory if that is permitted.
     package func remove() {
         unlink(path)
         rmdir(directory)

@@ -2,27 +2,27 @@ import Glibc
 import Platform
 import SerialLine
 
-/// The control socket of a running port: where it is, and what goes over it.
+/// The control socket of a running port: its path and protocol.
 ///
-/// A client connects, sends one line, gets the reply, and the port closes the connection. Requests are `status`,
+/// A client connects, sends one line, and gets the reply, and the port closes the connection. Requests are `status`,
 /// `servers H:P,H:P,…`, `retire` and `keep`; the reply is a status (see `PortStatus`), `ok`, or `error TEXT`.
 package enum PortControl {
-    /// Each port has a directory of its name in here.
+    /// The directory that contains one directory for each port.
     package static let base = "/run/ttynvt-swift/port"
     /// The socket's name in a port's directory.
     static let socketName = "control"
-    /// Longest request, in bytes, with its line feed.
+    /// Longest request in bytes, including its line feed.
     package static let longestRequest = 4096
     /// Longest reply, in bytes.
     package static let longestReply = 65536
 
-    /// What a client is told that may not ask.
+    /// The error for a client without permission.
     package static let notPermitted = "not permitted"
 
     static func socketPath(of name: DeviceName, in base: String) -> String { "\(base)/\(name)/\(socketName)" }
 
-    /// The names of all ports that have a control socket, in order. One left behind by a port that was killed counts:
-    /// asking it shows.
+    /// The names of all ports with a control socket, in order. The list includes sockets left by killed ports, which
+    /// a request reveals.
     package static func list(in base: String = base) -> [DeviceName] {
         guard let directory = opendir(base) else { return [] }
         defer { closedir(directory) }

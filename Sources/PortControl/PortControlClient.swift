@@ -3,14 +3,14 @@ import Platform
 import SerialLine
 import SystemPackage
 
-/// Why a port could not be asked, in one line.
+/// The reason why a request to a port failed, in one line.
 package enum PortControlError: Error, Equatable, CustomStringConvertible {
     /// No such port runs.
     case noSuchPort(DeviceName)
     case notPermitted(DeviceName)
-    /// It did not answer in time, or not as a port does.
+    /// The port did not answer in time, or the answer was malformed.
     case noAnswer(DeviceName, String)
-    /// It answered that it will not.
+    /// The port refused the request.
     case refused(DeviceName, String)
 
     package var description: String {
@@ -23,7 +23,7 @@ package enum PortControlError: Error, Equatable, CustomStringConvertible {
     }
 }
 
-/// Asks one port, and waits for its reply. Each request is a connection of its own. Poll loops use
+/// Sends requests to one port, and waits for the replies. Each request uses a connection of its own. Poll loops use
 /// `ControlExchange`.
 package struct PortControlClient: Sendable {
     package let name: DeviceName
@@ -39,16 +39,16 @@ package struct PortControlClient: Sendable {
 
     package func status() throws(PortControlError) -> PortStatus { try ControlExchange.status(name, ask(.status)) }
 
-    /// From now on these servers, in this order; a connection that stands is kept.
+    /// Replaces the servers; an established connection is kept.
     package func setServers(_ servers: [Endpoint]) throws(PortControlError) { try order(.servers(servers)) }
 
-    /// The port ends when no program has it open.
+    /// Makes the port end once no program has it open.
     package func retire() throws(PortControlError) { try order(.retire) }
 
-    /// Takes `retire` back.
+    /// Cancels `retire`.
     package func keep() throws(PortControlError) { try order(.keep) }
 
-    /// The process that serves the port, as the kernel knows it.
+    /// The process that serves the port, as reported by the kernel.
     package func pid() throws(PortControlError) -> Int32 {
         do throws(ControlExchange.ConnectError) {
             let socket = try ControlExchange.connect(name, in: base)

@@ -3,14 +3,14 @@ import Platform
 import SerialLine
 import SystemPackage
 
-/// Answers the clients of a port's control socket, and does the port's chores, in a thread of its own which sleeps while
-/// there is nothing to do.
+/// Answers the clients of a port's control socket, and does the port's chores, in a thread of its own, which sleeps
+/// while there is no work.
 ///
-/// Concurrency model: clients and the socket belong to the thread; `wake` and `stop` may be called by any.
+/// Concurrency model: clients and the socket belong to the thread; `wake` and `stop` may be called by any thread.
 package final class PortControlServer: Sendable {
-    /// What the control thread does besides.
+    /// Additional work of the control thread.
     package struct Chore: Sendable {
-        /// Does what is due, and says when it is to be called next; nil for not before `wake`.
+        /// Does the work that is due, and returns when it must be called next; nil: not before `wake`.
         let run: @Sendable () -> MonotonicTime?
 
         package init(_ run: @escaping @Sendable () -> MonotonicTime?) { self.run = run }
@@ -19,13 +19,13 @@ package final class PortControlServer: Sendable {
     private let wakeUp: EventDescriptor
     private let isStopped = Monitor(false)
 
-    /// - Throws: where the kernel gives no event descriptor.
+    /// - Throws: if the kernel provides no event descriptor.
     package init() throws(Errno) { wakeUp = try EventDescriptor() }
 
-    /// Lets the chore be run soon.
+    /// Makes the chore run soon.
     package func wake() { wakeUp.signal() }
 
-    /// Ends the thread, after the replies that are under way. The socket goes with it.
+    /// Ends the thread after the replies in progress, and removes the socket.
     package func stop() {
         isStopped.withLock { $0 = true }
         wakeUp.signal()
@@ -33,8 +33,8 @@ package final class PortControlServer: Sendable {
 
     /// Starts the thread.
     /// - Parameters:
-    ///   - socket: nil where there is none, and only the chore is to be done.
-    ///   - answer: gives the reply to a request, with its last line feed; called in the thread.
+    ///   - socket: nil if there is none, and only the chore runs.
+    ///   - answer: returns the reply to a request, including its last line feed; called in the thread.
     package func start(
         _ socket: ControlSocket?, chore: Chore? = nil,
         answer: @escaping @Sendable (ControlRequest, PeerCredentials) -> String
@@ -52,7 +52,7 @@ extension PortControlServer {
             let choreAt = chore?.run()
             let deadline = [choreAt, clients.nextDeadline].compactMap(\.self).min()
             var polls = [pollfd(fd: wakeUp.raw, events: Int16(POLLIN), revents: 0)] + clients.polls
-            // Nothing can fail here but memory; then sleeping a moment is as good as anything.
+            // Only memory can run out here; then a short sleep is enough.
             _ = try? waitForEvents(&polls, nanoseconds: deadline?.nanosecondsFromNow)
             if polls[0].revents != 0 { wakeUp.clear() }
             clients.process(polls.dropFirst(), .now) { line, peer in

@@ -1,23 +1,24 @@
 import Platform
 import SerialLine
 
-/// Why a text is no status.
+/// The reason why a text is not a status.
 package enum StatusTextError: Error, Equatable {
-    /// Its end is missing.
+    /// The last line is missing.
     case truncated
     case tooLong
-    /// This line has a key that is known, and a value that is not.
+    /// This line has a known key and an invalid value.
     case malformed(String)
 }
 
-// As lines `key value`, in any order, and a last one `end`. Keys nobody knows are passed over: a newer port has more.
+// The text form: lines `key value`, in any order, and a last line `end`. Unknown keys are ignored, because a newer
+// port may send more.
 extension PortStatus {
-    /// More openers than this are not told one by one.
+    /// Most openers listed.
     static let mostOpeners = 1000
     private static let longestFault = 500
     private static let longestOptions = 16384
 
-    /// The whole reply, at most `PortControl.longestReply` bytes.
+    /// The complete reply, at most `PortControl.longestReply` bytes.
     package var text: String {
         var lines = [
             "name \(name)", "major \(major)", "minor \(minor)", "pid \(pid)", "servers \(servers.listed)",
@@ -39,11 +40,11 @@ extension PortStatus {
         return lines.map { $0 + "\n" }.joined()
     }
 
-    /// Reads a reply.
+    /// Parses a reply.
     package init(parsing bytes: [UInt8]) throws(StatusTextError) {
         guard bytes.count <= PortControl.longestReply else { throw .tooLong }
         let lines = bytes.split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false)
-        // What follows the last line feed is nothing.
+        // The text must end with a line feed.
         guard lines.count >= 2, lines[lines.count - 2].elementsEqual("end".utf8), lines.last?.isEmpty == true else {
             throw .truncated
         }
@@ -93,7 +94,7 @@ extension PortStatus {
         return numbers.count == words.count ? numbers : nil
     }
 
-    /// A word without blanks: what is not printable ASCII, and `%`, as `%XX`. Nothing at all is `%`.
+    /// Encodes text as one word: bytes other than printable ASCII, and `%`, as `%XX`. An empty text is `%`.
     private static func escaped(_ word: String) -> String {
         if word.isEmpty { return "%" }
         let digits = Array("0123456789ABCDEF")
@@ -146,7 +147,7 @@ private struct StatusReader {
         return value
     }
 
-    /// Leaves `value` where the key is missing: an older port has less.
+    /// Keeps `value` if the key is missing, because an older port sends less.
     func read<Value>(
         _ key: Substring, into value: inout Value, _ read: (Substring) -> Value?
     ) throws(StatusTextError) {

@@ -1,8 +1,8 @@
 import SerialLine
 
-/// What a port is doing, as it says itself.
+/// The status of a port, as reported by the port.
 package struct PortStatus: Equatable, Sendable {
-    /// What the line got wrong since the port started.
+    /// Errors of the line since the port started.
     package struct LineErrors: Equatable, Sendable {
         package var framing: UInt64 = 0
         package var parity: UInt64 = 0
@@ -15,7 +15,7 @@ package struct PortStatus: Equatable, Sendable {
         package var isEmpty: Bool { self == LineErrors() }
     }
 
-    /// The last thing that went wrong.
+    /// The last error.
     package struct Fault: Equatable, Sendable {
         package var text: String
         /// Unix time, in seconds.
@@ -32,15 +32,15 @@ package struct PortStatus: Equatable, Sendable {
     package var major: UInt32 = 0
     package var minor: UInt32 = 0
     package var pid: Int32 = 0
-    /// Where the remote port may be, in the order in which that is tried.
+    /// The servers, in the order in which they are tried.
     package var servers: [Endpoint] = []
-    /// The address connected to, `192.0.2.7:10000`; nil where there is no connection.
+    /// The address of the connection, `192.0.2.7:10000`; nil while there is no connection.
     package var peer: String?
     package var link = LinkState.idle
-    /// When the link came to be so, and when the port started: Unix time, in seconds.
+    /// When the link entered its state, and when the port started: Unix time, in seconds.
     package var since: Int64 = 0
     package var started: Int64 = 0
-    /// `115200 8N1`, and the flow control where there is any.
+    /// `115200 8N1`, followed by the flow control, if any.
     package var settings = ""
     /// DTR and RTS as commanded, and the far end's lines as reported.
     package var outputs: ModemLines = []
@@ -49,14 +49,14 @@ package struct PortStatus: Equatable, Sendable {
     package var received: UInt64 = 0
     package var transmitted: UInt64 = 0
     package var errors = LineErrors()
-    /// How often a lost connection was made again.
+    /// How many times a lost connection was made again.
     package var reconnects: UInt64 = 0
-    /// For each open file, the thread that opened it; 0 where it cannot be seen from the port's process.
+    /// For each open file, the thread that opened it; 0 if that thread is not visible to the port's process.
     package var openers: [Int32] = []
     package var lastError: Fault?
     /// The port ends once no program has it open.
     package var isRetiring = false
-    /// The arguments the port was started with, without its servers: what it would be started with again.
+    /// The arguments of the port's process, without its servers.
     package var options: [String] = []
 
     package init(name: DeviceName) { self.name = name }

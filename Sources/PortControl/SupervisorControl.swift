@@ -5,16 +5,16 @@ import SystemPackage
 
 /// The supervisor's control socket, and the client's side of it.
 package enum SupervisorControl {
-    /// The socket's directory; under systemd the unit's RuntimeDirectory= is here.
+    /// The socket's directory; under systemd it is the unit's RuntimeDirectory=.
     package static let directory = "/run/ttynvt-swift/supervisor"
 
-    /// Why the supervisor could not be asked, in one line.
+    /// The reason why a request to the supervisor failed, in one line.
     package enum Failure: Error, Equatable, CustomStringConvertible {
         case notRunning
         case notPermitted
-        /// It did not answer in time, or not as a supervisor does.
+        /// The supervisor did not answer in time, or the answer was malformed.
         case noAnswer(String)
-        /// It answered that it will not.
+        /// The supervisor refused the request.
         case refused(String)
 
         package var description: String {
@@ -27,15 +27,15 @@ package enum SupervisorControl {
         }
     }
 
-    /// Sends an order, and waits until it has been carried out.
+    /// Sends an order, and waits until the supervisor has carried it out.
     package static func order(_ request: SupervisorRequest) throws(Failure) { _ = try ask(request) }
 
-    /// Which hosts own names, and which others claim them.
+    /// The owners of names, and the hosts that claim them.
     package static func names(_ name: DeviceName? = nil) throws(Failure) -> [NameReport] {
         try ask(.names(name)).split(separator: "\n").compactMap { NameReport(line: $0) }
     }
 
-    /// - Returns: the reply, without an error.
+    /// - Returns: the reply, if it is not an error.
     private static func ask(
         _ request: SupervisorRequest, in directory: String = directory, timeout: UInt64 = .seconds(5)
     ) throws(Failure) -> String {

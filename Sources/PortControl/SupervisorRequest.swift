@@ -1,24 +1,24 @@
 import Platform
 import SerialLine
 
-/// A request to the supervisor, one line on its control socket. Replies are as a port's: `ok`, `error TEXT`, or to
-/// `names` one line for each name (see `NameReport`) and `end COUNT`.
+/// A request to the supervisor, one line on its control socket. Replies are as a port's: `ok`, `error TEXT`; the
+/// reply to `names` is one line for each name (see `NameReport`), and `end COUNT`.
 package enum SupervisorRequest: Equatable, Sendable {
-    /// Which hosts own names, and which other hosts claim them: of one name, or of all.
+    /// Asks for the owners of names, and the hosts that claim them: of one name, or of all.
     case names(DeviceName?)
-    /// The host that claims a name gets it; which one, if several do.
+    /// Gives a name to the host that claims it; `host` selects one of several.
     case accept(DeviceName, host: String?)
-    /// All that is remembered about a name is removed, but for its number.
+    /// Forgets everything about a name except its number.
     case forget(DeviceName)
-    /// The configuration is read anew.
+    /// Reads the configuration again.
     case reload
 
-    /// Why a line is no request.
+    /// The reason why a line is not a request.
     package struct Unknown: Error, Equatable, CustomStringConvertible {
         package let description: String
     }
 
-    /// Reads a request's line, without its line feed.
+    /// Parses a request's line, without its line feed.
     package init(line: [UInt8]) throws(Unknown) {
         guard line.allSatisfy({ $0 >= 0x20 && $0 < 0x7F }) else { throw Unknown(description: "no text") }
         let words = String(decoding: line, as: UTF8.self).split(separator: " ", omittingEmptySubsequences: false)
@@ -45,15 +45,15 @@ package enum SupervisorRequest: Equatable, Sendable {
         }
     }
 
-    /// May this peer ask? Names and hosts are for everybody, orders for root.
+    /// Whether this peer may send the request. Everyone may ask about names and hosts; only root gives orders.
     package func isAllowed(to peer: PeerCredentials) -> Bool {
         if case .names = self { true } else { peer.user == 0 }
     }
 }
 
-/// What the supervisor remembers about a name, and who else claims it.
+/// The owner of a name, and the hosts that claim it.
 package struct NameReport: Equatable, Sendable {
-    /// A host and where it announces a port.
+    /// A host, and the interfaces and servers of its announcement.
     package struct Party: Equatable, Sendable {
         package var host: String
         package var interfaces: [String]
@@ -76,8 +76,8 @@ package struct NameReport: Equatable, Sendable {
         self.claimant = claimant
     }
 
-    /// `ttyX owner HOST INTERFACES SERVERS claimant HOST INTERFACES SERVERS`; lists have commas, `-` stands for an empty
-    /// one.
+    /// `ttyX owner HOST INTERFACES SERVERS claimant HOST INTERFACES SERVERS`; lists are separated by commas, `-` is
+    /// an empty list.
     package var line: String {
         var words = ["\(name)"]
         for (role, party) in [("owner", owner), ("claimant", claimant)] {
@@ -91,7 +91,7 @@ package struct NameReport: Equatable, Sendable {
 
     private static func list(_ words: [String]) -> String { words.isEmpty ? "-" : words.joined(separator: ",") }
 
-    /// - Returns: nil if the line is no report.
+    /// - Returns: nil if the line is malformed.
     package init?(line: Substring) {
         var words = line.split(separator: " ", omittingEmptySubsequences: false).map(String.init)[...]
         guard let first = words.popFirst(), let name = try? DeviceName(first) else { return nil }

@@ -3,9 +3,10 @@ import SerialLine
 /// Decides which announced addresses may be servers.
 package enum AddressRules {
     /// - Parameters:
-    ///   - interface: the announcement was heard there; nil if it is not known: the networks of all then count.
-    ///   - isLocal: this machine announced it itself.
-    /// - Returns: why the address is refused; nil if it is taken.
+    ///   - interface: the interface on which the announcement was received; nil if unknown: then the networks of all
+    ///     interfaces count.
+    ///   - isLocal: this machine announced it.
+    /// - Returns: the reason why the address is refused; nil if it is accepted.
     package static func refusal(
         of address: IPAddress, on interface: String?, isLocal: Bool, networks: NetworkView, configuration: Configuration
     ) -> String? {
@@ -25,7 +26,7 @@ package enum AddressRules {
         }
         if configuration.addresses.contains(where: { $0.contains(address) }) { return nil }
         if !address.isIPv4 && address.scope == .linkLocal {
-            // Without a zone it is not known which link is meant.
+            // Without a zone, the link of the address is unknown.
             guard let zone = address.zone else { return "it lacks the interface that it is local to" }
             return interface == nil || zone == interface ? nil : "it is local to \(zone), not to \(interface ?? "")"
         }
@@ -33,7 +34,7 @@ package enum AddressRules {
         return "it is on no network of \(interface ?? "this machine"): 'allow-addresses' in [discovery] can allow it"
     }
 
-    /// As `refusal(of:on:isLocal:networks:configuration:)`; a text that is no address is refused, too.
+    /// As `refusal(of:on:isLocal:networks:configuration:)`; a text that is not an address is refused, too.
     package static func refusal(
         of endpoint: Endpoint, on interface: String?, isLocal: Bool, networks: NetworkView, configuration: Configuration
     ) -> String? {

@@ -1,50 +1,51 @@
 import SerialLine
 
-/// One name that is announced, or was until a moment ago: the host that has it, and where its server is.
+/// A name that is announced, or was until recently: the host that owns it, and the addresses of its server.
 ///
-/// The addresses in use stay. Others of the same host wait as candidates until the port could not connect for the grace
-/// period, or, while no program has it open, until the first address has not been announced for that long; then they are
-/// tried behind the first one. The one that connects is in use from then on. An attacker who goes by the host's name can
-/// thus have its own address tried if that of the host does not answer, and nothing else; a silent host that takes over
-/// name and address is the port.
+/// The addresses in use remain. Other addresses of the same host are candidates until the port has failed to connect
+/// for the grace period, or, while no program has it open, until the first address has not been announced for that
+/// time; then they are tried after the first one. The one that connects is in use from then on. Therefore an attacker
+/// that uses the host's name can only have its own address tried while the host's address does not answer; but a host
+/// that takes over both name and address of a silent host becomes the port.
 struct AnnouncedPort: Equatable, Sendable {
-    /// Addresses in use, and as many candidates: both fit in one list of servers.
+    /// Most addresses in use, and most candidates: both together fit in one list of servers.
     static let mostInUse = [Endpoint].mostServers / 2
-    /// Addresses of a new port, by several interfaces and protocols, come within this time, in nanoseconds.
+    /// Time in which the addresses of a new port, from several interfaces and protocols, arrive, in nanoseconds.
     static let settling: UInt64 = .milliseconds(300)
-    /// A name that has lived for this time is remembered, in nanoseconds.
+    /// A name that has existed for this time is remembered, in nanoseconds.
     static let remembersAfter: UInt64 = .seconds(60)
 
-    /// nil for a port that was found running, until somebody announces its address.
+    /// nil for a port that was found running, until a host announces its address.
     var owner: HostName?
-    /// Where its owner was heard.
+    /// The interfaces on which its owner was received.
     var interfaces: [String]
-    /// In the order to try.
+    /// In the order in which they are tried.
     private(set) var inUse: [Endpoint]
     private(set) var candidates: [Endpoint] = []
-    /// Where its owner says that it is.
+    /// The addresses that its owner announces.
     private(set) var announced: [Endpoint] = []
-    /// The candidates are tried, too.
+    /// The candidates are tried as well.
     private(set) var isPromoted = false
-    /// Addresses of a new port are all in use until it counts.
+    /// All addresses that arrive during the settling time are in use.
     let settles: Bool
     let countsFrom: MonotonicTime
-    /// Since when it has been there, for `remembersAfter`.
+    /// The beginning of its existence, for `remembersAfter`.
     var livesSince: MonotonicTime
-    /// A person has said that the next host may have the name. It is so until the name is remembered again.
+    /// The user has accepted that the next host may take the name. Reset when the name is remembered again.
     var isYielding = false
     let firstSeen: UInt64
-    /// When it was first found missing; nil while it is announced.
+    /// When the announcement was first missing; nil while the name is announced.
     private(set) var missingSince: MonotonicTime?
-    /// Addresses in use that are not announced any more, and since when.
+    /// Addresses in use that are no longer announced, and the moment since which they are not.
     private var silent: [Endpoint: MonotonicTime] = [:]
     private(set) var health = PortHealth.idle
-    /// How long it failed to connect since it was last connected, in nanoseconds; without the time since `failing`.
+    /// Accumulated time without success since the last connection, in nanoseconds, not counting the time since
+    /// `failing`.
     private var failed: UInt64 = 0
 
     /// - Parameters:
-    ///   - isKnown: its addresses have been in use before, and have settled.
-    ///   - firstSeen: in seconds of Unix time.
+    ///   - isKnown: its addresses were in use before, and have settled.
+    ///   - firstSeen: Unix time in seconds.
     init(
         owner: HostName?, interfaces: [String], inUse: [Endpoint], isKnown: Bool, firstSeen: UInt64,
         _ now: MonotonicTime
@@ -58,15 +59,16 @@ struct AnnouncedPort: Equatable, Sendable {
         livesSince = now
     }
 
-    /// Its servers, in the order to try.
+    /// Its servers, in the order in which they are tried.
     var servers: [Endpoint] { isPromoted ? inUse.prefix(1) + candidates + inUse.dropFirst() : inUse }
 
     var isConnected: Bool { if case .connected = health { true } else { false } }
 
-    /// The next decision depends on its connection: an address waits, or the announcement is missing.
+    /// The next decision depends on the state of its connection: an address is waiting, or the announcement is
+    /// missing.
     var isWatched: Bool { !candidates.isEmpty || !silent.isEmpty || missingSince != nil }
 
-    /// Its owner announces these addresses now. If there are none, the owner is there, and the servers do not change.
+    /// Its owner announces these addresses now. An empty list means that the owner is present and the servers remain.
     mutating func announce(_ endpoints: [Endpoint], isComplete: Bool, _ now: MonotonicTime) {
         missingSince = nil
         guard !endpoints.isEmpty else { return }
@@ -82,20 +84,21 @@ struct AnnouncedPort: Equatable, Sendable {
         }
     }
 
-    /// Its owner is not heard.
+    /// Its owner is not announcing.
     mutating func miss(isComplete: Bool, _ now: MonotonicTime) {
         announced = []
-        // Silence says nothing: the grace begins when the network can be heard again.
+        // While the listing is incomplete, silence means nothing: the grace period begins when the network is
+        // received again.
         missingSince = isComplete ? missingSince ?? now : nil
     }
 
-    /// The port reports how its connection stands.
+    /// The port reports the state of its connection.
     mutating func observe(_ health: PortHealth, _ now: MonotonicTime) {
         if case .failing(let since) = self.health, health != self.health { failed += now.since(since) }
         self.health = health
         guard case .connected(let text) = health else { return }
         failed = 0
-        // The one that is reached comes first from now on, before others that were tried for it.
+        // The connected address becomes the first, before others that were tried in its place.
         if let place = inUse.firstIndex(where: { $0.isReached(at: text) }) {
             inUse.insert(inUse.remove(at: place), at: 0)
         } else if isPromoted, let place = candidates.firstIndex(where: { $0.isReached(at: text) }) {
@@ -104,10 +107,10 @@ struct AnnouncedPort: Equatable, Sendable {
         isPromoted = false
     }
 
-    /// Does what time brings.
+    /// Updates the addresses after time has passed.
     /// - Parameters:
     ///   - grace: in nanoseconds.
-    ///   - follows: an address that is not announced any more is given up for any other that is.
+    ///   - follows: an address that is no longer announced is replaced by announced ones.
     mutating func advance(grace: UInt64, follows: Bool, _ now: MonotonicTime) {
         if !candidates.isEmpty, hasFailed(grace, now) { isPromoted = true }
         if follows { follow(grace, now) }
@@ -119,7 +122,7 @@ struct AnnouncedPort: Equatable, Sendable {
         }
     }
 
-    /// Gives up addresses that are not announced any more.
+    /// Drops addresses that are no longer announced.
     private mutating func follow(_ grace: UInt64, _ now: MonotonicTime) {
         for (place, endpoint) in inUse.enumerated() where !candidates.isEmpty {
             guard let since = silent[endpoint], now.since(since) >= grace, !isConnected(to: endpoint) else { continue }
@@ -128,13 +131,13 @@ struct AnnouncedPort: Equatable, Sendable {
         }
     }
 
-    /// Has it been missing for the grace period? If it is connected, the server is there.
+    /// Whether it has been missing for the grace period. If it is connected, the server exists.
     func isGone(grace: UInt64, _ now: MonotonicTime) -> Bool {
         guard let missingSince, !isConnected else { return false }
         return now.since(missingSince) >= grace
     }
 
-    /// When `advance`, `isGone` or counting says something new.
+    /// When the result of `advance`, of `isGone` or of the remembering changes.
     func nextDeadline(grace: UInt64, _ now: MonotonicTime) -> MonotonicTime? {
         var times = [countsFrom]
         if let missingSince, !isConnected { times.append(missingSince + grace) }
@@ -145,15 +148,15 @@ struct AnnouncedPort: Equatable, Sendable {
         return times.filter { $0 > now }.min()
     }
 
-    /// Gives up addresses in use that may not be used any longer.
+    /// Drops addresses in use that are no longer allowed.
     mutating func removeInUse(_ isRefused: (Endpoint) -> Bool) {
         inUse.removeAll(where: isRefused)
         candidates.removeAll(where: isRefused)
         silent = silent.filter { inUse.contains($0.key) }
     }
 
-    /// No connection came about for the grace period. Of a port that is not open that is not known: its first address
-    /// counts as failed when it is not announced any more, and is tried first all the same.
+    /// Whether no connection was made for the grace period. For a port that is not open that is unknown: its first
+    /// address counts as failed when it is no longer announced, and is still tried first.
     private func hasFailed(_ grace: UInt64, _ now: MonotonicTime) -> Bool {
         switch health {
         case .connected: false
@@ -172,7 +175,7 @@ struct AnnouncedPort: Equatable, Sendable {
 }
 
 extension Endpoint {
-    /// Is `text` (`address:port`) this endpoint, whatever the zone?
+    /// Whether `text` (`address:port`) is this endpoint, with any zone.
     func isReached(at text: String) -> Bool {
         if text == description { return true }
         guard let other = try? Endpoint(parsing: text), other.port == port, let mine = IPAddress(host),

@@ -1,18 +1,18 @@
 import SerialLine
 
-/// A COM port as it is announced on the network. All of it is hostile.
+/// A serial port as announced on the network. All of it is untrusted.
 package struct Announcement: Equatable, Sendable {
-    /// One host that says on one interface that it has the port.
+    /// A claim to the port, by one host on one interface.
     package struct Claim: Equatable, Sendable {
-        /// The host's name; empty while it is not known.
+        /// The host's name; empty while it is unknown.
         package let host: String
-        /// The network interface on which it was heard.
+        /// The network interface on which the claim was received.
         package let interface: String
-        /// This machine itself announces it.
+        /// This machine announces it.
         package let isLocal: Bool
-        /// The servers of the port, in the order to try; empty while no address is known.
+        /// The servers of the port, in the order in which they are tried; empty while no address is known.
         package let endpoints: [Endpoint]
-        /// Entries of the TXT record; nil if it lacks them.
+        /// Entries of the TXT record; nil if missing.
         package let security: String?
         package let functionClass: String?
         package let gensioStack: String?
@@ -30,7 +30,7 @@ package struct Announcement: Equatable, Sendable {
             self.gensioStack = gensioStack
         }
 
-        /// The statement in the TXT record that makes the port unusable; nil if there is no such statement.
+        /// The entry of the TXT record that makes the port unusable; nil if there is no such entry.
         package var fault: String? {
             if let security, security != "no" { return "it asks for security '\(security)', which RFC 2217 has not" }
             if let functionClass, functionClass != "ttynvt" {
@@ -41,12 +41,12 @@ package struct Announcement: Equatable, Sendable {
         }
     }
 
-    /// The instance's name.
+    /// The instance name.
     package let name: String
     /// `_ttynvt._tcp`
     package let type: String
     package let domain: String
-    /// Who announces it, each host on each interface once, in the order of preference.
+    /// The claims, one for each host and interface, in order of preference.
     package let claims: [Claim]
 
     package init(name: String, type: String, domain: String, claims: [Claim]) {

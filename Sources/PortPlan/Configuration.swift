@@ -4,31 +4,31 @@ import SerialLine
 package struct Configuration: Equatable, Sendable {
     /// DNS-SD service types to look for.
     package var types = ["_ttynvt._tcp"]
-    /// Which announced names become ports, and which interfaces announcements are taken from.
+    /// The announced names that become ports, and the interfaces from which announcements are accepted.
     package var names = AccessList()
     package var interfaces = AccessList()
-    /// Do services that this machine itself announces count?
+    /// Whether announcements of this machine itself are accepted.
     package var local = false
-    /// Networks that addresses may be on, besides those of the interface on which they were heard.
+    /// Networks from which addresses are accepted, besides those of the interface on which they were received.
     package var addresses: [Subnet] = []
-    /// The hosts from which announcements are taken, unless a section says otherwise.
+    /// The hosts from which announcements are accepted, unless a section sets something else.
     package var trust = Trust.firstUse
-    /// The sections on interfaces, in the file's order.
+    /// The sections about interfaces, in the file's order.
     package var interfaceSections: [InterfaceSection] = []
-    /// How long a vanished announcement counts as a flap, in nanoseconds.
+    /// How long an announcement may be missing before the port is removed, in nanoseconds.
     package var grace: UInt64 = .seconds(5)
-    /// More ports than this are refused.
+    /// Most ports; further ones are refused.
     package var maxPorts = 1024
     /// The major number of all ports.
     package var major: UInt32 = 199
-    /// Options of every port: long names of the `port` command's, without `--`.
+    /// Options of every port: long option names of the `port` command, without `--`.
     package var options: [PortOption] = []
-    /// What is said about single ports, in the file's order.
+    /// The sections about ports, in the file's order.
     package var sections: [PortSection] = []
 
     package init() {}
 
-    /// The options that hold for a port: those of all, then those of each section that covers it.
+    /// The options of a port: the general ones, then those of each section that matches it.
     package func options(of name: String) -> [PortOption] {
         var options = options
         for section in sections where section.pattern.matches(name) {
@@ -40,19 +40,19 @@ package struct Configuration: Equatable, Sendable {
         return options.sorted { $0.key < $1.key }
     }
 
-    /// The section that names this port alone.
+    /// The section for exactly this port.
     package func section(of name: String) -> PortSection? {
         sections.first { $0.pattern.isLiteral && $0.pattern.description == name }
     }
 
-    /// Does the configuration give this port's server or host?
+    /// Whether the configuration sets this port's server or host.
     package func isConfigured(_ name: String) -> Bool {
         section(of: name).map { !$0.servers.isEmpty || $0.host != nil } ?? false
     }
 
-    /// From which hosts a port's announcements are taken: as its own section says, else as the last section that covers
-    /// it, else as its interface's section says, else as holds for all.
-    /// - Parameter interface: it is announced there; nil if the interface is not known.
+    /// The hosts from which a port's announcements are accepted: by its own section, else by the last pattern that
+    /// matches it, else by its interface's section, else by the general setting.
+    /// - Parameter interface: the interface on which it is announced; nil if unknown.
     package func trust(of name: String, on interface: String?) -> Trust {
         if let trust = section(of: name)?.trust { return trust }
         if let section = sections.last(where: { $0.trust != nil && $0.pattern.matches(name) }),
@@ -66,7 +66,7 @@ package struct Configuration: Equatable, Sendable {
             ?? trust
     }
 
-    /// Could a driver of the kernel give `/dev/ttyNAME`, capital letters and a number, and does no line allow the name?
+    /// Whether `/dev/ttyNAME` could be a kernel driver's name (capital letters and a number), and no line allows it.
     package func isKernelLike(_ name: String) -> Bool {
         let units = Array(name.utf8)
         let letters = units.prefix { (UInt8(ascii: "A")...UInt8(ascii: "Z")).contains($0) }.count
@@ -77,7 +77,7 @@ package struct Configuration: Equatable, Sendable {
     }
 }
 
-/// `[interface NAME]`: options for announcements heard on an interface, or on all that a pattern covers.
+/// `[interface NAME]`: options for announcements received on one interface, or on all that match a pattern.
 package struct InterfaceSection: Equatable, Sendable {
     package let pattern: Pattern
     package var trust: Trust?
@@ -95,25 +95,25 @@ package struct PortOption: Equatable, Sendable {
         self.value = value
     }
 
-    /// Those that are given or not, and have no value on a command line: yes or no in a file.
+    /// Options without a value on the command line; in the file they are yes or no.
     package static let flags: Set<String> = ["kernel-ldisc"]
 
-    /// On the `port` command's line.
+    /// The option in the form of the `port` command's arguments.
     package var arguments: [String] {
         if Self.flags.contains(key) { return value == "yes" ? ["--\(key)"] : [] }
         return ["--\(key)=\(value)"]
     }
 }
 
-/// `[port NAME]`: what holds for one port, or for all that a pattern covers.
+/// `[port NAME]`: settings of one port, or of all that match a pattern.
 package struct PortSection: Equatable, Sendable {
     package let pattern: Pattern
-    /// Where the port is, if it is not to be looked for on the network.
+    /// The server's addresses, if the port is not found by its announcement.
     package var servers: [Endpoint] = []
     package var minor: UInt32?
-    /// From which hosts announcements are taken.
+    /// The hosts from which announcements are accepted.
     package var trust: Trust?
-    /// Only this host's announcements count, and only on this interface.
+    /// Only this host's announcements are accepted, and only on this interface.
     package var host: HostName?
     package var interface: String?
     package var options: [PortOption] = []

@@ -1,19 +1,20 @@
-/// Changes to the configuration file's text that a command makes. All other lines stay as a person wrote them.
+/// Changes that commands make to the configuration file's text. All other lines remain unchanged.
 package enum ConfigurationEdit {
-    /// Why a change is not made.
+    /// The reason why a change is refused.
     package struct Refusal: Error, Equatable, CustomStringConvertible {
         package let description: String
     }
 
-    /// Adds keys to the section of one port, and the section if it is not there.
+    /// Adds keys to the section of one port, and adds the section if it does not exist.
     /// - Parameters:
     ///   - name: the port's name, without `tty`.
-    ///   - keys: in the order to write; their values need no quoting.
-    /// - Throws: `Refusal` if the section has one of the keys with another value.
+    ///   - keys: in the order in which they are written; their values need no quoting.
+    /// - Throws: `Refusal` if the section contains one of the keys with another value.
     package static func set(
         _ keys: [(key: String, value: String)], ofPort name: String, in text: String
     ) throws(Refusal) -> String {
-        // As bytes: a carriage return and a line feed are one character, which would not be found.
+        // As bytes: Swift treats carriage return and line feed as one character, in which a search for a line feed
+        // fails.
         var lines = text.utf8.split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false).map {
             String(Substring($0))
         }
@@ -37,7 +38,7 @@ package enum ConfigurationEdit {
         return lines.joined(separator: "\n") + "\n"
     }
 
-    /// The name in a line `[port NAME]`; nil if the line is no such header.
+    /// The name in a line `[port NAME]`; nil if the line is not such a header.
     private static func portName(ofHeader line: String) -> String? {
         let text = line.trimmed
         guard text.first == "[", text.last == "]" else { return nil }
@@ -45,7 +46,7 @@ package enum ConfigurationEdit {
         return words.count == 2 && words[0] == "port" ? String(words[1]) : nil
     }
 
-    /// The value that the sections of a port give a key.
+    /// The value of a key in the sections of a port.
     private static func given(_ key: String, _ name: String, _ lines: [String]) -> String? {
         var isInside = false
         for line in lines {

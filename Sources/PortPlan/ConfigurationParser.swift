@@ -1,19 +1,19 @@
 import SerialLine
 
-/// A fault in the configuration file.
+/// An error in the configuration file.
 package struct ConfigurationError: Error, Equatable, Sendable, CustomStringConvertible {
     /// Counted from 1.
     package let line: Int
     package let text: String
 
-    /// `LINE: what is wrong`, to be put behind the file's name.
+    /// `LINE: TEXT`; callers prepend the file's name.
     package var description: String { "\(line): \(text)" }
 }
 
-/// Reads the configuration file: sections in brackets, `key = value` lines, comments behind `#` or `;` at a line's
-/// beginning. All faults are found in one go.
+/// Parses the configuration file: sections in brackets, `key = value` lines, comments after `#` or `;` at the
+/// beginning of a line. All errors are found in one pass.
 package struct ConfigurationParser {
-    /// What is wrong with an option of the `port` command; nil where nothing is.
+    /// Returns the error in an option of the `port` command; nil if the option is valid.
     package typealias OptionCheck = (_ key: String, _ value: String) -> String?
 
     private enum Section {
@@ -21,13 +21,13 @@ package struct ConfigurationParser {
         case ports
         case port(Int)
         case interface(Int)
-        /// One that was wrong itself: its lines are not looked at.
+        /// A section with an error in its header: its lines are ignored.
         case unknown
     }
 
     /// Longest line, in bytes.
     private static let longestLine = 4096
-    /// More faults are not listed.
+    /// Most errors listed.
     private static let mostErrors = 100
 
     private let checkOption: OptionCheck
@@ -35,13 +35,14 @@ package struct ConfigurationParser {
     private var errors: [ConfigurationError] = []
     private var section: Section?
     private var line = 0
-    /// `section key` of every key seen, and where.
+    /// The line of each key, by `section key`.
     private var seen: [String: Int] = [:]
     private var sectionTitle = ""
 
     private init(_ checkOption: @escaping OptionCheck) { self.checkOption = checkOption }
 
-    /// - Returns: what the file says, and its faults in the order of lines; with any, the configuration is not whole.
+    /// - Returns: the contents of the file, and its errors in the order of lines; if there are errors, the
+    ///   configuration is incomplete.
     package static func parse(
         _ text: String, checkOption: @escaping OptionCheck
     ) -> (configuration: Configuration, errors: [ConfigurationError]) {
@@ -105,7 +106,7 @@ package struct ConfigurationParser {
 
     private mutating func takePortHeader(_ name: String) {
         let pattern = Pattern(name)
-        // A pattern may cover anything; a name has to be one that a port can have.
+        // A pattern may match anything, but a name must be a valid port name.
         if pattern.isLiteral {
             do throws(DeviceName.Illegal) { _ = try DeviceName(port: name) } catch { return fail("\(error)") }
         }
@@ -241,7 +242,7 @@ package struct ConfigurationParser {
     }
 
     private mutating func option(_ key: String, _ value: String) -> PortOption? {
-        // Values stand in an environment file and on a command line: nothing there may need quoting.
+        // Values are written to an environment file and to a command line: they must not need quoting.
         guard !value.isEmpty, value.utf8.allSatisfy({ $0.isPlain }) else {
             fail("illegal value '\(value)' for '\(key)'")
             return nil
@@ -254,8 +255,8 @@ package struct ConfigurationParser {
         return PortOption(key: key, value: canonical)
     }
 
-    /// Who may use the node, in the one form that udev takes: it gives a device to a group of its own choice, and with
-    /// rights of its own choice, where it does not understand what it is told.
+    /// Checks the access rights of the node, in a form that udev accepts: udev applies an owner, a group and a mode
+    /// of its own choice if it does not understand a value.
     private mutating func rights(_ key: String, _ value: String) -> String? {
         switch key {
         case "mode":
@@ -275,7 +276,7 @@ package struct ConfigurationParser {
     }
 }
 
-/// `_name._tcp`, as RFC 6763 section 7 has it.
+/// Whether a text has the form `_name._tcp` (RFC 6763 section 7).
 package func isServiceType(_ text: String) -> Bool {
     let labels = text.split(separator: ".", omittingEmptySubsequences: false)
     guard labels.count == 2, labels[1] == "_tcp", labels[0].first == "_", (2...16).contains(labels[0].utf8.count) else {
@@ -285,19 +286,19 @@ package func isServiceType(_ text: String) -> Bool {
 }
 
 extension String {
-    /// `[a-z_][a-z0-9_-]*`, at most 32 bytes, or the number of a user or a group.
+    /// Whether a text is `[a-z_][a-z0-9_-]*` with at most 32 bytes, or the ID of a user or a group.
     fileprivate var isAccount: Bool {
         let isDigit: (UInt8) -> Bool = { $0 >= 0x30 && $0 <= 0x39 }
         let isFirst: (UInt8) -> Bool = { $0 >= 0x61 && $0 <= 0x7A || $0 == UInt8(ascii: "_") }
         guard let first = utf8.first, utf8.count <= 32 else { return false }
-        // The highest number means "none" to the kernel.
+        // The highest ID means "unchanged" to the kernel.
         if isDigit(first) { return utf8.allSatisfy(isDigit) && UInt32(self).map { $0 < .max } ?? false }
         return isFirst(first) && utf8.allSatisfy { isFirst($0) || isDigit($0) || $0 == UInt8(ascii: "-") }
     }
 }
 
 extension StringProtocol where SubSequence == Substring {
-    /// Without blanks and carriage returns at both ends.
+    /// The text without blanks and carriage returns at both ends.
     var trimmed: Substring {
         let blank: (Character) -> Bool = { $0 == " " || $0 == "\t" || $0 == "\r" || $0 == "\r\n" }
         var rest = self[...]

@@ -1,14 +1,14 @@
-/// The name of a host as DNS compares it: letters of ASCII in either case are one, and dots at the end do not count.
-/// It has printable characters of ASCII only, and no blank: others are written as DNS writes them, `\ddd`.
+/// A host name, compared as DNS does: ASCII letters without regard to case, without final dots. It contains only
+/// printable ASCII characters and no blanks: other bytes are written in DNS notation, `\ddd`.
 package struct HostName: Hashable, Sendable, Comparable, CustomStringConvertible {
-    /// Longest name in bytes, as DNS has it and as it is written here; the rest is cut off.
+    /// Longest name in bytes, in DNS and in this notation; longer names are cut.
     package static let longest = 255
 
-    /// As it was first spelled.
+    /// In its first spelling.
     package let description: String
     private let folded: String
 
-    /// - Returns: nil if the text is empty or nothing but dots.
+    /// - Returns: nil if the text is empty or contains only dots.
     package init?(_ text: String) {
         var shown = ""
         for byte in text.utf8 {
@@ -34,7 +34,7 @@ package struct HostName: Hashable, Sendable, Comparable, CustomStringConvertible
 }
 
 extension String {
-    /// With letters of ASCII in lower case, as DNS compares names.
+    /// The text with ASCII letters in lower case, as DNS compares names.
     package var foldedAsDNS: String {
         String(decoding: utf8.map { $0 >= 0x41 && $0 <= 0x5A ? $0 | 0x20 : $0 }, as: UTF8.self)
     }

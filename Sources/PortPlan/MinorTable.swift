@@ -1,22 +1,22 @@
 import SerialLine
 
-/// Which minor number belongs to which port: remembered from start to start, so that a device keeps its number.
+/// The minor numbers of ports, remembered over restarts, so that a device keeps its number.
 ///
-/// A number that a name has had is not given to another name while any other number is free: a container may hold a
+/// The number of a name is not given to another name while any other number is free, because a container may hold a
 /// node by its number. New numbers come from a high-water mark that only rises.
 package struct MinorTable: Equatable, Sendable {
-    /// Numbers that may be given out: 20 bits (MINORBITS), from 1.
+    /// The numbers that may be assigned: 20 bits (MINORBITS), from 1.
     package static let range: Range<UInt32> = 1..<(1 << 20)
-    /// Most names remembered. One more, and the name longest out of use is forgotten.
+    /// Most names remembered. Beyond that, the name that has been unused for the longest time is forgotten.
     package static let capacity = 4096
 
-    /// The longest unused first.
+    /// The longest unused name first.
     private var order: [DeviceName] = []
     private var minors: [DeviceName: UInt32] = [:]
     private var holders: [UInt32: DeviceName] = [:]
-    /// Every number below has been given or passed over.
+    /// All lower numbers were assigned or skipped.
     package private(set) var next: UInt32 = range.lowerBound
-    /// Numbers from `next` on that a name has had: fixed ones. At most `capacity`.
+    /// Numbers from `next` on that a name has had because its configuration asked for them. At most `capacity`.
     private var used: Set<UInt32> = []
 
     package init() {}
@@ -27,10 +27,10 @@ package struct MinorTable: Equatable, Sendable {
 
     package subscript(name: DeviceName) -> UInt32? { minors[name] }
 
-    /// The minor of a port: the one it had, or one that no name has had.
+    /// The minor number of a port: its earlier one, or one that no name has had.
     /// - Parameters:
-    ///   - isInUse: may a name not be forgotten now, because its port is wanted or runs?
-    ///   - isTaken: does a device that is not ours have this number?
+    ///   - isInUse: whether a name must not be forgotten now, because its port is wanted or running.
+    ///   - isTaken: whether a device that is not ours has this number.
     /// - Returns: nil if no number is left.
     package mutating func minor(
         for name: DeviceName, isInUse: (DeviceName) -> Bool, isTaken: (UInt32) -> Bool
@@ -48,7 +48,7 @@ package struct MinorTable: Equatable, Sendable {
         return minor
     }
 
-    /// A name is used from now on: it is the last to be forgotten.
+    /// A name is in use: it becomes the last to be forgotten.
     private mutating func touch(_ name: DeviceName, _ isInUse: (DeviceName) -> Bool) {
         guard !isInUse(name), order.last != name, let index = order.firstIndex(of: name) else { return }
         order.remove(at: index)
@@ -66,12 +66,12 @@ package struct MinorTable: Equatable, Sendable {
         return nil
     }
 
-    /// All numbers have been given: one whose name is forgotten.
+    /// After all numbers were assigned: one whose name is forgotten.
     private func releasedNumber(_ isTaken: (UInt32) -> Bool) -> UInt32? {
         Self.range.first { holders[$0] == nil && !isTaken($0) }
     }
 
-    /// Gives a port the number that its configuration asks for. A name that had the number gets another one when its
+    /// Assigns the number that a port's configuration asks for. Another name with that number gets a new one when its
     /// port is next wanted.
     package mutating func fix(_ minor: UInt32, for name: DeviceName) {
         guard minors[name] != minor else { return }
@@ -89,7 +89,7 @@ package struct MinorTable: Equatable, Sendable {
         markUsed(minor)
     }
 
-    /// Numbers that another copy of the table has given are not given again.
+    /// Numbers that another copy of the table has assigned are not assigned again.
     package mutating func merge(numbersOf other: MinorTable) {
         next = max(next, other.next)
         for number in other.used.union(other.holders.keys) where holders[number] == nil { markUsed(number) }
@@ -100,7 +100,7 @@ package struct MinorTable: Equatable, Sendable {
         guard minor >= next else { return }
         used.insert(minor)
         guard used.count > Self.capacity, let lowest = used.min() else { return }
-        // The numbers up to the lowest are given up: 20 bits have room for that.
+        // Numbers below the lowest are abandoned; 20 bits leave enough.
         next = lowest + 1
         used.remove(lowest)
     }
@@ -116,10 +116,10 @@ package struct MinorTable: Equatable, Sendable {
 // The state file.
 extension MinorTable {
     private static let header = "# ttynvt-swift: ports and their minor numbers, the longest unused first"
-    /// The header of 0.1.0, whose file has no mark.
+    /// The header of version 0.1.0, whose file lacks the high-water mark.
     private static let oldHeader = "# ttynvt-swift: minor numbers of ports, the longest unused first"
 
-    /// Why a text is no table, and where.
+    /// The reason why a text is not a valid table, with the place.
     package struct Corrupt: Error, Equatable, CustomStringConvertible {
         package let line: Int
         package let why: String
@@ -127,9 +127,9 @@ extension MinorTable {
         package var description: String { "line \(line): \(why)" }
     }
 
-    /// The mark, the fixed numbers from there on that names have had, one line for each port, and a last line that
-    /// tells a whole file from a cut one.
-    /// - Parameter details: words behind a port's number.
+    /// The table as text: the high-water mark, the fixed numbers above it that names have had, one line for each
+    /// port, and a last line that distinguishes a complete file from a truncated one.
+    /// - Parameter details: returns the words behind a port's number.
     package func text(_ details: (DeviceName) -> String) -> String {
         var text = Self.header + "\nnext \(next)\n"
         for number in used.sorted() { text += "used \(number)\n" }
@@ -141,7 +141,7 @@ extension MinorTable {
         return text + "end \(order.count)\n"
     }
 
-    /// - Parameter details: gets the words behind a port's number; says what is wrong with them, or nil.
+    /// - Parameter details: receives the words behind a port's number; returns the error in them, or nil.
     package init(parsing text: String, details: (DeviceName, Substring) -> String? = { _, _ in nil }) throws(Corrupt) {
         let lines = text.split(separator: "\n", omittingEmptySubsequences: false)
         let isOld = lines.first.map(String.init) == Self.oldHeader
@@ -174,7 +174,7 @@ extension MinorTable {
         throw Corrupt(line: lines.count, why: "the end is missing")
     }
 
-    /// - Returns: the fault of a port's line; nil if the line is right.
+    /// - Returns: the error in a port's line; nil if the line is valid.
     private mutating func takePort(_ word: Substring, _ number: UInt32) -> String? {
         guard let name = try? DeviceName(String(word)), name.description == word else { return "no device name" }
         guard Self.range.contains(number) else { return "no minor number" }

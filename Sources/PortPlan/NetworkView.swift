@@ -1,6 +1,6 @@
 import SerialLine
 
-/// This machine's interfaces and their addresses, as the supervisor has read them.
+/// This machine's interfaces and their addresses, as last read by the supervisor.
 package struct NetworkView: Equatable, Sendable {
     private struct Own: Equatable, Sendable {
         let address: IPAddress
@@ -11,8 +11,8 @@ package struct NetworkView: Equatable, Sendable {
 
     package init() {}
 
-    /// One more address of an interface.
-    /// - Parameter prefix: of its network, in bits; one that no address of this kind can have makes it be left out.
+    /// Adds an address of an interface.
+    /// - Parameter prefix: length of its network prefix in bits; an address with an impossible prefix is ignored.
     package mutating func add(_ address: IPAddress, prefix: Int, interface: String) {
         let address = address.withoutZone
         guard let subnet = Subnet(of: address, prefix: prefix) else { return }
@@ -21,17 +21,17 @@ package struct NetworkView: Equatable, Sendable {
 
     package var isEmpty: Bool { interfaces.isEmpty }
 
-    /// Is it one of this machine's addresses, on any interface?
+    /// Whether it is an address of this machine, on any interface.
     package func isOwn(_ address: IPAddress) -> Bool {
         interfaces.values.contains { $0.contains { $0.address == address.withoutZone } }
     }
 
-    /// Does it reach all of a network that this machine is on?
+    /// Whether it is a broadcast address of a network that this machine is on.
     package func isBroadcast(_ address: IPAddress) -> Bool {
         interfaces.values.contains { $0.contains { $0.subnet.isBroadcast(address) } }
     }
 
-    /// The networks of an interface; of all interfaces if it is nil.
+    /// The networks of an interface; of all interfaces if nil.
     package func subnets(of interface: String?) -> [Subnet] {
         guard let interface else { return interfaces.values.flatMap { $0.map(\.subnet) } }
         return (interfaces[interface] ?? []).map(\.subnet)

@@ -8,10 +8,10 @@ package struct Pattern: Hashable, Sendable, CustomStringConvertible {
         units = Array(text.utf8)
     }
 
-    /// Does it stand for one name only?
+    /// Whether the pattern contains no wildcard.
     package var isLiteral: Bool { !units.contains(UInt8(ascii: "*")) && !units.contains(UInt8(ascii: "?")) }
 
-    /// Does the pattern cover the whole of `text`? Takes time in the product of both lengths at the worst.
+    /// Whether the pattern matches the whole of `text`. The worst-case time is the product of both lengths.
     package func matches(_ text: String) -> Bool {
         let text = Array(text.utf8)
         var (at, position) = (0, 0)
@@ -24,7 +24,7 @@ package struct Pattern: Hashable, Sendable, CustomStringConvertible {
                 at += 1
                 position += 1
             } else if let back = star {
-                // The star takes one byte more.
+                // Let the star match one more byte.
                 star = (back.pattern, back.text + 1)
                 at = back.pattern + 1
                 position = back.text + 1
@@ -36,7 +36,7 @@ package struct Pattern: Hashable, Sendable, CustomStringConvertible {
     }
 }
 
-/// Who may pass: everything `allow` covers, all where it is empty, but for what `deny` covers.
+/// Allows what `allow` matches (everything, if `allow` is empty), except what `deny` matches.
 package struct AccessList: Equatable, Sendable {
     package var allow: [Pattern] = []
     package var deny: [Pattern] = []

@@ -1,20 +1,20 @@
 import SerialLine
 
-/// A claim that has been judged.
+/// A checked claim.
 struct Heard {
-    /// nil while the host is not known.
+    /// nil while the host is unknown.
     let host: HostName?
     let interface: String
     let type: String
     let domain: String
     let trust: Trust
-    /// Those that may be used.
+    /// The endpoints that pass the address rules.
     let endpoints: [Endpoint]
-    /// The statement in the TXT record that makes the port unusable.
+    /// The entry of the TXT record that makes the port unusable.
     let fault: String?
 }
 
-// Which announcements count.
+// Selects the announcements that count.
 extension Planner {
     /// The claims that may count, by device; the preferred claim first.
     mutating func claims() -> [DeviceName: [Heard]] {
@@ -29,9 +29,9 @@ extension Planner {
         return heard
     }
 
-    /// The known name that DNS takes for the same.
+    /// The known name that DNS considers equal.
     mutating func known(_ name: String) -> DeviceName? {
-        // Swift takes some characters for others that DNS tells apart: the Kelvin sign for a K.
+        // Swift considers some characters equal that DNS distinguishes, such as the Kelvin sign and K.
         guard name.utf8.allSatisfy({ $0 < 0x80 }) else { return nil }
         if let exact = try? DeviceName(port: name), ports[exact] != nil || book[exact] != nil { return exact }
         if spellings == nil {
@@ -47,7 +47,7 @@ extension Planner {
         return spellings?[name.foldedAsDNS]
     }
 
-    /// The spelling in which a name has its number: a port that comes back in other letters is the same one.
+    /// The spelling under which a name has its number: a port that returns in another spelling is the same port.
     private mutating func numbered(_ name: DeviceName) -> DeviceName {
         if minors[name] != nil { return name }
         if numberedSpellings.count != minors.count {
@@ -113,7 +113,7 @@ extension Planner {
             refuse("\(name) \(endpoint)", "'\(name.port)' is not taken at \(endpoint): \(why)")
         }
         if endpoints.isEmpty && !claim.endpoints.isEmpty {
-            // Its host is there, as far as its address in use still is one that may be used.
+            // Its host is present, provided that an address in use is still allowed.
             let isUsable = ports[name]?.inUse.contains { endpoint in
                 AddressRules.refusal(
                     of: endpoint, on: claim.interface, isLocal: claim.isLocal, networks: networks,
@@ -126,7 +126,7 @@ extension Planner {
             endpoints: Array(endpoints.prefix([Endpoint].mostServers)), fault: claim.fault)
     }
 
-    /// Does the configuration allow a port that is there already? Addresses that it no longer allows are taken away.
+    /// Whether the configuration allows an existing port. Removes addresses that are no longer allowed.
     func isAllowed(_ name: DeviceName, _ port: inout AnnouncedPort) -> Bool {
         guard configuration.names.admits(name.port), !configuration.isKernelLike(name.port) else { return false }
         let interfaces = port.interfaces.map(Optional.init) + (port.interfaces.isEmpty ? [nil] : [])
@@ -141,7 +141,7 @@ extension Planner {
             return configuration.interfaces.admits(interface) && (section?.interface ?? interface) == interface
         }
         if allowed.isEmpty { return false }
-        // Before the networks are known nothing can be said against an address.
+        // Before the networks are known, no address can be refused.
         if networks.isEmpty || port.inUse.isEmpty { return true }
         port.interfaces = allowed.compactMap(\.self)
         port.removeInUse { endpoint in

@@ -1,9 +1,9 @@
 import SerialLine
 
-// What a person says about a name.
+// Orders of the user about a name.
 extension Planner {
-    /// Gives a contested name to the host that announces it, too.
-    /// - Parameter host: the host, if several announce the name.
+    /// Gives a contested name to the host that claims it.
+    /// - Parameter host: the host, if several claim the name.
     package mutating func accept(_ name: DeviceName, host: HostName? = nil, _ now: MonotonicTime) -> Acceptance {
         let claimants = contested.filter { $0.name == name && (host == nil || $0.claimant == host) }.map(\.claimant)
         guard let claimant = claimants.first else { return .notContested }
@@ -12,8 +12,9 @@ extension Planner {
         return .accepted(claimant)
     }
 
-    /// Forgets which host a name belongs to. A host that announces it now keeps it, and is new; if its owner is not
-    /// heard, the next host that announces it has it. The addresses in use are forgotten, too, for those announced now.
+    /// Forgets the owner of a name. A host that announces the name now keeps it, as a new host; if the owner is not
+    /// announcing, the next host that announces the name gets it. The addresses in use are replaced by the announced
+    /// ones.
     /// - Returns: false if nothing is remembered about the name.
     package mutating func forget(_ name: DeviceName, _ now: MonotonicTime) -> Bool {
         let record = book.remove(name)

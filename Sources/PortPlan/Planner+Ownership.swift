@@ -1,8 +1,8 @@
 import SerialLine
 
-// Which host has a name.
+// Decides which host owns a name.
 extension Planner {
-    /// Contests that are listed, and those of one name.
+    /// Most contests listed, and most for one name.
     static let mostContests = 1024
     static let mostClaimants = 4
 
@@ -11,7 +11,7 @@ extension Planner {
         nextAdmission = nil
         let configured = configuredServers
         for name in ports.keys.sorted(by: { $0.description < $1.description }) {
-            // A port that has its servers from the configuration needs no announcement.
+            // A port with configured servers needs no announcement.
             if configured[name] != nil {
                 ports[name] = nil
                 spellings = nil
@@ -21,7 +21,7 @@ extension Planner {
             if ports[name]?.owner == nil { findOwner(name, claims) }
             let own = claims.filter { $0.host == nil || $0.host == ports[name]?.owner }
             if own.isEmpty {
-                // Avahi shows one host of a name on a link: another one may hide the owner.
+                // Avahi shows only one host for a name on a link, so another host may hide the owner.
                 let port = ports[name]
                 let isHidden =
                     port?.owner != nil && port?.isYielding == false
@@ -40,8 +40,8 @@ extension Planner {
         admit(heard.filter { ports[$0.key] == nil }, now)
     }
 
-    /// Two hosts may have exchanged addresses, or somebody says so: a port that stays where it was then reaches the
-    /// other host. That is for a person to judge.
+    /// Logs a suspected swap: two hosts may have exchanged their addresses, or one of them pretends to, and a port
+    /// that keeps its address would then reach the other host. Only the user can decide that.
     private mutating func saySwapped() {
         var places: [Endpoint: DeviceName] = [:]
         for (name, port) in ports { for endpoint in port.announced { places[endpoint] = name } }
@@ -57,7 +57,7 @@ extension Planner {
         }
     }
 
-    /// A port that runs belongs to the first who announces exactly the address in use.
+    /// A running port belongs to the first host that announces exactly the address in use.
     private mutating func findOwner(_ name: DeviceName, _ claims: [Heard]) {
         let inUse = ports[name]?.inUse ?? []
         ports[name]?.owner = claims.first { $0.endpoints.contains { inUse.contains($0) } }?.host
@@ -68,13 +68,13 @@ extension Planner {
         var endpoints: [Endpoint] = []
         for claim in own {
             if let fault = claim.fault { sayFault(name, claim, fault, "; the port goes on") }
-            // Another service of the same name is another port.
+            // Another service with the same name is another port.
             guard claim.type == first?.type, claim.domain == first?.domain else {
                 sayLeftOut(name, claim, first)
                 continue
             }
             for endpoint in claim.endpoints where !endpoints.contains(endpoint) { endpoints.append(endpoint) }
-            // Interfaces are only added: one that comes and goes is no reason to write a file.
+            // Interfaces are only added: an interface that comes and goes is not worth writing a file.
             if claim.host != nil, ports[name]?.interfaces.contains(claim.interface) == false,
                 (ports[name]?.interfaces.count ?? 0) < RememberedPort.mostInterfaces
             {
@@ -96,14 +96,14 @@ extension Planner {
         refuse("fault \(name)", "'\(name.port)' (\(claim.type)) is no port for us: \(fault)\(outcome)")
     }
 
-    /// Lets in names that are not there: first those that are known, then new ones, as fast as their hosts may.
+    /// Admits new names: remembered ones first, then new ones within the rate limits of their hosts.
     private mutating func admit(_ heard: [DeviceName: [Heard]], _ now: MonotonicTime) {
         var new: [(share: Int, name: DeviceName, claims: [Heard])] = []
         for (name, all) in heard.sorted(by: { $0.key.description < $1.key.description }) {
             var claims = all.filter { $0.host != nil && !$0.endpoints.isEmpty }
             let pinned = configuration.section(of: name.port)?.host
             if let owner = pinned ?? book[name]?.host {
-                // Its owner is let in at once, whatever it says of itself.
+                // Its owner is admitted at once, even if its TXT record makes the port unusable.
                 let own = claims.filter { $0.host == owner }
                 if !own.isEmpty {
                     add(name, own, now)
@@ -120,7 +120,7 @@ extension Planner {
             guard let host = claims.first?.host else { continue }
             new.append((admission.share(of: host, now), name, claims))
         }
-        // A host that floods waits behind one that does not.
+        // A flooding host is served after others.
         for (_, name, claims) in new.sorted(by: { ($1.share, $0.name.description) < ($0.share, $1.name.description) }) {
             guard let first = claims.first, let host = first.host else { continue }
             if let retry = admission.admit(host, on: first.interface, now) {
@@ -134,11 +134,11 @@ extension Planner {
 
     /// - Parameters:
     ///   - own: claims of one host.
-    ///   - settles: more addresses of a new name may come in before it counts.
+    ///   - settles: further addresses of a new name may arrive before it counts.
     private mutating func add(_ name: DeviceName, _ own: [Heard], settles: Bool = true, _ now: MonotonicTime) {
         guard let host = own.first?.host else { return }
         let record = book[name].flatMap { $0.host == host ? $0 : nil }
-        // The remembered address is tried first; if it may not be used any longer, the announced ones count.
+        // The remembered address is tried first; if it is no longer allowed, the announced ones are used.
         let before = (record?.addresses ?? []).filter { endpoint in
             own.contains { claim in
                 AddressRules.refusal(
@@ -154,7 +154,7 @@ extension Planner {
         announce(name, own, now)
     }
 
-    /// Lists the others who announce a name, and says so once.
+    /// Lists the other hosts that announce a name, and logs each once.
     private mutating func contest(_ name: DeviceName, _ owner: HostName, _ claims: [Heard]) {
         var claimants: [HostName] = []
         for claim in claims where claim.trust == .firstUse {
@@ -175,7 +175,7 @@ extension Planner {
         }
     }
 
-    /// Remembers names that have lived for a while, and changes of those that are remembered.
+    /// Remembers names that have existed for a while, and changes of remembered ones.
     mutating func rememberPorts(_ now: MonotonicTime) {
         let running = Set(wanted.map(\.name))
         for name in running {
@@ -207,14 +207,14 @@ extension Planner {
             firstSeen: port.firstSeen)
     }
 
-    /// A port is where its owner says now, as if it were new, and runs on.
+    /// A port adopts the addresses that its owner announces now, as if it were new, and keeps running.
     mutating func renew(_ name: DeviceName, _ port: AnnouncedPort, _ now: MonotonicTime) {
         let all = claims()[name] ?? []
         let own = all.filter { $0.host == port.owner && !$0.endpoints.isEmpty }
         if !own.isEmpty {
             add(name, own, settles: false, now)
         } else if all.contains(where: { $0.host != nil && $0.host != port.owner }) {
-            // The next host is there.
+            // The next host is announcing.
             ports[name] = nil
         } else {
             ports[name]?.livesSince = now
@@ -222,7 +222,7 @@ extension Planner {
         ports[name]?.isYielding = true
     }
 
-    /// Gives a name to another host, with the addresses that the host announces.
+    /// Gives a name to another host, with the addresses that this host announces.
     mutating func give(_ name: DeviceName, to host: HostName, _ now: MonotonicTime) {
         let own = (claims()[name] ?? []).filter { $0.host == host && !$0.endpoints.isEmpty }
         guard !own.isEmpty else { return }

@@ -1,31 +1,33 @@
 import SerialLine
 
-/// From configuration and announcements to the ports that are to run: names checked, owners kept, numbers given,
-/// refusals explained.
+/// Decides, from the configuration and the announcements, which ports run: checks names, keeps owners, assigns
+/// numbers, explains refusals.
 ///
-/// By topic: `+Claims` (which announcements count), `+Ownership` (which host has a name), `+Orders` (a person's words).
+/// By topic: `+Claims` (which announcements count), `+Ownership` (which host owns a name), `+Orders` (orders of the
+/// user).
 package struct Planner: Sendable {
-    /// Refusals remembered, so that each is logged once; further ones are only counted.
+    /// Most refusals remembered, so that each is logged once; further ones are only counted.
     static let mostRefusals = 256
-    /// More ports that the configuration allows no longer are not listed: they end when the network has been heard out.
+    /// Most ports listed that the configuration no longer allows; further ones end when the listing of the network is
+    /// complete.
     static let mostDenied = 4096
 
     package private(set) var configuration: Configuration
-    /// Tells whether a device that is not ours has a number of the ports' major.
+    /// Returns whether a device that is not ours has this number, under the ports' major number.
     private let isTaken: @Sendable (_ major: UInt32, _ minor: UInt32) -> Bool
     package internal(set) var minors: MinorTable
     var announcements: [Announcement] = []
     var networks = NetworkView()
-    /// Names that are announced, or run: bounded by what discovery lists, and by what ran at the start.
+    /// Names that are announced, or running: limited by discovery, and by the ports that ran at the start.
     var ports: [DeviceName: AnnouncedPort] = [:]
     var book = TrustBook()
     var admission = Admission()
-    /// When a new name that has to wait may be let in.
+    /// When a new name that must wait may be admitted.
     var nextAdmission: MonotonicTime?
     var isComplete = false
-    /// Known names by what DNS compares; nil when the list is out of date.
+    /// Known names by the form that DNS compares; nil if the list is outdated.
     var spellings: [String: DeviceName]?
-    /// Names that have numbers, by the same; made anew when their count has changed.
+    /// Names with numbers, by the same form; rebuilt when their count has changed.
     var numberedSpellings: [String: DeviceName] = [:]
     private var refused: Set<String> = []
     var saidContests: Set<String> = []
@@ -33,14 +35,14 @@ package struct Planner: Sendable {
 
     /// Unix time in seconds, for "first seen". The supervisor sets it.
     package var unixTime: UInt64 = 0
-    /// The ports that are to run, by name.
+    /// The ports that should run, by name.
     package private(set) var wanted: [PortSpec] = []
-    /// Ports that the configuration allows no longer: they end even while the network has not been heard out.
+    /// Ports that the configuration no longer allows: they end even if the listing of the network is incomplete.
     package var denied: Set<DeviceName> { Set(deniedPorts.keys) }
     private var deniedPorts: [DeviceName: AnnouncedPort] = [:]
-    /// Who announces a name that is another host's.
+    /// Hosts that announce a name of another host.
     package internal(set) var contested: [Contest] = []
-    /// Log lines not yet logged; whoever does empties it.
+    /// Log lines not logged yet; the caller that logs them empties the list.
     package var notes: [String] = []
 
     package init(
@@ -52,13 +54,13 @@ package struct Planner: Sendable {
         self.isTaken = isTaken
     }
 
-    /// May what is missing among `wanted` still turn up?
+    /// Whether a port missing from `wanted` may still be announced.
     package var isProvisional: Bool { !configuration.types.isEmpty && !isComplete }
 
-    /// The names that are remembered; whoever keeps files stores them from start to start.
+    /// The remembered names, to be stored over restarts.
     package var remembered: [DeviceName: RememberedPort] { book.records }
 
-    /// Names that belong to a host, remembered or not yet.
+    /// Names that belong to a host, whether already remembered or not.
     package var owned: [DeviceName: RememberedPort] {
         var owned = book.records
         for (name, port) in ports {
@@ -70,20 +72,20 @@ package struct Planner: Sendable {
         return owned
     }
 
-    /// Ports whose connections decide something: the supervisor calls `observe` for them.
+    /// Ports whose connection state affects a decision: the supervisor calls `observe` for them.
     package var watched: Set<DeviceName> { Set(ports.filter { $0.value.isWatched }.keys) }
 
-    /// Is it the name of a port that is configured, remembered or there, in any spelling that is one to DNS?
+    /// Whether it is the name of a configured, remembered or existing port, in any spelling that DNS considers equal.
     package mutating func knows(_ name: String) -> Bool { known(name) != nil }
 
-    /// A name was remembered before the start.
+    /// A name was remembered from an earlier run.
     package mutating func remember(_ name: DeviceName, _ record: RememberedPort) {
         _ = book.insert(name, record, isInUse: { _ in false })
         spellings = nil
     }
 
-    /// A port of ours was found running that this planner has not started: it counts as announced until the grace is
-    /// over. Its servers are in use, whatever was announced before it was found.
+    /// A port that this planner has not started was found running: it counts as announced until the grace period is
+    /// over. Its servers are in use, and older announcements do not change them.
     package mutating func remember(_ name: DeviceName, _ servers: [Endpoint], _ now: MonotonicTime) {
         if let port = ports[name], port.owner != nil, port.servers.contains(where: servers.contains) { return }
         let record = book[name]
@@ -97,14 +99,14 @@ package struct Planner: Sendable {
         judge(now)
     }
 
-    /// The file was read anew: everything is judged anew.
+    /// The file was read again: everything is checked again.
     package mutating func configure(_ configuration: Configuration, _ now: MonotonicTime) {
         self.configuration = configuration
         refused = []
         saidContests = []
         saidTooMany = false
         spellings = nil
-        // Those that the last configuration did not allow may come back.
+        // Ports that the last configuration did not allow may return.
         deniedPorts = deniedPorts.filter { name, port in
             var port = port
             return !isAllowed(name, &port)
@@ -122,17 +124,17 @@ package struct Planner: Sendable {
         if deniedPorts.count < Self.mostDenied { deniedPorts[name] = port }
     }
 
-    /// This machine's addresses are these now.
+    /// Sets this machine's addresses.
     package mutating func setNetworks(_ networks: NetworkView, _ now: MonotonicTime) {
         guard networks != self.networks else { return }
         self.networks = networks
         judge(now)
     }
 
-    /// What is announced now, whole.
-    /// - Parameter isComplete: the network has been heard out; else more may come.
+    /// Sets the complete list of current announcements.
+    /// - Parameter isComplete: the listing of the network is complete; otherwise more may arrive.
     package mutating func update(_ announcements: [Announcement], isComplete: Bool, _ now: MonotonicTime) {
-        // Where two services would make one device, the type named first in the configuration has it.
+        // If two services would create the same device, the type that the configuration names first wins.
         let ranks = Dictionary(
             configuration.types.enumerated().map { ($1, $0) }, uniquingKeysWith: { first, _ in first })
         self.announcements = announcements.sorted {
@@ -142,7 +144,7 @@ package struct Planner: Sendable {
         judge(now)
     }
 
-    /// A port reports how its connection stands; one that has ended is idle. `advance` does what follows from it.
+    /// A port reports the state of its connection; a port that has ended is idle. `advance` acts on it.
     package mutating func observe(_ name: DeviceName, _ health: PortHealth, _ now: MonotonicTime) {
         guard let port = ports[name], port.health != health else { return }
         ports[name]?.observe(health, now)
@@ -153,7 +155,7 @@ package struct Planner: Sendable {
         if dropGone(now) || nextAdmission.map({ $0 <= now }) ?? false { judge(now) } else { plan(now) }
     }
 
-    /// When `advance` is to be called next; nil for no time.
+    /// When `advance` must be called next; nil if there is no deadline.
     package func nextDeadline(_ now: MonotonicTime) -> MonotonicTime? {
         var next = nextAdmission
         for (name, port) in ports {
@@ -168,23 +170,23 @@ package struct Planner: Sendable {
         return next
     }
 
-    /// A port's number turned out to belong to somebody else: it gets another one.
+    /// Another device has the port's number: the port gets a new one.
     package mutating func renumber(_ name: DeviceName, _ now: MonotonicTime) {
         minors.forget(name)
         plan(now)
     }
 
-    /// All that is announced is judged, then planned.
+    /// Checks all announcements, and plans.
     mutating func judge(_ now: MonotonicTime) {
         let claims = claims()
         takeClaims(claims, now)
-        // Whoever else announces a name that has become free gets its turn.
+        // Other hosts that announce a freed name are considered now.
         if dropGone(now) { takeClaims(claims, now) }
         plan(now)
     }
 
-    /// Drops what has been missing for the grace period.
-    /// - Returns: was there any?
+    /// Drops names that have been missing for the grace period.
+    /// - Returns: whether any was dropped.
     private mutating func dropGone(_ now: MonotonicTime) -> Bool {
         guard isComplete else { return false }
         let gone = ports.filter { $0.value.isGone(grace: configuration.grace, now) }.keys
@@ -193,7 +195,7 @@ package struct Planner: Sendable {
         return !gone.isEmpty
     }
 
-    // Who gets a device.
+    // Assigns devices.
 
     private mutating func plan(_ now: MonotonicTime) {
         for name in Array(ports.keys) {
@@ -211,7 +213,7 @@ package struct Planner: Sendable {
         let configured = configuredServers
         places.merge(configured) { $1 }
         var specs: [PortSpec] = []
-        // Configured ports come first, then ports that have a device, then remembered ones, then strangers.
+        // Configured ports come first, then ports with a device, then remembered ones, then strangers.
         let order = places.keys.map { name in
             let rank = configured[name] != nil ? 0 : isInUse.contains(name) ? 1 : book[name] != nil ? 2 : 3
             return (rank, name.description, name)
@@ -225,7 +227,7 @@ package struct Planner: Sendable {
                 saidTooMany = true
                 break
             }
-            // A number is kept for whoever runs and for whoever runs after this plan.
+            // A number is kept for ports that run, and for those that will run after this plan.
             guard let servers = places[name], let minor = minor(of: name, { isInUse.contains($0) || places[$0] != nil })
             else { continue }
             specs.append(
@@ -238,7 +240,7 @@ package struct Planner: Sendable {
         rememberPorts(now)
     }
 
-    /// The ports whose servers the configuration gives.
+    /// The ports with configured servers.
     var configuredServers: [DeviceName: [Endpoint]] {
         var configured: [DeviceName: [Endpoint]] = [:]
         for section in configuration.sections where !section.servers.isEmpty {
@@ -248,7 +250,8 @@ package struct Planner: Sendable {
         return configured
     }
 
-    /// The number of a port. Names that are not remembered make way first, then the newest of those that are.
+    /// The number of a port. If there are too many names, those that are not remembered are forgotten first, then the
+    /// newest remembered ones.
     private mutating func minor(of name: DeviceName, _ isInUse: (DeviceName) -> Bool) -> UInt32? {
         let major = configuration.major
         let isTaken = { [isTaken] number in major != 0 && isTaken(major, number) }
@@ -262,7 +265,7 @@ package struct Planner: Sendable {
         return nil
     }
 
-    /// Says once why a name gets no port.
+    /// Logs once why a name gets no port.
     mutating func refuse(_ what: String, _ why: @autoclosure () -> String) {
         guard refused.count <= Self.mostRefusals, refused.insert(what).inserted else { return }
         notes.append(

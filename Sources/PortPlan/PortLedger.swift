@@ -1,6 +1,6 @@
 import SerialLine
 
-/// Everything that is remembered about ports from start to start: the state file.
+/// The persistent memory of ports: the state file.
 package struct PortLedger: Equatable, Sendable {
     package var minors: MinorTable
     /// Hosts and addresses of announced names.
@@ -11,8 +11,8 @@ package struct PortLedger: Equatable, Sendable {
         self.names = names
     }
 
-    /// The table's lines, each with the host and addresses of its name behind the number. A name without a number has no
-    /// line.
+    /// The table's lines, each with the host and addresses of its name behind the number. A name without a number has
+    /// no line.
     package var text: String { minors.text { names[$0]?.words ?? "" } }
 
     package init(parsing text: String) throws(MinorTable.Corrupt) {
@@ -27,10 +27,10 @@ package struct PortLedger: Equatable, Sendable {
 }
 
 extension RememberedPort {
-    /// `host=H since=T interfaces=I,I subnets=N,N servers=E,E`, lists that are empty left out.
+    /// `host=H since=T interfaces=I,I subnets=N,N servers=E,E`; empty lists are left out.
     fileprivate var words: String {
         var words = ["host=\(host)", "since=\(firstSeen)"]
-        // An interface may have any name; one that would break the line is left out.
+        // An interface may have any name; a name that would break the line is left out.
         let plain = interfaces.filter { $0.utf8.allSatisfy { $0 > 0x20 && $0 < 0x7F && $0 != UInt8(ascii: ",") } }
         for (key, list) in [("interfaces", plain), ("subnets", subnets), ("servers", addresses.map { "\($0)" })]
         where !list.isEmpty {
@@ -39,7 +39,7 @@ extension RememberedPort {
         return words.joined(separator: " ")
     }
 
-    /// - Returns: nil if the words are not as `words` writes them.
+    /// - Returns: nil if the words do not have the form that `words` produces.
     fileprivate init?(words: Substring) {
         var values: [Substring: Substring] = [:]
         for word in words.split(separator: " ", omittingEmptySubsequences: false) {

@@ -1,11 +1,11 @@
 import SerialLine
 
-/// A port as it is to run.
+/// The intended state of a port.
 package struct PortSpec: Equatable, Sendable {
     package let name: DeviceName
-    /// Where it is, in the order to try. May change while the port runs.
+    /// The servers, in the order in which they are tried. They may change while the port runs.
     package var servers: [Endpoint]
-    /// What it is started with, but for the servers: a change of these needs a new process.
+    /// The options of its process, without the servers: a change of these requires a new process.
     package let options: [String]
 
     package init(name: DeviceName, servers: [Endpoint], options: [String]) {
@@ -24,13 +24,13 @@ package struct PortSpec: Equatable, Sendable {
                 + options.flatMap(\.arguments))
     }
 
-    /// Why a port is there. Its option tells a supervisor's ports from those that somebody started by hand, and the next
-    /// supervisor which of them only the network can say to be unwanted.
+    /// The reason for a port's existence. This option distinguishes a supervisor's ports from those started by hand,
+    /// and tells the next supervisor which of them are wanted because of the network alone.
     package enum Origin: String, CaseIterable, Sendable {
         case announced
         case configured
 
-        /// - Parameter options: a port's; nil where it is no supervisor's.
+        /// - Parameter options: a port's options; nil if they are not a supervisor's.
         package init?(options: [String]) {
             guard let origin = Self.allCases.first(where: { options.contains("--supervised=\($0.rawValue)") }) else {
                 return nil
@@ -39,17 +39,17 @@ package struct PortSpec: Equatable, Sendable {
         }
     }
 
-    /// The arguments of the `port` command. None of them has a character that a shell or systemd would take for more
-    /// than itself.
+    /// The arguments of the `port` command. None contains a character with a special meaning to a shell or to
+    /// systemd.
     package var arguments: [String] { ["-S", servers.listed] + options }
 }
 
-/// A port as it runs.
+/// A running port.
 package struct RunningPort: Equatable, Sendable {
     package var servers: [Endpoint]
-    /// What it was started with, but for the servers.
+    /// The options of its process, without the servers.
     package var options: [String]
-    /// It ends when no program has it open any more.
+    /// It ends once no program has it open.
     package var isRetiring: Bool
 
     package init(servers: [Endpoint], options: [String], isRetiring: Bool) {

@@ -1,13 +1,13 @@
 import SerialLine
 
-/// What is to be done about one port.
+/// A step for one port.
 package enum Step: Equatable, Sendable {
     case start(PortSpec)
-    /// It is elsewhere now; the process goes on.
+    /// Its servers have changed; the process continues.
     case setServers(DeviceName, [Endpoint])
-    /// It is to end once no program has it open.
+    /// It must end once no program has it open.
     case retire(DeviceName)
-    /// It is to stay after all.
+    /// Its retirement is cancelled.
     case keep(DeviceName)
 
     package var name: DeviceName {
@@ -18,18 +18,18 @@ package enum Step: Equatable, Sendable {
     }
 }
 
-/// Makes what runs into what is wanted: compares the two and says the next steps. Whoever carries them out reports the
-/// result of each (`done`, `failed`), and the end of any port (`ended`). It keeps no history: whatever got lost, the
-/// next comparison finds.
+/// Compares running and wanted ports, and returns the steps that make them equal. The caller carries out the steps,
+/// reports each result (`done`, `failed`), and reports the end of ports (`ended`). It keeps no history: the next
+/// comparison finds a lost result.
 ///
-/// One step at a time for each port; after a failure, a pause that doubles.
+/// Each port has at most one step in progress; after a failure there is a pause that doubles.
 package struct Reconciler: Sendable {
-    /// The pause after the first failure and the longest, in nanoseconds.
+    /// The first and the longest pause after a failure, in nanoseconds.
     package static let firstPause: UInt64 = .milliseconds(500)
     package static let longestPause: UInt64 = .seconds(60)
-    /// A port that has run for so long has not failed in a row.
+    /// A port that has run for this time resets its count of failures, in nanoseconds.
     package static let soundAfter: UInt64 = .seconds(30)
-    /// More are not started at once: each has a process to load and a device to make.
+    /// Most starts at once: each loads a process and creates a device.
     package static let mostStarting = 8
 
     private struct Entry: Sendable {
@@ -46,26 +46,26 @@ package struct Reconciler: Sendable {
     }
 
     private var wanted: [DeviceName: PortSpec] = [:]
-    /// No announced port is known to be unwanted: the network has not been heard out yet.
+    /// The listing of the network is incomplete: announced ports that are missing may still be wanted.
     private var isProvisional = true
-    /// Ports that are known to be unwanted all the same.
+    /// Ports that are unwanted even so.
     private var denied: Set<DeviceName> = []
     private var entries: [DeviceName: Entry] = [:]
-    /// What may need a step.
+    /// Ports that may need a step.
     private var unsettled: Set<DeviceName> = []
 
     package init() {}
 
-    /// The ports that are to run.
+    /// Sets the wanted ports.
     /// - Parameters:
-    ///   - denied: ports that the configuration allows no longer: whatever may still be announced, they are retired.
-    ///   - isProvisional: a missing port may still be announced: no port is retired for that.
+    ///   - denied: ports that the configuration no longer allows: they are retired even if they are announced.
+    ///   - isProvisional: a missing port may still be announced: it is not retired.
     package mutating func want(_ specs: [PortSpec], denied: Set<DeviceName> = [], isProvisional: Bool) {
         let before = wanted
         wanted = Dictionary(specs.map { ($0.name, $0) }, uniquingKeysWith: { first, _ in first })
         for (name, spec) in wanted where before[name] != spec {
             unsettled.insert(name)
-            // Something new is tried at once.
+            // Changed options are tried at once.
             if before[name]?.options != spec.options { entries[name]?.notBefore = MonotonicTime(nanoseconds: 0) }
         }
         for name in before.keys where wanted[name] == nil { unsettled.insert(name) }
@@ -75,12 +75,12 @@ package struct Reconciler: Sendable {
         self.denied = denied
     }
 
-    /// A port was found running, or found to be otherwise than was thought.
+    /// A port was found running, or its state differs from the known one.
     package mutating func found(_ name: DeviceName, _ running: RunningPort, _ now: MonotonicTime) {
         var entry = entries[name, default: Entry()]
         if entry.running == nil {
             entry.runsSince = now
-            // The failures before were of its start: they say nothing about the next step.
+            // Earlier failures concerned its start, and do not affect the next step.
             entry.failures = 0
             entry.notBefore = now
         }
@@ -89,7 +89,7 @@ package struct Reconciler: Sendable {
         unsettled.insert(name)
     }
 
-    /// A step has been carried out.
+    /// A step was carried out.
     package mutating func done(_ step: Step, _ now: MonotonicTime) {
         guard var entry = entries[step.name], entry.underway == step else { return }
         entry.underway = nil
@@ -105,7 +105,7 @@ package struct Reconciler: Sendable {
         unsettled.insert(step.name)
     }
 
-    /// A step could not be carried out: it is tried again later, if it is still right then.
+    /// A step has failed: it is repeated later, if it is still right then.
     package mutating func failed(_ step: Step, _ now: MonotonicTime) {
         guard entries[step.name]?.underway == step else { return }
         entries[step.name]?.underway = nil
@@ -113,7 +113,7 @@ package struct Reconciler: Sendable {
         unsettled.insert(step.name)
     }
 
-    /// A port's process is gone, and nobody else starts it again.
+    /// A port's process has ended, and systemd does not restart it.
     package mutating func ended(_ name: DeviceName, _ now: MonotonicTime) {
         guard var entry = entries[name], let running = entry.running else { return }
         entry.running = nil
@@ -125,7 +125,7 @@ package struct Reconciler: Sendable {
         unsettled.insert(name)
     }
 
-    /// What is to be done now. Each step is under way from here on, until `done`, `failed` or `ended`.
+    /// The steps to carry out now. Each is in progress from here on, until `done`, `failed` or `ended`.
     package mutating func steps(_ now: MonotonicTime) -> [Step] {
         var steps: [Step] = []
         var starting = entries.values.count { if case .start = $0.underway { true } else { false } }
@@ -157,14 +157,14 @@ package struct Reconciler: Sendable {
                 && PortSpec.Origin(options: running.options) != .configured
             return running.isRetiring || mayBeWanted ? nil : .retire(name)
         case (let spec?, let running?):
-            // Even one that is to be replaced may be in use for long.
+            // A port that is to be replaced may be in use for a long time, so its servers are updated.
             if spec.servers != running.servers { return .setServers(name, spec.servers) }
             guard spec.options == running.options else { return running.isRetiring ? nil : .retire(name) }
             return running.isRetiring ? .keep(name) : nil
         }
     }
 
-    /// When the next pause ends; nil where none is on.
+    /// When the next pause ends; nil if there is none.
     package func nextDeadline(_ now: MonotonicTime) -> MonotonicTime? {
         unsettled.compactMap { name in
             guard let entry = entries[name], entry.underway == nil, entry.notBefore > now else { return nil }
@@ -173,10 +173,10 @@ package struct Reconciler: Sendable {
     }
 
     package var runningNames: [DeviceName] { entries.filter { $0.value.running != nil }.map(\.key) }
-    /// Is a port known to run?
+    /// Whether a port is known to run.
     package func isRunning(_ name: DeviceName) -> Bool { entries[name]?.running != nil }
-    /// Is a port to end when no program has it open?
+    /// Whether a port ends once no program has it open.
     package func isRetiring(_ name: DeviceName) -> Bool { entries[name]?.running?.isRetiring ?? false }
-    /// The step that is being carried out for a port.
+    /// The step in progress for a port.
     package func underway(_ name: DeviceName) -> Step? { entries[name]?.underway }
 }

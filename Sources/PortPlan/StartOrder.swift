@@ -1,26 +1,26 @@
 import SerialLine
 
-/// An order to the starter, the one program that is root: a unit to be started or stopped, and the file that its start
-/// reads. The starter takes what `init(line:)` takes and nothing else; whoever sends an order keeps to the same rules.
+/// An order to the starter, the only program that runs as root: start or stop a unit, and write the file that its
+/// start reads. The starter accepts exactly the lines that `init(line:)` accepts; senders use the same type.
 ///
-/// On the wire an order is one line: verb, kind, instance and arguments, with a NUL between each two.
+/// An order is one line: verb, kind, instance and arguments, separated by NUL.
 package struct StartOrder: Equatable, Sendable {
     package enum Verb: String, CaseIterable, Sendable {
         /// Writes the file and starts the unit.
         case start
-        /// Writes the file, for the next start.
+        /// Writes the file for the next start.
         case write
         /// Stops the unit.
         case stop
         /// Removes the file.
         case forget
-        /// Tells a port to end when no program has it open: one that takes orders from root alone.
+        /// Makes a port end once no program has it open; for ports that accept orders from root only.
         case retire
 
         fileprivate var takesArguments: Bool { self == .start || self == .write }
     }
 
-    /// What an instance is an instance of.
+    /// The kind of an instance.
     package enum Kind: String, CaseIterable, Sendable {
         /// A serial port: `ttynvt@INSTANCE.service`, /dev/ttyINSTANCE.
         case port
@@ -28,17 +28,17 @@ package struct StartOrder: Equatable, Sendable {
 
     /// The starter's socket.
     package static let socket = "/run/ttynvt-swift/starter.sock"
-    /// The directory of the files that units and udev read, one for each instance.
+    /// The directory of the files that systemd and udev read, one for each instance.
     package static let environment = "/run/ttynvt-swift/env"
-    /// Longest order, in bytes, with its line feed.
+    /// Longest order in bytes, including its line feed.
     package static let longest = 16384
-    /// Longest answer, in bytes, with its line feed.
+    /// Longest answer in bytes, including its line feed.
     package static let longestAnswer = 1024
 
     package let verb: Verb
     package let kind: Kind
     package let name: DeviceName
-    /// What `start` and `write` are about; nil for the others.
+    /// The subject of `start` and `write`; nil for the other verbs.
     package let spec: PortSpec?
 
     private init(_ verb: Verb, _ name: DeviceName, _ spec: PortSpec?) {
@@ -54,14 +54,14 @@ package struct StartOrder: Equatable, Sendable {
     package static func forget(_ name: DeviceName) -> StartOrder { StartOrder(.forget, name, nil) }
     package static func retire(_ name: DeviceName) -> StartOrder { StartOrder(.retire, name, nil) }
 
-    /// Why a line is no order. It quotes nothing of the line.
+    /// The reason why a line is not an order. It quotes nothing from the line.
     package struct Illegal: Error, Equatable, CustomStringConvertible {
         package let description: String
 
         init(_ description: String) { self.description = description }
     }
 
-    /// Reads an order's line, without its line feed.
+    /// Parses an order's line, without its line feed.
     package init(line: [UInt8]) throws(Illegal) {
         let fields = try Self.fields(line)
         guard fields.count >= 3 else { throw Illegal("an order has a verb, a kind and an instance") }
@@ -88,23 +88,23 @@ package struct StartOrder: Equatable, Sendable {
         return fields.map { String(decoding: $0, as: UTF8.self) }
     }
 
-    /// The order's line, with its line feed.
+    /// The order's line, including its line feed.
     package var line: [UInt8] {
         let fields = [verb.rawValue, kind.rawValue, name.port] + (spec?.arguments ?? [])
         return Array(fields.joined(separator: "\0").utf8) + [UInt8(ascii: "\n")]
     }
 
-    /// The unit that it is about.
+    /// The unit of the order.
     package var unit: String { UnitName.unit(of: name) }
 }
 
 /// The starter's answer to an order, one line.
 package enum StartAnswer: Equatable, Sendable {
-    /// Done; perhaps with something that people should know.
+    /// Carried out, possibly with a note for the user.
     case done(note: String)
     case refused(String)
 
-    /// Reads an answer, without its line feed; nil if it is malformed.
+    /// Parses an answer, without its line feed; nil if it is malformed.
     package init?(line: String) {
         if line == "ok" {
             self = .done(note: "")
@@ -127,7 +127,7 @@ package enum StartAnswer: Equatable, Sendable {
 }
 
 extension PortSpec {
-    /// Reads `arguments` in the form that this type writes, and refuses all others.
+    /// Parses `arguments` in the form that this type produces, and refuses all others.
     init(name: DeviceName, checking arguments: [String]) throws(StartOrder.Illegal) {
         guard arguments.count >= 9, arguments[0] == "-S", arguments[3] == "-n", arguments[5] == "-M",
             arguments[7] == "-m"
@@ -139,7 +139,7 @@ extension PortSpec {
         }
         let options = try Self.options(arguments.dropFirst(9))
         self.init(name: name, servers: servers, origin: origin, major: major, minor: minor, options: options)
-        // Whatever else may be written in two ways is legal in one.
+        // Anything that can be written in two ways is accepted in one only.
         guard self.arguments == arguments else { throw .init("the arguments are not as a plan writes them") }
     }
 
@@ -157,14 +157,14 @@ extension PortSpec {
         return options
     }
 
-    /// The file that systemd reads at every start of the port, and udev when its node appears: servers and options, and
-    /// the rights of the node. Nothing in it needs quoting: that has been checked.
+    /// The file that systemd reads at every start of the port, and udev when its node appears: servers, options, and
+    /// the access rights of the node. Its contents need no quoting, which was checked.
     package var environment: String {
         var text = "TTYNVT_SERVERS=\(servers.listed)\nTTYNVT_ARGUMENTS=\(options.joined(separator: " "))\n"
         for key in ["owner", "group", "mode"] {
             let option = "--\(key)="
             guard let value = options.last(where: { $0.hasPrefix(option) })?.dropFirst(option.count) else { continue }
-            // udev's rule takes four digits.
+            // udev's rule requires four digits.
             let zeros = key == "mode" ? String(repeating: "0", count: max(0, 4 - value.utf8.count)) : ""
             text += "TTYNVT_\(key.uppercased())=\(zeros)\(value)\n"
         }
@@ -173,7 +173,7 @@ extension PortSpec {
 }
 
 extension PortOption {
-    /// The options that a file or an order may give: long names of the `port` command's, without `--`.
+    /// The options that a file or an order may contain: long option names of the `port` command, without `--`.
     package static let keys: Set<String> = [
         "ahead", "connect", "connect-timeout", "dead-after", "debug", "dtr-rts", "group", "kernel-ldisc",
         "linger", "loss-timeout", "mode", "owner", "rs485-codes", "settings",
@@ -182,7 +182,7 @@ extension PortOption {
     /// Longest value, in bytes.
     private static let longestValue = 128
 
-    /// Is it one that may be given, with a value that means the same to a shell, to systemd and to udev: itself?
+    /// Whether the option is allowed, with a value that has no special meaning to a shell, to systemd or to udev.
     package var isLegal: Bool {
         guard Self.keys.contains(key), !value.isEmpty, value.utf8.count <= Self.longestValue,
             value.utf8.allSatisfy(\.isPlain)
@@ -195,7 +195,7 @@ extension PortOption {
         }
     }
 
-    /// The name of a user or a group, or its number. The highest number means "none" to the kernel.
+    /// Whether it is the name of a user or a group, or an ID. The highest ID means "unchanged" to the kernel.
     private var isAccount: Bool {
         guard let first = value.utf8.first, value.utf8.count <= 32 else { return false }
         if first >= UInt8(ascii: "0"), first <= UInt8(ascii: "9") { return UInt32(value).map { $0 < .max } ?? false }
@@ -214,6 +214,6 @@ extension UInt8 {
         }
     }
 
-    /// Means the same to a shell, to systemd and to udev: itself.
+    /// Whether the character has no special meaning to a shell, to systemd or to udev.
     var isPlain: Bool { isAlphanumeric || "._,:+-".utf8.contains(self) }
 }

@@ -1,12 +1,12 @@
 import SerialLine
 
-/// Lets `burst` pass at once, and from then on one in each `interval`.
+/// Lets `burst` pass at once, and after that one in each `interval`.
 struct TokenBucket: Equatable, Sendable {
     let burst: Int
-    /// Between two tokens, in nanoseconds.
+    /// Time between two tokens, in nanoseconds.
     let interval: UInt64
     private var tokens: Int
-    /// Since when the next token grows.
+    /// The moment at which the next token began to accumulate.
     private var growsSince: MonotonicTime
 
     init(burst: Int, interval: UInt64, _ now: MonotonicTime) {
@@ -16,7 +16,7 @@ struct TokenBucket: Equatable, Sendable {
         growsSince = now
     }
 
-    /// How many may pass now.
+    /// Number of tokens available.
     mutating func available(_ now: MonotonicTime) -> Int {
         let grown = now.since(growsSince) / interval
         if grown >= UInt64(burst - tokens) {
@@ -29,35 +29,35 @@ struct TokenBucket: Equatable, Sendable {
         return tokens
     }
 
-    /// One passes; there has to be a token.
+    /// Takes a token; there must be one.
     mutating func take() { tokens -= 1 }
 
-    /// When there is a token next.
+    /// When the next token is available.
     var nextToken: MonotonicTime { tokens > 0 ? growsSince : growsSince + interval }
 }
 
-/// Limits new names, of each host and of each interface: a host may call itself anything.
+/// Limits new names per host and per interface, because a host may use any name.
 struct Admission: Sendable {
     static let hostBurst = 64
     static let hostInterval: UInt64 = .seconds(10)
     static let interfaceBurst = 256
     static let interfaceInterval: UInt64 = .seconds(2)
-    /// More hosts, or interfaces, share one bucket.
+    /// Further hosts, or interfaces, share one bucket.
     static let mostBuckets = 1024
 
     private var hosts: [HostName?: TokenBucket] = [:]
     private var interfaces: [String?: TokenBucket] = [:]
 
-    /// How many more names of a host could pass now, were it for the host alone.
+    /// How many more names of a host could pass now, by the host's bucket alone.
     mutating func share(of host: HostName, _ now: MonotonicTime) -> Int {
         guard var bucket = hosts[host] else { return hosts.count < Self.mostBuckets ? Self.hostBurst : 0 }
         return bucket.available(now)
     }
 
-    /// Takes a place for a new name.
-    /// - Returns: nil if it is let in; otherwise the time of the next try.
+    /// Admits a new name.
+    /// - Returns: nil if it is admitted; otherwise the time of the next try.
     mutating func admit(_ host: HostName, on interface: String, _ now: MonotonicTime) -> MonotonicTime? {
-        // The key is nil for all who have no bucket of their own.
+        // The key is nil for all hosts without a bucket of their own.
         let host = Self.key(host, &hosts, now)
         let interface = Self.key(interface, &interfaces, now)
         var own = hosts[host] ?? TokenBucket(burst: Self.hostBurst, interval: Self.hostInterval, now)
@@ -78,7 +78,7 @@ struct Admission: Sendable {
         _ key: Key, _ buckets: inout [Key?: TokenBucket], _ now: MonotonicTime
     ) -> Key? {
         if buckets[key] != nil || buckets.count < mostBuckets { return key }
-        // A full bucket is as good as none.
+        // A full bucket has no effect, so it is removed.
         buckets = buckets.filter { entry in
             var bucket = entry.value
             return bucket.available(now) < bucket.burst

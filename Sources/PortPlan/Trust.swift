@@ -1,23 +1,23 @@
 import SerialLine
 
-/// From which hosts a port's announcements are taken.
+/// The hosts from which a port's announcements are accepted.
 package enum Trust: String, CaseIterable, Sendable {
-    /// Its first host, and no other until a person says so.
+    /// The first host; another one only after the user has accepted it.
     case firstUse = "first-use"
-    /// From every host.
+    /// All hosts.
     case announced
-    /// From none, except for ports that the configuration names with a server or a host.
+    /// No host, except for ports that the configuration names with a server or a host.
     case configured
 }
 
-/// A host that announces a port that belongs to another host.
+/// A claim to a port that belongs to another host.
 package struct Contest: Equatable, Sendable {
     package let name: DeviceName
     package let owner: HostName
     package let claimant: HostName
     /// The claimant's servers that pass the address rules.
     package let addresses: [Endpoint]
-    /// The interface on which the claim was heard.
+    /// The interface on which the claim was received.
     package let interface: String
 
     package init(
@@ -31,40 +31,40 @@ package struct Contest: Equatable, Sendable {
     }
 }
 
-/// What came of `Planner.accept`.
+/// The result of `Planner.accept`.
 package enum Acceptance: Equatable, Sendable {
     /// The name belongs to this host from now on.
     case accepted(HostName)
-    /// No other host announces it, or the host that was named does not.
+    /// No other host announces the name, or the given host does not.
     case notContested
-    /// Several do: one has to be named.
+    /// Several hosts claim the name: the user must choose one.
     case severalClaimants([HostName])
 }
 
-/// How a port's connection stands, as the port itself reports it.
+/// The state of a port's connection, as reported by the port.
 package enum PortHealth: Equatable, Sendable {
     /// - to: the address as text, `address:port`.
     case connected(to: String)
-    /// It tries to connect and cannot.
+    /// The port tries to connect, without success.
     case failing(since: MonotonicTime)
-    /// It does not try.
+    /// The port does not try to connect.
     case idle
 }
 
-/// The memory of one name, kept from start to start.
+/// The persistent memory of one name.
 package struct RememberedPort: Equatable, Sendable {
-    /// The host it belongs to.
+    /// The host that owns the name.
     package var host: HostName
-    /// The interfaces on which that host was heard.
+    /// The interfaces on which that host was received.
     package var interfaces: [String]
-    /// The networks of its addresses, as text: for people.
+    /// The networks of its addresses, as text for the user.
     package var subnets: [String]
-    /// The addresses in use, in the order to try.
+    /// The addresses in use, in the order in which they are tried.
     package var addresses: [Endpoint]
-    /// In seconds of Unix time.
+    /// Unix time in seconds.
     package var firstSeen: UInt64
 
-    /// More interfaces, or subnets, are left out.
+    /// Most interfaces and subnets that are kept.
     package static let mostInterfaces = 8
 
     package init(host: HostName, interfaces: [String], subnets: [String], addresses: [Endpoint], firstSeen: UInt64) {
@@ -76,19 +76,19 @@ package struct RememberedPort: Equatable, Sendable {
     }
 }
 
-/// Which names are remembered, and what about them. When it is full, the newest of those that do not run makes way:
-/// many strangers cannot push out a name that was there before them.
+/// The remembered names. When it is full, the newest name without a running port is forgotten, so many strangers
+/// cannot push out an older name.
 struct TrustBook: Equatable, Sendable {
-    /// Names remembered.
+    /// Most names remembered.
     static let capacity = 4096
 
     private(set) var records: [DeviceName: RememberedPort] = [:]
 
     subscript(name: DeviceName) -> RememberedPort? { records[name] }
 
-    /// Remembers a name, or something else about it.
-    /// - Parameter isInUse: does this port run or is it wanted?
-    /// - Returns: false where all others are in use.
+    /// Remembers a name, or replaces its record.
+    /// - Parameter isInUse: whether this port is running or wanted.
+    /// - Returns: false if all other names are in use.
     mutating func insert(
         _ name: DeviceName, _ record: RememberedPort, isInUse: (DeviceName) -> Bool
     ) -> Bool {
@@ -100,7 +100,7 @@ struct TrustBook: Equatable, Sendable {
         return true
     }
 
-    /// The name that was first seen last, without those in use.
+    /// The name that was first seen last, except those in use.
     func newest(besides isInUse: (DeviceName) -> Bool) -> DeviceName? {
         records.filter { !isInUse($0.key) }.max {
             ($0.value.firstSeen, $0.key.description) < ($1.value.firstSeen, $1.key.description)

@@ -5,13 +5,13 @@ package enum UnitName {
     private static let prefix = "ttynvt@"
     private static let suffix = ".service"
 
-    /// Covers every port's unit.
+    /// Matches every port's unit.
     package static let pattern = prefix + "*" + suffix
 
-    /// The unit of a port: what `systemd-escape --template=ttynvt@.service NAME` prints.
+    /// The unit of a port, as printed by `systemd-escape --template=ttynvt@.service NAME`.
     package static func unit(of name: DeviceName) -> String { prefix + escape(name.port) + suffix }
 
-    /// The port of a unit; nil where it is not one of ours.
+    /// The port of a unit; nil if the unit is not a port's.
     package static func name(of unit: String) -> DeviceName? {
         guard unit.hasPrefix(prefix), unit.hasSuffix(suffix) else { return nil }
         let instance = unit.dropFirst(prefix.utf8.count).dropLast(suffix.utf8.count)
@@ -19,8 +19,8 @@ package enum UnitName {
         return try? DeviceName(port: port)
     }
 
-    /// unit_name_escape() of systemd: `/` becomes `-`; all but letters, digits, `:` `_` `.` becomes `\xNN`, and so does
-    /// a dot at the beginning.
+    /// systemd's unit_name_escape(): `/` becomes `-`; all characters but letters, digits, `:` `_` `.` become `\xNN`,
+    /// and so does a dot at the beginning.
     static func escape(_ text: String) -> String {
         var escaped: [UInt8] = []
         for (index, byte) in text.utf8.enumerated() {
@@ -41,7 +41,7 @@ package enum UnitName {
         return Array("\\x".utf8) + [digits[Int(byte >> 4)], digits[Int(byte & 15)]]
     }
 
-    /// - Returns: nil where an escape is broken.
+    /// - Returns: nil if an escape is malformed.
     static func unescape(_ text: String) -> String? {
         var plain: [UInt8] = []
         var rest = Array(text.utf8)[...]
