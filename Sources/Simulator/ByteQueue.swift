@@ -1,9 +1,9 @@
 import SerialLine
 
-/// Bytes in order, taken from the front. Its bound is its owner's: who appends asks for `room` first.
+/// A queue of bytes. The caller observes the limit: it asks for `room` before it appends.
 struct ByteQueue {
     let capacity: Int
-    /// All bytes held; those before `head` have been taken. Encoders may append here.
+    /// All bytes held; those before `head` were taken already. Encoders may append here.
     var storage: [UInt8] = []
     private var head = 0
 
@@ -11,13 +11,13 @@ struct ByteQueue {
 
     var count: Int { storage.count - head }
     var isEmpty: Bool { count == 0 }
-    /// Bytes that still fit; 0 where there are more than should be.
+    /// Bytes that still fit; 0 if the limit is exceeded.
     var room: Int { max(capacity - count, 0) }
 
     /// The bytes held.
     var contents: Range<Int> { head..<storage.count }
 
-    /// Runs `body` with the first `limit` bytes.
+    /// Calls `body` with the first `limit` bytes.
     func withFront<Result>(_ limit: Int, _ body: (borrowing Span<UInt8>) -> Result) -> Result {
         body(storage.span.extracting(head..<head + max(min(limit, count), 0)))
     }

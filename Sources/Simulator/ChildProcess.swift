@@ -7,7 +7,7 @@ import SystemPackage
 /// A shell command in a process group of its own, with pipes for its standard input and output.
 final class ChildProcess {
     let id: pid_t
-    /// Readable once the process has ended.
+    /// Readable after the process has ended.
     let exit: Descriptor
     /// Its standard input, non-blocking.
     let input: Descriptor
@@ -15,7 +15,7 @@ final class ChildProcess {
     let output: Descriptor
     private var isReaped = false
 
-    /// How long it has to end by itself after SIGTERM, in nanoseconds.
+    /// Time for the process to end after SIGTERM, in nanoseconds.
     private static let grace: UInt64 = .milliseconds(500)
 
     /// Starts `sh -c command`.
@@ -40,14 +40,14 @@ final class ChildProcess {
 
     deinit { stop() }
 
-    /// Ends what is left of its process group, and takes its exit status. It must not be used afterwards.
+    /// Ends the rest of its process group, and waits for the process. The object must not be used afterwards.
     func stop() {
         guard !isReaped else { return }
         isReaped = true
         kill(-id, SIGTERM)
         var wait = [pollfd(fd: exit.raw, events: Int16(POLLIN), revents: 0)]
         _ = try? waitForEvents(&wait, nanoseconds: Self.grace)
-        // The group's id is its leader's, and is not given away before the leader is reaped.
+        // The group's ID is its leader's, and is not reused before the leader was waited for.
         kill(-id, SIGKILL)
         waitpid(id, nil, 0)
     }
@@ -68,7 +68,7 @@ private struct Pipe: ~Copyable {
     var reads: Int32 { readEnd.raw }
     var writes: Int32 { writeEnd.raw }
 
-    /// Keeps one end, closes the other.
+    /// Returns one end, and closes the other.
     consuming func takeReads() -> Descriptor { readEnd }
     consuming func takeWrites() -> Descriptor { writeEnd }
 }

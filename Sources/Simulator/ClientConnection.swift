@@ -5,27 +5,27 @@ import RFC2217
 import SerialLine
 import SystemPackage
 
-/// The client of one virtual COM port. Used on its port's thread only.
+/// The client of one virtual COM port. Only its port's thread uses it.
 final class ClientConnection {
     let descriptor: Descriptor
     let address: String
     var server: ComPortServer
     /// Encoded bytes on their way to the client.
     var outgoing = ByteQueue(capacity: 16 * 1024)
-    /// Bytes of data it has sent.
+    /// Bytes of data that it has sent.
     var dataCount = 0
-    /// It is not read from before this; nil: it is.
+    /// No data is read from it before this moment; nil: it is read.
     var stalledUntil: MonotonicTime?
     var hasStalled = false
-    /// It has been asked to hold its data.
+    /// It was asked to stop sending data.
     var isHeld = false
-    /// It has closed its side; bytes it sent may still be unread. The port is free for the next client.
+    /// It has closed its side; bytes that it sent may still be unread. The port may accept the next client.
     var isLeaving = false
     /// When the next segment may be sent; nil: at once.
     private(set) var nextSend: MonotonicTime?
-    /// Between small segments, so that they are not joined on their way, in nanoseconds.
+    /// Pause between small segments, so that they are not merged on the way, in nanoseconds.
     private static let segmentGap: UInt64 = .milliseconds(1)
-    // Places in the whole stream to the client: what has been sent, and where data and answers last ended.
+    // Positions in the stream to the client: the end of the sent bytes, of the last data, and of the last answer.
     private var sentCount = 0
     private var dataEnd = 0
     private var answersEnd = 0
@@ -39,8 +39,8 @@ final class ClientConnection {
         self.tracer = tracer
     }
 
-    /// Reads what there is, `limit` bytes at most.
-    /// - Returns: bytes read, 0 at the end; nil when there is nothing now.
+    /// Reads available bytes, `limit` at most.
+    /// - Returns: bytes read; 0 at the end; nil if there are none now.
     func receive(into buffer: inout [UInt8], limit: Int) throws(Errno) -> Int? {
         let count = min(limit, buffer.count)
         do {
@@ -55,13 +55,13 @@ final class ClientConnection {
         }
     }
 
-    /// Bytes that have come and are not read yet.
+    /// Bytes received and not read yet.
     var waitingBytes: Int {
         var count: Int32 = 0
         return clinux_ioctl_pointer(descriptor.raw, UInt(FIONREAD), &count) == 0 ? Int(count) : 0
     }
 
-    /// Sends what the socket takes.
+    /// Sends the bytes that the socket takes.
     /// - Returns: bytes sent.
     func send(now: MonotonicTime) throws(Errno) -> Int {
         var total = 0
@@ -77,21 +77,21 @@ final class ClientConnection {
         return total
     }
 
-    /// Puts bytes from the line into the connection's framing.
+    /// Appends bytes from the line, in the connection's framing.
     func encode(_ bytes: borrowing Span<UInt8>) {
         if sentCount + outgoing.count > dataEnd { answersEnd = sentCount + outgoing.count }
         server.appendData(bytes, &outgoing.storage)
         dataEnd = sentCount + outgoing.count
     }
 
-    /// Is the next byte one to be sent in small segments: no later than the last answer there is?
+    /// Whether the next byte must be sent in small segments, because it is not behind the last answer.
     private func splitsAnswers() -> Bool {
         guard server.profile.segmentSize > 0 else { return false }
         if sentCount + outgoing.count > dataEnd { answersEnd = sentCount + outgoing.count }
         return sentCount < answersEnd
     }
 
-    /// Sends up to `limit` bytes; nil when the socket takes none now.
+    /// Sends up to `limit` bytes; nil if the socket takes none now.
     private func sendSome(_ limit: Int) throws(Errno) -> Int? {
         let result = outgoing.withFront(limit) { bytes in
             bytes.withUnsafeBytes { raw in

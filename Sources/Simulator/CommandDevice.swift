@@ -4,8 +4,8 @@ import RFC2217
 import SerialLine
 import SystemPackage
 
-/// A shell command at the far end of a line: started with the first client, and again when it has ended. While it
-/// runs, it drives CTS, DSR and DCD; what is sent while it does not is lost.
+/// A shell command at the far end of a line: started with the first client, and restarted when it has ended. While it
+/// runs, it drives CTS, DSR and DCD; bytes sent while it does not run are lost.
 final class CommandDevice: SerialDevice {
     private static let shortestPause: UInt64 = .milliseconds(100)
     private static let longestPause: UInt64 = .seconds(5)
@@ -52,7 +52,7 @@ final class CommandDevice: SerialDevice {
         }
     }
 
-    /// A command that ran for a while starts again soon; one that ends at once, ever later.
+    /// A command that ran for a while is restarted soon; the pause grows for one that ends at once.
     private func restartLater(_ now: MonotonicTime) {
         if now.since(startedAt) > Self.longestPause { pause = Self.shortestPause }
         startDue = now + pause
@@ -64,7 +64,7 @@ final class CommandDevice: SerialDevice {
         outputPlace = nil
         guard let process else { return }
         exitPlace = polls.add(process.exit.raw, POLLIN)
-        // A pipe whose other end is closed has an event for ever, so it is only looked at when it can be served.
+        // A pipe whose other end is closed is always ready, so it is polled only if it can be served.
         if reads && isOutputOpen { outputPlace = polls.add(process.output.raw, POLLIN) }
         if writes { _ = polls.add(process.input.raw, POLLOUT) }
     }
@@ -98,7 +98,7 @@ final class CommandDevice: SerialDevice {
 
     func transmit(_ bytes: borrowing Span<UInt8>) -> Int {
         guard let process else { return bytes.count }
-        // It has closed its input: nobody listens.
+        // It has closed its input, so the bytes are dropped.
         return (try? process.input.writeSome(bytes)) ?? bytes.count
     }
 

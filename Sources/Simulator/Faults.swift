@@ -1,6 +1,6 @@
 import SerialLine
 
-/// Errors of the line, every so many received bytes.
+/// Errors of the line, at an interval of received bytes.
 package struct LineErrorPlan: Equatable, Sendable {
     /// The states reported, in turn.
     package var states: [LineState]
@@ -16,7 +16,7 @@ package struct LineErrorPlan: Equatable, Sendable {
         ("parity", .parity), ("framing", .framing), ("overrun", .overrun), ("break", .breakDetected),
     ]
 
-    /// Reads `N` (all kinds in turn) or `KIND:N`, KIND one of parity, framing, overrun, break; nil for anything else.
+    /// Parses `N` (all kinds in turn) or `KIND:N` with KIND parity, framing, overrun or break; nil for another text.
     package init?(_ text: String) {
         let parts = text.split(separator: ":", omittingEmptySubsequences: false)
         guard let last = parts.last, parts.count <= 2, let interval = Int(last), interval > 0 else { return nil }
@@ -28,18 +28,18 @@ package struct LineErrorPlan: Equatable, Sendable {
     }
 }
 
-/// What goes wrong on purpose.
+/// Deliberate faults.
 package struct Faults: Equatable, Sendable {
     package var lineErrors: LineErrorPlan?
-    /// Every so many nanoseconds one modem line changes: RI up, RI down, then so DCD, DSR and CTS.
+    /// Interval of changes of one modem line, in nanoseconds: RI up, RI down, then DCD, DSR and CTS.
     package var modemChangeInterval: UInt64?
-    /// The connection is closed after so many bytes of data from its client.
+    /// The connection is closed after this many bytes of data from its client.
     package var dropAfter: Int?
-    /// The client is no longer read from after so many bytes of its data, once per connection.
+    /// Reading from the client stops after this many bytes of its data, once per connection.
     package var stallAfter: Int?
-    /// How long that lasts, in nanoseconds; nil: until `resumeStalled`.
+    /// How long reading stops, in nanoseconds; nil: until `resumeStalled`.
     package var stallNanoseconds: UInt64?
-    /// CTS stays low whatever the wiring says.
+    /// CTS is always low.
     package var holdsCTS = false
 
     package init() {}

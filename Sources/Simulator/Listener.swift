@@ -6,16 +6,16 @@ import SystemPackage
 /// A listening TCP socket, non-blocking.
 final class Listener {
     let descriptor: Descriptor
-    /// With the port number that was bound.
+    /// Includes the port number that was bound.
     let address: SocketAddress
 
     /// - Parameter receiveBuffer: the receive window of accepted connections, in bytes; nil: the kernel sizes it.
     init(_ wanted: SocketAddress, receiveBuffer: Int? = nil) throws(Errno) {
         let kind = Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue) | Int32(SOCK_NONBLOCK.rawValue)
         let descriptor = Descriptor(owning: try syscall("socket") { socket(wanted.family, kind, 0) })
-        // A port whose last connection is in TIME_WAIT can be listened on again.
+        // A port whose last connection is in TIME_WAIT can be bound again.
         setOption(descriptor.raw, SOL_SOCKET, SO_REUSEADDR, 1)
-        // The kernel takes twice the size, half of it for its own books.
+        // The kernel doubles the size, and uses half of it for its own data.
         if let receiveBuffer {
             setOption(descriptor.raw, SOL_SOCKET, SO_RCVBUF, Int32(clamping: receiveBuffer))
         }
@@ -25,13 +25,13 @@ final class Listener {
         self.descriptor = descriptor
     }
 
-    /// The next connection; nil when none waits.
+    /// The next connection; nil if none is waiting.
     func accept() throws(Errno) -> Accepted? {
         do {
             let raw = try syscall("accept4") { clinux_accept(descriptor.raw) }
             return Accepted(descriptor: Descriptor(owning: raw))
         } catch {
-            // A connection that went away before it was taken is none.
+            // A connection that ended before it was accepted is ignored.
             guard error == .wouldBlock || error == .connectionAbort else { throw error }
             return nil
         }
@@ -44,12 +44,12 @@ struct Accepted: ~Copyable {
 
     consuming func takeDescriptor() -> Descriptor { descriptor }
 
-    /// Where it comes from.
+    /// The address of the peer.
     var peer: String {
         SocketAddress(filledBy: { getpeername(descriptor.raw, $0, $1) })?.description ?? "an unknown address"
     }
 
-    /// Small messages leave at once; a peer that is gone without a word is found out.
+    /// Sends small messages at once, and detects a peer that has disappeared.
     func setOptions() {
         setOption(descriptor.raw, Int32(IPPROTO_TCP), TCP_NODELAY, 1)
         setOption(descriptor.raw, SOL_SOCKET, SO_KEEPALIVE, 1)
@@ -59,14 +59,14 @@ struct Accepted: ~Copyable {
     }
 }
 
-/// Sets an integer option of a socket. Failing is no harm: it is asked for comfort only.
+/// Sets an integer option of a socket. Errors are ignored, because the option is not essential.
 private func setOption(_ descriptor: Int32, _ level: Int32, _ name: Int32, _ value: Int32) {
     var value = value
     setsockopt(descriptor, level, name, &value, socklen_t(MemoryLayout<Int32>.size))
 }
 
 extension Descriptor {
-    /// Has a socket's close send a reset, and drop what is unsent.
+    /// Makes close(2) send a reset and drop unsent bytes.
     func resetOnClose() {
         var linger = linger(l_onoff: 1, l_linger: 0)
         setsockopt(raw, SOL_SOCKET, SO_LINGER, &linger, socklen_t(MemoryLayout<Glibc.linger>.size))

@@ -1,14 +1,14 @@
 import SerialLine
 
-/// When the bytes of a serial line have left: one per frame time, as long as there are any.
+/// Calculates when the bytes of a serial line have left: one per frame time, while there are any.
 struct Pacer {
-    /// Bytes that leave within this time are reported together, in nanoseconds. Otherwise a fast line wakes its thread for
-    /// each byte.
+    /// Bytes that leave within this time are reported together, in nanoseconds. Without it, a fast line would wake
+    /// its thread for each byte.
     private static let grain: UInt64 = .milliseconds(1)
 
-    /// When the byte now on the line began; nil while the line is idle.
+    /// When the current byte began; nil while the line is idle.
     private var began: MonotonicTime?
-    /// When the last byte left an idle line; nil for a line that has stood still since.
+    /// When the last byte left an idle line; nil if the line has been stopped since.
     private var idleSince: MonotonicTime?
     /// When the last byte left.
     private(set) var lastLeft = MonotonicTime(nanoseconds: 0)
@@ -16,10 +16,10 @@ struct Pacer {
     /// A byte is on the line.
     var isBusy: Bool { began != nil }
 
-    /// How many of `waiting` bytes have left since this was last asked. To be asked whenever bytes are put into an
-    /// empty buffer, and at `deadline`.
-    /// - Parameter prompt: how many of them were ready when the line became idle. These follow without a gap even if this
-    ///   call is late.
+    /// Returns how many of `waiting` bytes have left since the last call. Must be called whenever bytes are put into
+    /// an empty buffer, and at `deadline`.
+    /// - Parameter prompt: the number of bytes that were ready when the line became idle. They follow without a gap
+    ///   even if this call is late.
     mutating func leave(waiting: Int, prompt: Int = 0, frame: UInt64, now: MonotonicTime) -> Int {
         guard waiting > 0 else {
             began = nil
@@ -43,7 +43,7 @@ struct Pacer {
         return gone
     }
 
-    /// How many bytes an idle line could have sent until now.
+    /// Number of bytes that an idle line could have sent until now.
     func missed(frame: UInt64, now: MonotonicTime) -> Int {
         guard began == nil, let idleSince, frame > 0 else { return 0 }
         return Int(clamping: now.since(idleSince) / frame)
@@ -55,7 +55,7 @@ struct Pacer {
         return began.map { $0 + count * frame }
     }
 
-    /// The line stands still.
+    /// The line is stopped.
     mutating func stop() {
         began = nil
         idleSince = nil

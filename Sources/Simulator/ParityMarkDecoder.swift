@@ -1,7 +1,7 @@
 import SerialLine
 
-/// Undoes what PARMRK does to received bytes (termios(3)): 0xFF 0x00 X is X with an error, or a break where X is 0;
-/// 0xFF 0xFF is 0xFF. Input may be split anywhere.
+/// Decodes PARMRK's marks in received bytes (termios(3)): 0xFF 0x00 X is X with an error, or a break if X is 0; 0xFF
+/// 0xFF is 0xFF. Input may be split anywhere.
 struct ParityMarkDecoder {
     enum Element: Equatable {
         /// This range of the input is good.

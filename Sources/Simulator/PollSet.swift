@@ -3,11 +3,11 @@ import Platform
 import SerialLine
 import SystemPackage
 
-/// What one turn of a thread waits for.
+/// The descriptors and events that one turn of a thread waits for.
 struct PollSet {
     private var entries: [pollfd] = []
 
-    /// An entry's place; its events are asked for by it after `wait`.
+    /// The index of an entry, for `events` after `wait`.
     typealias Place = Int
 
     mutating func removeAll() { entries.removeAll(keepingCapacity: true) }
@@ -17,20 +17,20 @@ struct PollSet {
         return entries.count - 1
     }
 
-    /// Sleeps until there is an event, or the deadline has passed.
+    /// Waits for an event, or until the deadline.
     mutating func wait(until deadline: MonotonicTime?) throws(Errno) {
         let nanoseconds = deadline.map { $0.since(.now) }
         try waitForEvents(&entries, nanoseconds: nanoseconds)
     }
 
-    /// What happened to an entry; nothing for none.
+    /// The events of an entry; 0 for nil.
     func events(_ place: Place?) -> Int32 {
         guard let place, place < entries.count else { return 0 }
         return Int32(entries[place].revents)
     }
 }
 
-/// The earlier of two points of time; nil is never.
+/// The earlier of two moments; nil means never.
 func earlier(_ a: MonotonicTime?, _ b: MonotonicTime?) -> MonotonicTime? {
     guard let a else { return b }
     guard let b else { return a }

@@ -3,9 +3,9 @@ import Platform
 import SerialLine
 import SystemPackage
 
-/// The ports of one line, which are one or two, and their thread.
+/// The one or two ports of one line, and their thread.
 ///
-/// Concurrency model: the ports belong to the thread from `start` on; other threads leave errands in the monitor and
+/// Concurrency model: from `start` on, only the thread uses the ports; other threads put tasks into the monitor and
 /// signal the event descriptor.
 final class PortGroup: @unchecked Sendable {
     typealias Errand = @Sendable (PortGroup) -> Void
@@ -29,8 +29,8 @@ final class PortGroup: @unchecked Sendable {
         try Thread("simulator \(ports.first?.index ?? 0)") { self.run() }
     }
 
-    /// Has the thread do something between two events.
-    /// - Returns: false where the thread is ending and will not.
+    /// Makes the thread run a task between two events.
+    /// - Returns: false if the thread is ending, and will not run it.
     @discardableResult
     func send(_ errand: @escaping Errand) -> Bool {
         let isTaken = control.withLock { control in
@@ -47,13 +47,13 @@ final class PortGroup: @unchecked Sendable {
     }
 
     private func run() {
-        // Signals are for the process's own threads; a write to a pipe nobody reads is to fail, not to kill.
+        // Signals are for the process's own threads. With SIGPIPE blocked, a write to a closed pipe fails.
         var all = sigset_t()
         sigfillset(&all)
         pthread_sigmask(SIG_BLOCK, &all, nil)
         var polls = PollSet()
         while !control.withLock({ $0.isStopping }) { turn(&polls) }
-        // An errand left behind may have somebody waiting for it.
+        // Another thread may be waiting for a task that is still queued.
         runErrands()
         for port in ports { port.stop() }
     }
@@ -77,7 +77,7 @@ final class PortGroup: @unchecked Sendable {
         settle(now)
     }
 
-    /// Moves bytes until nothing moves any more. A turn is bounded: it reads each source once.
+    /// Moves bytes until none moves any more. A turn is limited: it reads each source once.
     private func settle(_ now: MonotonicTime) {
         var isMoving = true
         while isMoving {

@@ -3,8 +3,8 @@ import Platform
 import SerialLine
 import SystemPackage
 
-/// A client that was turned away. Its connection stays half open for a moment: closed at once with bytes of the client
-/// unread, it would be reset, which can overtake the text that tells the reason.
+/// A refused client. Its connection remains half open for a moment: if it were closed at once with unread bytes of
+/// the client, it would be reset, and the reset can overtake the text with the reason.
 final class RefusedClient {
     private let descriptor: Descriptor
     let deadline: MonotonicTime
@@ -22,8 +22,8 @@ final class RefusedClient {
 
     func addEvents(to polls: inout PollSet) { place = polls.add(descriptor.raw, POLLIN) }
 
-    /// Throws away what it sends.
-    /// - Returns: whether it has closed its side too, or has had its time.
+    /// Drops the bytes that it sends.
+    /// - Returns: whether it has closed its side too, or its time is over.
     func isDone(_ polls: PollSet, _ buffer: inout [UInt8], now: MonotonicTime) -> Bool {
         if now >= deadline { return true }
         guard polls.events(place) != 0 else { return false }

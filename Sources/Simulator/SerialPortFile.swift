@@ -8,10 +8,10 @@ import SystemPackage
 /// An open serial port of this machine: the ioctls of tty_ioctl(4).
 final class SerialPortFile {
     let descriptor: Descriptor
-    /// Whether it has modem lines; a pty has none.
+    /// Whether it has modem lines; a pty does not.
     let hasLines: Bool
 
-    /// Constants of the kernel's headers that glibc's do not have, by their names.
+    /// Constants of kernel headers that glibc's lack, by their names.
     private static let constants: [String: UInt32] = {
         var count: Int32 = 0
         let table = UnsafeBufferPointer(start: clinux_constants(&count), count: Int(count))
@@ -43,8 +43,8 @@ final class SerialPortFile {
         try syscall(name) { clinux_ioctl_pointer(descriptor.raw, UInt(request), &argument) }
     }
 
-    /// Sets all of the line; every byte is passed as it is, and bad ones are marked.
-    /// - Returns: what the driver made of it.
+    /// Applies all line settings; bytes pass unchanged, and bad ones are marked.
+    /// - Returns: the settings that the driver uses.
     func apply(_ settings: LineSettings) throws(Errno) -> LineSettings {
         var termios = clinux_termios2()
         try control("TCGETS2", Self.get, &termios)
@@ -83,13 +83,13 @@ final class SerialPortFile {
         case .mark: flags |= kernel("PARENB") | kernel("PARODD") | kernel("CMSPAR")
         case .space: flags |= kernel("PARENB") | kernel("CMSPAR")
         }
-        // Two stop bits are one and a half where there are five data bits.
+        // With five data bits, two stop bits mean one and a half.
         if settings.stopBits != .one { flags |= stopBit }
         if settings.flow == .hardware || settings.inboundFlow == .hardware { flags |= hardwareFlow }
         return flags
     }
 
-    /// What the driver reports, where it differs from what was asked.
+    /// The settings that the driver reports, which may differ from the requested ones.
     private static func settings(_ termios: clinux_termios2, asked: LineSettings) -> LineSettings {
         var settings = asked
         let flags = termios.c_cflag
@@ -110,7 +110,7 @@ final class SerialPortFile {
         return settings
     }
 
-    /// TIOCMGET, of the lines the far end drives.
+    /// TIOCMGET, limited to the lines that the far end drives.
     func inputs() throws(Errno) -> ModemLines {
         var bits: Int32 = 0
         try control("TIOCMGET", UInt32(TIOCMGET), &bits)
@@ -141,7 +141,7 @@ final class SerialPortFile {
         try syscall("TIOCSRS485") { clinux_ioctl_pointer(descriptor.raw, UInt(Self.kernel("TIOCSRS485")), &words) }
     }
 
-    /// TIOCGICOUNT; nil where the driver does not count.
+    /// TIOCGICOUNT; nil if the driver does not count.
     func counters() -> LineCounters? {
         var raw = serial_icounter_struct()
         guard clinux_ioctl_pointer(descriptor.raw, UInt(Self.kernel("TIOCGICOUNT")), &raw) == 0 else { return nil }

@@ -2,39 +2,40 @@ import RFC2217
 import SerialLine
 import SystemPackage
 
-/// What to simulate.
+/// The configuration of a simulator.
 package struct SimulatorConfiguration: Sendable {
-    /// The address to listen on, a name or a number.
+    /// The address to listen on: a name or a number.
     package var address = "127.0.0.1"
-    /// The first port's TCP port, the others follow; 0: any free one for each.
+    /// The TCP port of the first COM port; the others follow. 0: any free port for each.
     package var firstPort: UInt16 = 0
-    /// How many COM ports.
+    /// Number of COM ports.
     package var ports = 2
-    /// One for all, or one per port.
+    /// One for all ports, or one for each.
     package var wirings: [Wiring] = [.loopback]
-    /// Bytes take their time on the line, and `transmitBuffer` and `receiveBuffer` hold.
+    /// Bytes take their time on the line, and `transmitBuffer` and `receiveBuffer` apply.
     package var isPaced = false
-    /// The server's transmit buffer, in bytes. 0: a byte stays in the socket until the line takes it, and a command
+    /// The server's transmit buffer, in bytes. 0: a byte remains in the socket until the line takes it, and a command
     /// waits until the bytes before it have left the line.
     package var transmitBuffer = 4096
     /// The receive window of a client's socket, in bytes: the kernel holds about this much of the client's data. The line
     /// idles if the window is smaller than the data that the line sends in one round trip.
     package var receiveBuffer = 64 * 1024
-    /// How much faster the line is than its rate says, in percent; slower if negative.
+    /// How much faster the line is than its rate, in percent; slower if negative.
     package var rateErrorPercent = 0.0
     package var profile = ServerProfile()
     package var faults = Faults()
-    /// Told of everything that happens, with the port's number, in order per port. Called on the port's thread; must
-    /// not wait for the simulator.
+    /// Called for each event, with the port's number, in order for each port, on the port's thread. Must not wait for
+    /// the simulator.
     package var observer: (@Sendable (Int, SimulatorEvent) -> Void)?
-    /// Told how many bytes have left a port's line, and when the last of them left. Called on the port's thread.
+    /// Called with the number of bytes that have left a port's line, and the time of the last of them, on the port's
+    /// thread.
     package var lineObserver: (@Sendable (Int, MonotonicTime, Int) -> Void)?
-    /// Told of every Telnet command of either side, in words.
+    /// Called for each Telnet command of either side, in words.
     package var trace: (@Sendable (Int, SimulatorTrace) -> Void)?
 
     package init() {}
 
-    /// What a client's socket is given, in bytes; nil: the kernel sizes it.
+    /// Buffer size of a client's socket, in bytes; nil: chosen by the kernel.
     var socketBuffer: Int? { isPaced ? receiveBuffer : nil }
 
     func wiring(of port: Int) -> Wiring { port < wirings.count ? wirings[port] : wirings.last ?? .loopback }
@@ -65,7 +66,7 @@ package struct SimulatorConfiguration: Sendable {
     }
 }
 
-/// Why a simulator does not start.
+/// The reason why a simulator does not start.
 package enum SimulatorError: Error, CustomStringConvertible {
     case badConfiguration(String)
     case badAddress(String)

@@ -2,32 +2,32 @@ import Platform
 import RFC2217
 import SerialLine
 
-/// Something that happened at one virtual COM port.
+/// An event of one virtual COM port.
 package enum SimulatorEvent: Equatable, Sendable {
-    /// A client, by its address.
+    /// A client has connected, from this address.
     case connected(String)
-    /// A further client, turned away.
+    /// A further client was refused.
     case refused(String)
     case disconnected
     /// COM-PORT-OPTION is on.
     case negotiated
-    /// Bytes of the client, taken into the transmit buffer.
+    /// Bytes of the client were put into the transmit buffer.
     case data([UInt8])
-    /// A request of the client, carried out.
+    /// A request of the client was carried out.
     case request(SerialRequest)
     /// A request of the client that the serial port could not carry out.
     case failed(SerialRequest)
     case lineStateMask(LineState)
     case modemStateMask(ModemState)
-    /// Who the client says it is.
+    /// The client's signature.
     case signature([UInt8])
     case suspended(Bool)
-    /// The client is not read from until it is resumed, or again.
+    /// Reading from the client was stopped (true), or resumed (false).
     case stalled(Bool)
-    /// The command behind an `exec:` port, by its process id.
+    /// The command behind an `exec:` port was started, with this process ID.
     case started(Int32)
     case exited
-    /// A serial port behind a `tty:` port went away, or came back.
+    /// A serial port behind a `tty:` port disappeared, or returned.
     case lost(String)
     case found(String)
 }
@@ -40,13 +40,13 @@ package struct SimulatorTrace: Sendable, CustomStringConvertible {
     package var description: String { (isFromClient ? "client: " : "server: ") + words }
 }
 
-/// Keeps what happened, for tests.
+/// Records events, for tests.
 package final class SimulatorLog: Sendable {
     private let events = Monitor<[(port: Int, event: SimulatorEvent)]>([])
 
     package init() {}
 
-    /// To be the configuration's observer.
+    /// For the configuration's observer.
     package var observer: @Sendable (Int, SimulatorEvent) -> Void {
         { port, event in
             self.events.withLock { $0.append((port, event)) }
@@ -54,7 +54,7 @@ package final class SimulatorLog: Sendable {
         }
     }
 
-    /// What happened at one port, in order.
+    /// The events of one port, in order.
     package func events(of port: Int) -> [SimulatorEvent] {
         events.withLock { $0.filter { $0.port == port }.map(\.event) }
     }
@@ -71,8 +71,8 @@ package final class SimulatorLog: Sendable {
 
     package func clear() { events.withLock { $0.removeAll() } }
 
-    /// Waits until `ready` is true of what happened at the port.
-    /// - Returns: false when `seconds` have passed first.
+    /// Waits until `ready` returns true for the port's events.
+    /// - Returns: false if `seconds` have passed before.
     package func wait(port: Int, seconds: UInt64 = 10, until ready: ([SimulatorEvent]) -> Bool) -> Bool {
         events.wait(until: .now + .seconds(seconds)) { all in ready(all.filter { $0.port == port }.map(\.event)) }
     }

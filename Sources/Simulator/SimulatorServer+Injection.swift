@@ -2,23 +2,23 @@ import Platform
 import RFC2217
 import SerialLine
 
-/// What tests look at and change while the simulator runs.
+/// Access for tests while the simulator runs.
 extension SimulatorServer {
-    /// What a port is like at one moment.
+    /// The state of a port at one moment.
     package struct Snapshot: Equatable, Sendable {
-        /// Its client's address; nil where there is none.
+        /// Its client's address; nil if there is no client.
         package let client: String?
         package let state: ComPortServer.PortState
         /// Bytes in the transmit buffer.
         package let transmitCount: Int
-        /// Bytes received from the line, and encoded bytes, that the client has not been given.
+        /// Bytes received from the line, and encoded bytes, that were not sent to the client yet.
         package let receivedCount: Int
         package let outgoingCount: Int
         package let lineStateMask: LineState
         package let modemStateMask: ModemState
     }
 
-    /// Looks at a port; waits for its thread. nil where there is no such port, or it does not run.
+    /// Takes a snapshot of a port, in its thread. nil if there is no such port, or it does not run.
     package func snapshot(of port: Int) -> Snapshot? {
         let answer = Monitor<Snapshot?>(nil)
         let isSent = send(to: port) { port in
@@ -31,17 +31,18 @@ extension SimulatorServer {
         return answer.withLock { $0 }
     }
 
-    /// Bytes come from the port's line. With no client they are lost; there is no back-pressure: the caller's to bound.
+    /// Injects bytes as if they came from the port's line. Without a client they are lost; there is no flow control,
+    /// so the caller must limit them.
     package func inject(_ bytes: [UInt8], port: Int) {
         send(to: port) { $0.receive(bytes.span) }
     }
 
-    /// An error, or a break, comes from the port's line, with the bad byte if there is one.
+    /// Injects an error, or a break, of the port's line, with the bad byte if there is one.
     package func inject(_ error: LineState, byte: UInt8? = nil, port: Int) {
         send(to: port) { $0.receive(error, byte: byte) }
     }
 
-    /// Takes lines of `mask` from the wiring and sets them to the levels in `lines`.
+    /// Disconnects the lines of `mask` from the wiring, and sets them to the levels in `lines`.
     package func setLines(_ lines: ModemLines, of mask: ModemLines = .inputs, port: Int) {
         send(to: port) { port in
             port.forcedMask.formUnion(mask)
@@ -50,7 +51,7 @@ extension SimulatorServer {
         }
     }
 
-    /// Gives all lines back to the wiring.
+    /// Connects all lines to the wiring again.
     package func releaseLines(port: Int) {
         send(to: port) { port in
             port.forcedMask = []
@@ -59,7 +60,7 @@ extension SimulatorServer {
         }
     }
 
-    /// Ends the client's connection: in order (FIN), or by a reset.
+    /// Ends the client's connection: normally (FIN), or by a reset.
     package func dropClient(port: Int, abortive: Bool = false) {
         send(to: port) { if $0.client != nil { $0.disconnect(abortive: abortive) } }
     }
@@ -72,7 +73,7 @@ extension SimulatorServer {
         }
     }
 
-    /// Reads on from every client that is stalled.
+    /// Resumes reading from all stalled clients.
     package func resumeStalled() {
         for port in 0..<configuration.ports { send(to: port) { $0.resumeStalled() } }
     }

@@ -3,10 +3,9 @@ import RFC2217
 import SerialLine
 import SystemPackage
 
-/// Virtual COM ports on TCP ports of their own, as a server of RFC 2217 has them.
+/// Virtual COM ports on TCP ports of their own, as on a server of RFC 2217.
 ///
-/// Concurrency model: every method may be called from any thread, except that nothing that waits may be called by the
-/// configuration's observer.
+/// Concurrency model: any thread may call any method, but the configuration's observer must not call one that waits.
 package final class SimulatorServer: Sendable {
     private struct Running {
         var groups: [PortGroup] = []
@@ -40,7 +39,7 @@ package final class SimulatorServer: Sendable {
         return ports.map(\.tcpPort)
     }
 
-    /// Closes everything and waits until all threads have ended. Does nothing where nothing runs.
+    /// Closes everything and waits until all threads have ended. Has no effect if nothing runs.
     package func stop() {
         let ended = running.withLock { running in
             defer { running = Running() }
@@ -94,7 +93,7 @@ package final class SimulatorServer: Sendable {
         }
     }
 
-    /// Has a port's thread do something.
+    /// Makes a port's thread run a task.
     @discardableResult
     func send(to port: Int, _ body: @escaping @Sendable (VirtualPort) -> Void) -> Bool {
         let group = running.withLock { running in
@@ -108,7 +107,7 @@ package final class SimulatorServer: Sendable {
 }
 
 extension VirtualPort {
-    /// The TCP port it was bound to.
+    /// The TCP port that was bound.
     var tcpPort: UInt16 {
         let text = address.description
         return text.lastIndex(of: ":").flatMap { UInt16(text[text.index(after: $0)...]) } ?? 0

@@ -4,16 +4,16 @@ import RFC2217
 import SerialLine
 import SystemPackage
 
-/// A serial port of this machine at the far end of a line. One that goes away (unplugged, hung up) is opened again
-/// when it is back; meanwhile its lines are low and bytes for it are lost.
+/// A serial port of this machine at the far end of a line. If it disappears (unplugged, hung up), it is opened again
+/// when it returns; meanwhile its lines are low and bytes for it are lost.
 final class TTYDevice: SerialDevice {
-    /// How often modem lines and error counters are looked at while there is a client; drivers that can wait for a
-    /// change (TIOCMIWAIT) can do so in a thread of its own only. In nanoseconds.
+    /// Interval of checking modem lines and error counters while there is a client, in nanoseconds. Drivers that can
+    /// wait for a change (TIOCMIWAIT) would need a thread for that.
     private static let pollInterval: UInt64 = .milliseconds(50)
     private static let reopenInterval: UInt64 = .milliseconds(500)
 
     private let path: String
-    /// Lines that the port does not have are taken for set, and for raised.
+    /// Requests for lines that the port lacks succeed, and its inputs read as raised.
     private let pretendsLines: Bool
     private let observe: (SimulatorEvent) -> Void
     private var file: SerialPortFile?
@@ -102,7 +102,7 @@ final class TTYDevice: SerialDevice {
         }
     }
 
-    /// What was wrong with a marked byte: what the driver has counted since; failing that, what can be.
+    /// The error of a marked byte: the one that the driver has counted since, or else a possible one.
     private func reason(for byte: UInt8) -> LineState {
         if let now = file?.counters(), var counted = counters {
             defer { counters = counted }
@@ -132,7 +132,7 @@ final class TTYDevice: SerialDevice {
 
     func transmit(_ bytes: borrowing Span<UInt8>) -> Int {
         guard let file else { return bytes.count }
-        // It is gone; the next read notices.
+        // The device has gone; the next read detects that.
         return (try? file.descriptor.writeSome(bytes)) ?? bytes.count
     }
 
@@ -178,7 +178,7 @@ final class TTYDevice: SerialDevice {
         port.updateInputs(now)
     }
 
-    /// An overrun marks no byte; only the counter tells of it.
+    /// An overrun marks no byte; only the counter shows it.
     private func reportOverruns(_ port: VirtualPort) {
         guard let now = file?.counters(), let before = counters, now.overrun != before.overrun else { return }
         counters?.overrun = now.overrun
@@ -186,7 +186,7 @@ final class TTYDevice: SerialDevice {
     }
 
     func stop() {
-        // Bytes that cannot leave would hold the close up.
+        // Bytes that cannot leave would delay the close.
         try? file?.flush(.both)
         file = nil
         deadline = nil

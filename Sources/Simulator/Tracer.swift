@@ -1,7 +1,7 @@
 import RFC2217
 import SerialLine
 
-/// Reads along what goes over a connection, and tells it in words.
+/// Decodes the bytes of a connection, and describes them in words.
 final class Tracer {
     private let tell: (SimulatorTrace) -> Void
     private var client = TelnetDecoder()
@@ -21,7 +21,7 @@ final class Tracer {
             dataStart.removeAll()
         }
         while let element = isFromClient ? client.next(bytes, &offset) : server.next(bytes, &offset) {
-            // Every escaped 0xFF starts an element of its own: they are told together.
+            // Every escaped 0xFF begins an element of its own: these are described together.
             if case .data(let range) = element {
                 dataStart.append(contentsOf: bytes, range.prefix(max(0, 40 - dataCount)))
                 dataCount += range.count

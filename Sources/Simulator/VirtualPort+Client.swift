@@ -5,12 +5,12 @@ import RFC2217
 import SerialLine
 import SystemPackage
 
-/// The side of the network.
+/// The network side of a port.
 extension VirtualPort {
-    /// Refused clients kept at a time; the oldest gives way.
+    /// Most refused clients kept at a time; beyond it the oldest is closed.
     private static let mostRefused = 8
 
-    /// Asks for the events this port waits for.
+    /// Adds the events that this port waits for.
     func addEvents(to polls: inout PollSet) {
         listenerPlace = listenAgain == nil ? listener.map { polls.add($0.descriptor.raw, POLLIN) } : nil
         clientPlace = client.map { client in
@@ -24,7 +24,7 @@ extension VirtualPort {
         device?.addEvents(to: &polls, reads: deviceRoom > 0, writes: hasBytes && !isHeld)
     }
 
-    /// Takes what the wait found.
+    /// Handles the events of a wait.
     func handle(_ polls: PollSet, _ buffer: inout [UInt8], now: MonotonicTime) {
         if polls.events(clientPlace) != 0 { handleClient(polls.events(clientPlace), &buffer, now) }
         refused.removeAll { $0.isDone(polls, &buffer, now: now) }
@@ -32,13 +32,13 @@ extension VirtualPort {
         device?.receive(polls, limit: deviceRoom, into: self)
     }
 
-    /// The client's bytes may be read as far as there is room for them.
+    /// Whether the client's bytes may be read, because there is room for them.
     private var listensToClient: Bool {
         guard let client else { return false }
         return client.stalledUntil == nil && client.outgoing.room > 0
     }
 
-    /// How many bytes may be read from the client now.
+    /// Number of bytes that may be read from the client now.
     /// - Parameter late: bytes that have left the line and are still in the buffer, or could have left it.
     private func clientReadLimit(late: Int) -> Int {
         guard listensToClient, let client else { return 0 }
@@ -50,8 +50,8 @@ extension VirtualPort {
         return max(limit, 0)
     }
 
-    /// Counts the bytes that wait in the client's socket while the line is busy. If the thread reads these bytes late, they
-    /// still follow on the line without a gap.
+    /// Counts the bytes that wait in the client's socket while the line is busy. If the thread reads these bytes
+    /// late, they still follow on the line without a gap.
     func updateBacklog() {
         guard pacesClient, listensToClient, let client else {
             backlog = 0
@@ -62,7 +62,8 @@ extension VirtualPort {
 
     private func handleClient(_ events: Int32, _ buffer: inout [UInt8], _ now: MonotonicTime) {
         guard let client else { return }
-        // The far end gets bytes only after every port has read: a purge of its client that came first is done first.
+        // The far end receives bytes only after every port has read, so that an earlier purge of its client is
+        // carried out first.
         let left = pacesClient ? depart(now) : 0
         let missed = backlog > 0 ? pacer.missed(frame: lineFrame, now: now) : 0
         let limit = clientReadLimit(late: left + min(backlog, missed))
@@ -87,7 +88,7 @@ extension VirtualPort {
         }
     }
 
-    /// The client has closed, and all it sent has been read: what can still be done for it is done.
+    /// The client has closed, and all its bytes were read: handles the rest of them.
     private func endOfClient(_ now: MonotonicTime) {
         transmitToLine(now)
         _ = sendToClient(now)
@@ -142,8 +143,8 @@ extension VirtualPort {
         observe(.stalled(false))
     }
 
-    /// Gives the client what came from the line, and all that waits for it.
-    /// - Returns: whether anything moved.
+    /// Sends the client the bytes from the line, and everything else that waits for it.
+    /// - Returns: whether any byte was moved.
     func sendToClient(_ now: MonotonicTime) -> Bool {
         guard let client else { return false }
         if client.outgoing.room > 0 && !client.server.isSuspended { encodeReceived(client) }
@@ -156,7 +157,7 @@ extension VirtualPort {
         }
     }
 
-    /// Puts what came from the line into the connection's framing.
+    /// Encodes the bytes from the line in the connection's framing.
     func encodeReceived(_ client: ClientConnection) {
         guard !received.isEmpty else { return }
         received.withFront(received.count) { client.encode($0) }
@@ -173,14 +174,14 @@ extension VirtualPort {
                 connect(accepted, now)
             }
         } catch {
-            // No descriptor or memory left: the client waits in the backlog meanwhile.
+            // No descriptor or memory is left: the client waits in the backlog meanwhile.
             listenAgain = now + .milliseconds(200)
         }
     }
 
     private func connect(_ accepted: consuming Accepted, _ now: MonotonicTime) {
         if client != nil { disconnect() }
-        // What the client before left behind and cannot leave would come before the new one's bytes.
+        // Bytes of the client before, which cannot leave, would precede the new client's bytes.
         if isHeld { purgeTransmit() }
         let trace = configuration.trace
         let index = index
@@ -196,14 +197,14 @@ extension VirtualPort {
         updateInputs(now)
     }
 
-    /// Tells a further client why it is turned away.
+    /// Sends a further client the reason for its refusal.
     private func refuse(_ accepted: consuming Accepted, _ owner: String, _ now: MonotonicTime) {
         observe(.refused(accepted.peer))
         if refused.count == Self.mostRefused { refused.removeFirst() }
         refused.append(RefusedClient(accepted, "port is in use by \(owner)\r\n", now: now))
     }
 
-    /// The client goes: its lines fall, and the port is free.
+    /// The client has gone: its lines fall, and the port is free.
     func disconnect(abortive: Bool = false) {
         if abortive, let client { client.descriptor.resetOnClose() }
         client = nil

@@ -3,28 +3,28 @@ import RFC2217
 import SerialLine
 import SystemPackage
 
-/// The side of the serial line.
+/// The line side of a port.
 extension VirtualPort {
     private static let xon: UInt8 = 0x11
     private static let xoff: UInt8 = 0x13
-    /// How long a break by IAC BRK lasts, in nanoseconds.
+    /// Length of a break by IAC BRK, in nanoseconds.
     private static let breakLength: UInt64 = .milliseconds(250)
 
-    /// Nothing may leave the transmit buffer.
+    /// Whether the transmit buffer is stopped.
     var isHeld: Bool {
         state.isBreaking || isStoppedByXOFF || (state.settings.flow == .hardware && !state.inputs.contains(.cts))
     }
 
-    /// How many bytes of the line can be taken; where no client is, any number is, to be lost.
+    /// Bytes from the line that can be taken; without a client there is no limit, and they are lost.
     var receiveRoom: Int { client == nil ? Int.max : received.room }
 
-    /// How many bytes of a device can be taken.
+    /// Bytes from a device that can be taken.
     var deviceRoom: Int { pacesDevice ? arriving.room : receiveRoom }
 
-    /// The simulator lets the device's bytes take their time.
+    /// Whether the simulator paces the device's bytes.
     private var pacesDevice: Bool { configuration.isPaced && device?.isPacedBySimulator ?? false }
 
-    /// The simulator lets the client's bytes take their time.
+    /// Whether the simulator paces the client's bytes.
     var pacesClient: Bool { configuration.isPaced && device?.isPacedBySimulator ?? true }
 
     /// The time that one byte takes on the line, in nanoseconds.
@@ -34,12 +34,12 @@ extension VirtualPort {
         return percent == 0 ? frame : UInt64(Double(frame) / (1 + percent / 100))
     }
 
-    /// Bytes come from the device.
+    /// Bytes arrive from the device.
     func arrive(_ bytes: borrowing Span<UInt8>) {
         if pacesDevice { arriving.append(bytes, 0..<bytes.count) } else { receive(bytes) }
     }
 
-    /// Lets the device's bytes arrive at the pace of the line.
+    /// Passes on the device's bytes at the pace of the line.
     func receiveArriving(_ now: MonotonicTime) -> Bool {
         guard !arriving.isEmpty else { return false }
         let limit = min(arriving.count, receiveRoom)
@@ -49,8 +49,8 @@ extension VirtualPort {
         return count > 0
     }
 
-    /// Lets bytes of the transmit buffer leave the line. The far end does not have them before `transmitToLine`.
-    /// - Returns: how many have left now.
+    /// Lets bytes of the transmit buffer leave the line. `transmitToLine` passes them to the far end.
+    /// - Returns: the number of bytes that have left now.
     @discardableResult
     func depart(_ now: MonotonicTime) -> Int {
         guard !isHeld else {
@@ -68,7 +68,7 @@ extension VirtualPort {
     }
 
     /// Moves bytes from the transmit buffer to the far end.
-    /// - Returns: whether any moved.
+    /// - Returns: whether any byte was moved.
     @discardableResult
     func transmitToLine(_ now: MonotonicTime) -> Bool {
         depart(now)
@@ -80,7 +80,7 @@ extension VirtualPort {
         return moved > 0
     }
 
-    /// - Returns: how many further bytes have left the line.
+    /// - Returns: the number of further bytes that have left the line.
     private func leaveAtPace(_ now: MonotonicTime) -> Int {
         let left = pacer.leave(waiting: transmit.count - departed, prompt: prompt, frame: lineFrame, now: now)
         prompt = max(prompt - left, 0)
@@ -104,7 +104,7 @@ extension VirtualPort {
         updateClientHold()
     }
 
-    /// Asks the client to hold its data, or to go on, as the transmit buffer fills and empties.
+    /// Asks the client to stop sending data, or to continue, as the transmit buffer fills and empties.
     private func updateClientHold() {
         guard configuration.profile.sendsSuspend, let client else { return }
         let holds = client.isHeld ? transmit.count > transmit.capacity / 4 : transmit.room < transmit.capacity / 4
@@ -113,7 +113,7 @@ extension VirtualPort {
         client.server.holdClient(holds, &client.outgoing.storage)
     }
 
-    /// Bytes come from the line.
+    /// Bytes arrive from the line.
     func receive(_ bytes: borrowing Span<UInt8>) {
         guard state.settings.flow == .xonXoff else { return receiveUnfiltered(bytes) }
         var start = 0
@@ -141,11 +141,11 @@ extension VirtualPort {
         bytesToError -= bytes.count - start
     }
 
-    /// A byte comes with an error, or a break. As with a serial port of the kernel: where nobody wants to hear of it,
-    /// a bad byte reads as it came, and a break as a NUL.
+    /// A byte arrives with an error, or a break. As on a serial port of the kernel, if the client has not asked for
+    /// reports, a bad byte is passed on unchanged, and a break as a NUL.
     func receive(_ error: LineState, byte: UInt8? = nil) {
         guard let client else { return }
-        // The report stands before the byte, and behind all bytes before it.
+        // The report is sent before the byte, and behind all bytes before it.
         encodeReceived(client)
         let isTold = client.server.notify(error, &client.outgoing.storage)
         if error.contains(.breakDetected) && !isTold { received.storage.append(0) }
@@ -153,7 +153,7 @@ extension VirtualPort {
     }
 
     func carryOut(_ request: SerialRequest, _ now: MonotonicTime) {
-        // What came before the request and can leave has left.
+        // Earlier bytes that can leave have left.
         transmitToLine(now)
         guard let client else { return }
         let isDone = perform(request, now)
@@ -201,7 +201,7 @@ extension VirtualPort {
         return true
     }
 
-    /// Finds out what the lines are now, and tells the client of a change.
+    /// Determines the current lines, and reports a change to the client.
     func updateInputs(_ now: MonotonicTime) {
         var lines = device?.inputs ?? []
         if let peer {

@@ -3,9 +3,9 @@ import RFC2217
 import SerialLine
 import SystemPackage
 
-/// One virtual COM port: a listening socket, at most one client, a UART, and what its line is wired to.
+/// One virtual COM port: a listening socket, at most one client, a UART, and the wiring of its line.
 ///
-/// Concurrency model: made on one thread, then used on its group's thread only.
+/// Concurrency model: created on one thread, then used only by its group's thread.
 final class VirtualPort {
     let index: Int
     let configuration: SimulatorConfiguration
@@ -14,40 +14,40 @@ final class VirtualPort {
     var listener: Listener?
     var client: ClientConnection?
     var refused: [RefusedClient] = []
-    /// The other end of the line: itself (loopback), its neighbour, or none where there is a device.
+    /// The other end of the line: itself (loopback), its neighbour, or nil if there is a device.
     var peer: VirtualPort?
     var device: (any SerialDevice)?
 
-    /// Settings and lines, as the client may ask for them.
+    /// Settings and lines that the client may ask for.
     var state = ComPortServer.PortState()
-    /// From the client, not yet on the line.
+    /// Bytes from the client that have not left the line.
     var transmit: ByteQueue
-    /// From the line, not yet sent to the client.
+    /// Bytes from the line that were not sent to the client.
     var received: ByteQueue
-    /// From a device that the simulator paces, not yet on the line.
+    /// Bytes from a device that the simulator paces, not yet on the line.
     var arriving = ByteQueue(capacity: 4096)
     var arrivalPacer = Pacer()
-    /// How many of the transmit buffer's bytes have left the line at the pace, and only await delivery.
+    /// Number of the transmit buffer's bytes that have left the line, and await delivery.
     var departed = 0
-    /// Bytes that have left the line since the port was made.
+    /// Bytes that have left the line since the port was created.
     var lineCount = 0
     var pacer = Pacer()
     /// Bytes of the client that waited in its socket while the line was busy.
     var backlog = 0
-    /// How many of those were read since the line became idle.
+    /// Number of those that were read since the line became idle.
     var prompt = 0
-    /// XOFF came from the line.
+    /// XOFF was received from the line.
     var isStoppedByXOFF = false
     /// When a break by IAC BRK ends.
     var breakEnds: MonotonicTime?
-    /// Lines that a test has taken from the wiring, and their levels.
+    /// Lines that a test has disconnected from the wiring, and their levels.
     var forcedMask: ModemLines = []
     var forcedLines: ModemLines = []
     /// Lines inverted by `--modem-changes`.
     var toggled: ModemLines = []
     var nextModemChange: MonotonicTime?
     var modemChanges = 0
-    /// Received bytes until the next error by plan, and errors so far.
+    /// Received bytes until the next planned error, and number of errors so far.
     var bytesToError: Int
     var plannedErrors = 0
     /// When listening or accepting is tried again.
@@ -62,7 +62,7 @@ final class VirtualPort {
         self.listener = listener
         address = listener.address
         wiring = configuration.wiring(of: index)
-        // The line itself holds the byte that it sends.
+        // The line itself holds the byte that it is sending.
         transmit = ByteQueue(capacity: configuration.isPaced ? max(configuration.transmitBuffer, 1) : 64 * 1024)
         received = ByteQueue(capacity: configuration.isPaced ? 4096 : 64 * 1024)
         bytesToError = configuration.faults.lineErrors?.interval ?? 0
@@ -97,7 +97,7 @@ final class VirtualPort {
         peer = nil
     }
 
-    /// When something is due without any event.
+    /// When work is due without an event.
     var deadline: MonotonicTime? {
         var deadline = earlier(client?.server.deadline, client?.stalledUntil)
         deadline = earlier(deadline, client?.nextSend)
@@ -116,7 +116,7 @@ final class VirtualPort {
         return deadline
     }
 
-    /// Does what is due.
+    /// Carries out due work.
     func expire(now: MonotonicTime) {
         if let client {
             client.server.expire(now: now, &client.outgoing.storage)

@@ -1,15 +1,15 @@
-/// What a virtual COM port is connected to.
+/// The far end of a virtual COM port's line.
 package enum Wiring: Equatable, Sendable, CustomStringConvertible {
-    /// To itself: TX to RX, RTS to CTS, DTR to DSR and DCD.
+    /// The port itself: TX to RX, RTS to CTS, DTR to DSR and DCD.
     case loopback
-    /// Crosswise to its neighbour: port 0 to 1, 2 to 3, …
+    /// Its neighbour, crosswise: port 0 to 1, 2 to 3, …
     case nullModem
-    /// To the standard input and output of a shell command.
+    /// Standard input and output of a shell command.
     case command(String)
-    /// To a serial port of this machine.
+    /// A serial port of this machine.
     case tty(String)
 
-    /// Reads `loopback`, `null-modem`, `exec:COMMAND` or `tty:PATH`; nil for anything else.
+    /// Parses `loopback`, `null-modem`, `exec:COMMAND` or `tty:PATH`; nil for another text.
     package init?(_ text: String) {
         switch text {
         case "loopback": self = .loopback

@@ -7,28 +7,28 @@ import SerialLine
 import SystemBus
 import SystemPackage
 
-/// Ports as processes of our own: where there is no systemd, in containers. They have sessions of their own and survive
-/// the supervisor; the next one finds them by their control sockets.
+/// Runs ports as child processes, if systemd does not run, as in containers. The children have sessions of their own
+/// and survive the supervisor; the next supervisor finds them by their control sockets.
 final class ChildLauncher: Launcher {
-    /// How long a port may take until it answers, in nanoseconds, and how often it is asked.
+    /// Time for a port to answer after its start, and the interval of the requests, in nanoseconds.
     private static let patience: UInt64 = .seconds(10)
     private static let pause: UInt64 = .milliseconds(20)
-    /// How often all control sockets are listed, in nanoseconds: a supervisor before may have left a port that had none
-    /// when this one began.
+    /// Interval of listing all control sockets, in nanoseconds: an earlier supervisor may have left a port whose
+    /// socket did not exist yet when this one started.
     private static let listPause: UInt64 = .seconds(30)
 
-    /// A process that has been started and does not answer yet.
+    /// A process that was started and has not answered yet.
     private struct Start {
         let id: pid_t
         let deadline: MonotonicTime
-        /// The question for its status, until that is answered.
+        /// The request for its status, until it is answered.
         var question: ControlExchange?
     }
 
     private var starts: [DeviceName: Start] = [:]
-    /// Our own children, to be waited for.
+    /// Child processes to wait for.
     private var children: [DeviceName: pid_t] = [:]
-    /// Those that were killed, until they are gone.
+    /// Killed children, until they have ended.
     private var killed: [pid_t] = []
     private var events: [LaunchEvent] = []
     private var nextLook: MonotonicTime?
@@ -38,18 +38,19 @@ final class ChildLauncher: Launcher {
     let looksItself = false
 
     init() {
-        // What a service manager told this process is not for its children.
+        // The service manager's variables are for this process, not for its children.
         for name in ["NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID"] { unsetenv(name) }
     }
 
     func start(_ spec: PortSpec) {
         do {
-            // What a program has left there that wrote while no device was there.
+            // A program that wrote to the name while there was no device may have left a regular file.
             _ = try FileSystem.setAside("/dev/\(spec.name)")
-            // Command lines are for all to see, servers are not. There is one thread that uses the environment: this.
+            // All users can read command lines, so the servers are passed in the environment. Only this thread uses
+            // the environment.
             setenv("TTYNVT_SERVERS", spec.servers.listed, 1)
             defer { unsetenv("TTYNVT_SERVERS") }
-            // The program as it runs, even where its file has been replaced.
+            // The running program, even if its file was replaced.
             let id = try spawn("/proc/self/exe", ["ttynvt-swift", "port"] + spec.options, in: .ownSession)
             children[spec.name] = id
             starts[spec.name] = Start(id: id, deadline: .now + Self.patience)
@@ -75,7 +76,7 @@ final class ChildLauncher: Launcher {
 
     func stopStarting() {
         for start in starts.values { kill(start.id, SIGTERM) }
-        // They have hardly begun: they end at once, or have just answered; one that does neither is stopped.
+        // These children have just started: they end at once, or have just answered; one that does neither is killed.
         let deadline = MonotonicTime.now + .seconds(2)
         for start in starts.values {
             while waitpid(start.id, nil, WNOHANG) == 0, MonotonicTime.now < deadline { usleep(2000) }
@@ -84,7 +85,7 @@ final class ChildLauncher: Launcher {
     }
 
     func forget(_ name: DeviceName) {
-        // What the port itself, without privileges, could not take away.
+        // The port itself, without privileges, could not remove its directory.
         rmdir("\(PortControl.base)/\(name)")
     }
 
@@ -103,7 +104,7 @@ final class ChildLauncher: Launcher {
         for name in starts.keys { look(name, now) }
     }
 
-    /// Has a port that was started come up?
+    /// Checks whether a started port has come up.
     private func look(_ name: DeviceName, _ now: MonotonicTime) {
         guard let start = starts[name] else { return }
         if let end = reap(name) {
@@ -121,7 +122,7 @@ final class ChildLauncher: Launcher {
         }
     }
 
-    /// Goes on with the question, or asks anew: a port that is not there yet refuses at once.
+    /// Continues the request, or sends a new one: a port whose socket does not exist yet refuses at once.
     private func answers(_ name: DeviceName, _ now: MonotonicTime) -> Bool {
         if starts[name]?.question == nil { starts[name]?.question = try? ControlExchange(name, .status, now) }
         guard let start = starts[name], let question = start.question else { return false }
@@ -137,13 +138,13 @@ final class ChildLauncher: Launcher {
         return events
     }
 
-    /// How a child has ended; nil where it has not.
+    /// How a child has ended; nil if it has not.
     private func reap(_ name: DeviceName) -> String? {
         guard let id = children[name] else { return nil }
         var status: Int32 = 0
         guard waitpid(id, &status, WNOHANG) == id else { return nil }
         children[name] = nil
-        // WIFSIGNALED, WTERMSIG, WEXITSTATUS of <sys/wait.h>.
+        // The macros WIFSIGNALED, WTERMSIG and WEXITSTATUS of <sys/wait.h>.
         let signal = status & 0x7F
         return signal != 0 ? "it was ended by signal \(signal)" : "it ended with status \(status >> 8 & 0xFF)"
     }

@@ -2,14 +2,14 @@ import Glibc
 import Platform
 import SerialLine
 
-/// What the kernel has under /dev and in /sys already.
+/// Existing devices, by /dev and /sys.
 enum DeviceNumbers {
-    /// Has some device this number?
+    /// Whether a device has this number.
     @Sendable static func areTaken(_ major: UInt32, _ minor: UInt32) -> Bool {
         FileSystem.exists("/sys/dev/char/\(major):\(minor)")
     }
 
-    /// The device that has a number, such as `/dev/ttyX`; nil for none.
+    /// The device with a number, such as `/dev/ttyX`; nil if there is none.
     static func holder(of major: UInt32, _ minor: UInt32) -> String? {
         let link = "/sys/dev/char/\(major):\(minor)"
         guard FileSystem.exists(link) else { return nil }
@@ -17,15 +17,15 @@ enum DeviceNumbers {
         return "/dev/" + (name ?? "?").singleLine
     }
 
-    /// Why a device cannot be made; nil if nothing is in the way. A regular file is not in the way: the starter, or
-    /// `ChildLauncher`, sets it aside.
+    /// The reason why a device cannot be created; nil if it can. A regular file does not count: the starter, or
+    /// `ChildLauncher`, renames it.
     static func fault(of name: DeviceName) -> String? {
         let kind = FileSystem.kind(of: "/dev/\(name)")
         guard kind != nil && kind != S_IFREG || FileSystem.exists("/sys/class/cuse/\(name)") else { return nil }
         return "'\(name.port)' gets no port: /dev/\(name) exists already"
     }
 
-    /// - Throws: where no device can be made at all.
+    /// - Throws: if no device can be created at all.
     static func checkModule() throws(SupervisorError) {
         guard FileSystem.exists("/dev/cuse") else {
             throw SupervisorError("no /dev/cuse: the kernel's cuse module is not loaded (modprobe cuse)")

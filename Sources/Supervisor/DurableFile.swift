@@ -2,9 +2,9 @@ import Glibc
 import Platform
 import SystemPackage
 
-/// Small files that are either whole and new, or whole and old.
+/// Small files that are replaced atomically.
 enum DurableFile {
-    /// What was tried on which file, and why it could not be done.
+    /// A failed file operation, in one line.
     struct Failure: Error, CustomStringConvertible {
         let what: String
         let path: String
@@ -19,8 +19,8 @@ enum DurableFile {
         var description: String { "cannot \(what) \(path): \(error)" }
     }
 
-    /// Replaces a file: written beside it, renamed over it.
-    /// - Parameter survivesPowerLoss: file and directory are on the disk when this returns.
+    /// Replaces a file: writes a new file beside it, and renames that.
+    /// - Parameter survivesPowerLoss: file and directory are synced to the disk before the function returns.
     static func replace(_ path: String, with text: String, survivesPowerLoss: Bool) throws(Failure) {
         let new = path + ".new"
         do {
@@ -45,7 +45,7 @@ enum DurableFile {
         }
     }
 
-    /// A file's text; nil if there is none.
+    /// Reads a file as text; nil if it does not exist.
     /// - Parameter limit: in bytes.
     static func read(_ path: String, limit: Int = FileSystem.longestFile) throws(Failure) -> String? {
         do {
@@ -57,7 +57,7 @@ enum DurableFile {
         }
     }
 
-    /// Makes a directory and those above it.
+    /// Creates a directory and its parents.
     static func makeDirectory(_ path: String) throws(Failure) {
         var partial = ""
         for part in path.split(separator: "/") {

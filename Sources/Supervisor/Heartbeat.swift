@@ -1,7 +1,7 @@
 import Platform
 import SerialLine
 
-/// What systemd is told of the supervisor: that it is ready, how it fares, that it lives.
+/// Sends the supervisor's messages to systemd: readiness, status, watchdog.
 struct Heartbeat {
     private let notifier = ServiceNotifier()
     private var status = ""
@@ -12,7 +12,7 @@ struct Heartbeat {
         nextDeadline = notifier?.watchdogInterval.map { now + $0 }
     }
 
-    /// - Parameter status: a sentence for `systemctl status`; sent where it is another one.
+    /// - Parameter status: a sentence for `systemctl status`; sent if it has changed.
     mutating func beat(_ status: String, _ now: MonotonicTime) {
         if status != self.status { notifier?.tell(status: status) }
         self.status = status

@@ -4,62 +4,61 @@ import PortPlan
 import SerialLine
 import SystemBus
 
-/// What became of a port's process.
+/// An event of a port's process.
 enum LaunchEvent {
-    /// It runs: one that was to be started, or that was started again by somebody else.
+    /// It runs, after an order to start it or because it was started otherwise.
     case runs(DeviceName)
     /// It could not be started.
     case failed(DeviceName, String)
-    /// It is gone, and nobody starts it again.
+    /// It has ended, and will not be restarted by its launcher.
     case ended(DeviceName, End)
-    /// All ports that run, or are being started, whoever did that: listed from time to time.
+    /// All ports that run, or are being started, however they were started: listed from time to time.
     case present(Set<DeviceName>)
 
-    /// How a port has come to its end.
+    /// The way in which a port's process ended.
     enum End: Equatable {
-        /// Somebody has stopped it, or it has ended by itself without a fault.
+        /// It was stopped, or it ended by itself without an error.
         case stopped
         case other(String)
     }
 }
 
-/// Starts the processes of ports, and knows which are ours. All results are events, handed out by `takeEvents`.
+/// Starts the processes of ports, and finds the running ones. All results are events, returned by `takeEvents`.
 ///
 /// Concurrency model: the supervisor's thread.
 protocol Launcher: AnyObject {
-    /// In words, for the log.
+    /// Description for the log.
     var description: String { get }
-    /// Does `processEnded` look at the state first? If not, it takes the caller's word.
+    /// Whether `processEnded` checks the state first; if not, it trusts the caller.
     var looksItself: Bool { get }
     /// Starts a port's process. `runs` or `failed` follows within `UnitJobs.startPatience`.
     func start(_ spec: PortSpec)
-    /// A port is to be started with these servers from now on, whoever does it.
+    /// Sets the servers for later starts of a port.
     func update(_ spec: PortSpec)
-    /// A port's process is gone: `ended` or `runs` is to follow.
+    /// A port's process has ended: `ended` or `runs` follows.
     func processEnded(_ name: DeviceName)
     /// Ends a port at once.
     func stop(_ name: DeviceName)
-    /// Ends all that are just being started.
+    /// Ends all ports that are being started.
     func stopStarting()
-    /// Has root tell a port to end when no program has it open: one that refuses this supervisor's orders. The port that
-    /// follows it will take them.
+    /// Makes root retire a port that refuses this supervisor's orders. The port that replaces it accepts them.
     func retire(_ name: DeviceName)
-    /// A port is not wanted any more, and gone.
+    /// A port is unwanted, and has ended.
     func forget(_ name: DeviceName)
-    /// Where the system bus is, from now on; nil for nowhere.
+    /// Sets the connection to the system bus; nil if there is none.
     func use(_ bus: SystemBus?)
-    /// What to poll for besides; `advance` looks after it.
+    /// Additional descriptors to poll; `advance` handles their events.
     var polls: [pollfd] { get }
-    /// Waits until its orders are given, or that time has come.
+    /// Waits until its orders are sent, or until the deadline.
     func finishOrders(by deadline: MonotonicTime)
-    /// Looks after what it has under way.
+    /// Continues its work in progress.
     func advance(_ now: MonotonicTime)
-    /// When that is due next.
+    /// When `advance` must be called next.
     var nextDeadline: MonotonicTime? { get }
     func takeEvents() -> [LaunchEvent]
 }
 
-/// Defaults for launchers that act at once.
+/// Defaults for launchers that act immediately.
 extension Launcher {
     func retire(_ name: DeviceName) {}
     var polls: [pollfd] { [] }

@@ -4,13 +4,13 @@ import Platform
 import PortPlan
 import SerialLine
 
-/// The file in which numbers and hosts of ports are remembered from start to start, and a copy of it beside it.
+/// The file in which numbers and hosts of ports are remembered over restarts, and a copy of it beside it.
 ///
-/// A file that cannot be written is tried again after 5 s, then after pauses that double up to a minute; one log line
-/// says so, and another one when it has been written. Once a minute the file is compared with the last write: one that
-/// was removed, or replaced by an older copy, is written anew.
+/// If a write fails, it is repeated after 5 s, then after pauses that double up to a minute; one log line reports the
+/// failure, and another one the success. Once a minute the file is compared with the last write: a file that was
+/// removed, or replaced by an older copy, is written again.
 final class LedgerFile {
-    /// Under systemd the unit's StateDirectory= is here.
+    /// Under systemd this is in the unit's StateDirectory=.
     static let defaultPath = "/var/lib/ttynvt-swift/ports"
     /// In nanoseconds.
     static let firstPause: UInt64 = .seconds(5)
@@ -21,18 +21,18 @@ final class LedgerFile {
 
     private let path: String
     private let log: Logger
-    /// The file's content as last read or written; nil if it is not known.
+    /// The file's contents as last read or written; nil if unknown.
     private var stored: String?
-    /// The content that the file should have; nil before the first ledger.
+    /// The intended contents of the file; nil before the first ledger.
     private var wanted: String?
-    /// Of which `wanted` is the text.
+    /// The ledger that `wanted` is the text of.
     private var last: PortLedger?
     private var failures = 0
     private var notBefore: MonotonicTime?
     private var nextCheck: MonotonicTime?
 
     private var backup: String { path + ".backup" }
-    /// The file of 0.1.0.
+    /// The file of version 0.1.0.
     private var old: String { DurableFile.directory(of: path) + "/minors" }
 
     init(_ path: String, log: Logger) {
@@ -40,8 +40,8 @@ final class LedgerFile {
         self.log = log
     }
 
-    /// Reads the ledger. If the file is lost or cannot be understood, the copy stands in for it. Numbers that one of
-    /// the two has given are not given again.
+    /// Reads the ledger. If the file is missing or malformed, the copy is used. Numbers that either of the two has
+    /// assigned are not assigned again.
     func load() -> PortLedger {
         var ledger = read(path)
         let copy = read(backup)
@@ -57,7 +57,7 @@ final class LedgerFile {
         return read(old) ?? PortLedger()
     }
 
-    /// A file's contents; nil if there is none. One that cannot be understood is put aside.
+    /// Parses a file; nil if it does not exist. A malformed file is renamed.
     private func read(_ path: String) -> PortLedger? {
         do throws(DurableFile.Failure) {
             guard let text = try DurableFile.read(path, limit: Self.longestFile) else { return nil }
@@ -76,15 +76,15 @@ final class LedgerFile {
         return nil
     }
 
-    /// Remembers the ledger, on the disk, before a number of it is used. If that is impossible, ports work all the same,
-    /// and it is tried again.
+    /// Stores the ledger on the disk before one of its numbers is used. If that fails, ports still work, and the
+    /// write is repeated.
     func store(_ ledger: PortLedger, _ now: MonotonicTime) {
         if ledger != last { wanted = ledger.text }
         last = ledger
         advance(now)
     }
 
-    /// Tries again after a failed write, and compares the file with `wanted`, when that is due.
+    /// Repeats a failed write, and compares the file with `wanted`, when that is due.
     func advance(_ now: MonotonicTime) {
         if let nextCheck, nextCheck <= now {
             self.nextCheck = now + Self.checkPause
@@ -116,6 +116,6 @@ final class LedgerFile {
         }
     }
 
-    /// When `advance` is due.
+    /// When `advance` must be called.
     var nextDeadline: MonotonicTime? { sooner(notBefore, nextCheck) }
 }

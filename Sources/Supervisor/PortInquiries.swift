@@ -5,18 +5,18 @@ import PortPlan
 import SerialLine
 import SystemPackage
 
-/// Requests to ports, all at once in the supervisor's poll loop. A port is asked one thing at a time, in order; a
-/// limited number of ports is asked at a time, and the others wait. A port that does not answer keeps its place for a second, and no
-/// other port from its answer.
+/// Requests to ports, carried out concurrently in the supervisor's poll loop. Each port gets one request at a time,
+/// in order; the number of concurrent requests is limited, and further ones wait. A port that does not answer delays
+/// its own requests for a second, and those of no other port.
 ///
 /// Concurrency model: the supervisor's thread.
 final class PortInquiries {
-    /// A port's answer, or the lack of one. Every inquiry gets exactly one.
+    /// A port's answer, or the error. Each request gets exactly one.
     struct Answer {
         let name: DeviceName
-        /// The step that the order carries out; nil for a question for the status.
+        /// The step that the order carries out; nil for a status request.
         let step: Step?
-        /// The status, if that was the question; nil for a step that is done.
+        /// The status, if it was requested; nil for a completed step.
         let result: Result<PortStatus?, PortControlError>
     }
 
@@ -31,23 +31,23 @@ final class PortInquiries {
         let step: Step?
     }
 
-    /// How long to wait until a connection is tried again for which a descriptor was missing, in nanoseconds.
+    /// Time before a connection is tried again after this process lacked a descriptor, in nanoseconds.
     private static let pause: UInt64 = .seconds(1)
 
     private let base: String
     private let timeout: UInt64
     private let most: Int
-    /// Orders first: they are few, and change something.
+    /// Orders first: they are few, and change the state.
     private var orders: [Inquiry] = []
     private var questions: [Inquiry] = []
     private var running: [DeviceName: Running] = [:]
     private var answers: [Answer] = []
     private var notBefore: MonotonicTime?
-    /// The reason why the last connection could not be made, if that was a lack of this process; else nil.
+    /// The reason why the last connection could not be made, if this process lacked a resource; otherwise nil.
     private(set) var shortage: Errno?
 
     /// - Parameters:
-    ///   - most: ports asked at a time; each takes a descriptor.
+    ///   - most: most concurrent requests; each uses a descriptor.
     ///   - timeout: for one answer, in nanoseconds.
     init(in base: String = PortControl.base, most: Int = 64, timeout: UInt64 = .seconds(1)) {
         self.base = base
@@ -55,20 +55,20 @@ final class PortInquiries {
         self.timeout = timeout
     }
 
-    /// Asks a port for its status. Two questions before the port's turn are one.
+    /// Requests a port's status. Repeated requests before the port's turn count once.
     func askStatus(_ name: DeviceName, _ now: MonotonicTime) {
         guard !questions.contains(where: { $0.name == name }) else { return }
         questions.append(Inquiry(name: name, request: .status, step: nil))
         fill(now)
     }
 
-    /// Gives a port an order, which carries out `step`.
+    /// Sends an order that carries out `step`.
     func order(_ name: DeviceName, _ request: ControlRequest, for step: Step, _ now: MonotonicTime) {
         orders.append(Inquiry(name: name, request: request, step: step))
         fill(now)
     }
 
-    /// Reads replies, gives up requests after their deadline, and sends the next.
+    /// Reads replies, gives up requests after their deadline, and sends the next ones.
     func advance(_ now: MonotonicTime) {
         for (name, one) in running {
             one.exchange.advance(now)
@@ -85,12 +85,12 @@ final class PortInquiries {
         return answers
     }
 
-    /// To be polled.
+    /// The descriptors to poll.
     var polls: [pollfd] {
         running.values.map { pollfd(fd: $0.exchange.raw, events: Int16(POLLIN), revents: 0) }
     }
 
-    /// The time when `advance` is due whatever poll(2) says.
+    /// When `advance` must be called without an event of poll(2).
     var nextDeadline: MonotonicTime? {
         if !answers.isEmpty { return MonotonicTime(nanoseconds: 0) }
         return sooner(running.values.lazy.map(\.exchange.deadline).min(), notBefore)
@@ -101,7 +101,7 @@ final class PortInquiries {
         fill(&questions, now)
     }
 
-    /// Sends the requests that may go now.
+    /// Sends the requests that may be sent now.
     private func fill(_ waiting: inout [Inquiry], _ now: MonotonicTime) {
         guard notBefore == nil, running.count < most else { return }
         var rest: [Inquiry] = []
@@ -117,7 +117,7 @@ final class PortInquiries {
         waiting = rest
     }
 
-    /// - Returns: false if this process lacks something for it.
+    /// - Returns: false if this process lacks a resource for it.
     private func begin(_ inquiry: Inquiry, _ now: MonotonicTime) -> Bool {
         do throws(Errno) {
             let exchange = try ControlExchange(inquiry.name, inquiry.request, in: base, timeout: timeout, now)

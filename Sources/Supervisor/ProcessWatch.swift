@@ -4,14 +4,14 @@ import Platform
 import SerialLine
 import SystemPackage
 
-/// Notices the end of ports' processes, whoever their parent is: a pidfd each.
+/// Detects the end of ports' processes, children or not, by a pidfd for each.
 struct ProcessWatch: ~Copyable {
     /// The result of `watch`.
     enum Outcome: Equatable {
         case watched
-        /// There is no such process.
+        /// The process does not exist.
         case gone
-        /// This process lacks something for it: the port's process may well run.
+        /// This process lacks a resource for it; the port's process may be running.
         case shortage(Errno)
     }
 
@@ -28,10 +28,10 @@ struct ProcessWatch: ~Copyable {
     private var handles: [DeviceName: Handle] = [:]
     private let most: Int
 
-    /// - Parameter most: processes watched at a time: the other descriptors are for everything else.
+    /// - Parameter most: most processes watched at a time; the other descriptors are for other purposes.
     init(most: Int = .max) { self.most = most }
 
-    /// Watches a port's process instead of the one before.
+    /// Watches a port's process, in place of an earlier process of the port.
     mutating func watch(_ name: DeviceName, _ id: pid_t) -> Outcome {
         guard handles[name]?.id != id else { return .watched }
         handles[name] = nil
@@ -40,7 +40,7 @@ struct ProcessWatch: ~Copyable {
             handles[name] = Handle(id, Descriptor(owning: try syscall("pidfd_open") { clinux_pidfd_open(id) }))
             return .watched
         } catch {
-            // A number that can be no process's is a port's lie.
+            // An impossible process ID shows that the port has reported a wrong one.
             return error == .noSuchProcess || error == .invalidArgument ? .gone : .shortage(error)
         }
     }
@@ -51,7 +51,7 @@ struct ProcessWatch: ~Copyable {
 
     func id(of name: DeviceName) -> pid_t? { handles[name]?.id }
 
-    /// To be polled, in the order of `names`.
+    /// The descriptors to poll, in the order of `names`.
     func polls() -> (names: [DeviceName], polls: [pollfd]) {
         let entries = Array(handles)
         return (
@@ -60,15 +60,16 @@ struct ProcessWatch: ~Copyable {
     }
 }
 
-/// How this process divides its descriptors (RLIMIT_NOFILE): questions to ports first, because nothing works without them.
+/// The division of this process's descriptors (RLIMIT_NOFILE). Requests to ports come first, because everything
+/// depends on them.
 struct DescriptorBudget: Equatable {
     /// Bus, signals, lock, files, control socket.
     private static let others = 24
 
     let limit: Int
-    /// Ports asked at a time.
+    /// Most concurrent requests to ports.
     let inquiries: Int
-    /// Processes watched at a time.
+    /// Most processes watched.
     let watches: Int
 
     init(limit: Int) {
@@ -77,7 +78,7 @@ struct DescriptorBudget: Equatable {
         watches = max(0, limit - inquiries - Self.others)
     }
 
-    /// Of this process.
+    /// The budget of this process.
     static var own: DescriptorBudget {
         var limits = rlimit()
         guard getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limits) == 0 else { return Self(limit: 1024) }

@@ -2,7 +2,7 @@ import Glibc
 import Platform
 import SerialLine
 
-/// `/dev/serial/by-id/ttynvt-NAME` where no udev makes it.
+/// Maintains `/dev/serial/by-id/ttynvt-NAME` if udev does not run.
 enum SerialLink {
     private static let directory = "/dev/serial/by-id"
 
@@ -17,7 +17,7 @@ enum SerialLink {
         symlink(target(of: name), path(of: name))
     }
 
-    /// Takes the link away, if it is ours.
+    /// Removes the link, if it is ours.
     static func remove(_ name: DeviceName) {
         guard !hasUdev, FileSystem.target(ofLink: path(of: name)) == target(of: name) else { return }
         unlink(path(of: name))

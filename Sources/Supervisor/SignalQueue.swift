@@ -12,10 +12,10 @@ final class SignalQueue: Sendable {
         self.event = event
     }
 
-    /// Readable while a signal waits.
+    /// Readable while a signal is queued.
     var descriptor: Int32 { event.raw }
 
-    /// Begins to take signals. The calling thread has to have blocked them before any other thread was made.
+    /// Starts receiving signals. The calling thread must have blocked them before it started other threads.
     func start() throws(Errno) {
         _ = try Thread("signals") { [self] in
             while true {
@@ -26,7 +26,7 @@ final class SignalQueue: Sendable {
         }
     }
 
-    /// The next signal; 0 where there is none.
+    /// The next signal; 0 if there is none.
     func take() -> Int32 {
         event.clear()
         return waiting.withLock { signals in

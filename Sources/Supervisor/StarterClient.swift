@@ -4,19 +4,19 @@ import PortPlan
 import SerialLine
 import SystemPackage
 
-/// Sends orders to the starter, one after the other, and never waits for it: a part of its owner's poll loop.
+/// Sends orders to the starter, one after the other, without blocking: a part of its owner's poll loop.
 ///
 /// Concurrency model: the supervisor's thread.
 final class StarterClient {
-    /// Why an order was not carried out, in one line.
+    /// The reason why an order was not carried out, in one line.
     struct Fault: Error, Equatable, CustomStringConvertible {
         let description: String
     }
 
-    /// Gets the starter's note, or a fault; called exactly once, in `submit` or in `advance`.
+    /// Receives the starter's note, or an error; called exactly once, in `submit` or in `advance`.
     typealias Answered = (Result<String, Fault>) -> Void
 
-    /// The order at hand, sent.
+    /// The current order, after it was sent.
     private final class Exchange {
         let socket: Descriptor
         var answer: [UInt8] = []
@@ -26,14 +26,14 @@ final class StarterClient {
 
     /// Most orders that wait; each port has a few at most.
     private static let mostWaiting = 8192
-    /// How often a starter is tried that has no place for one client more, in nanoseconds.
+    /// Interval of attempts while the starter's queue is full, in nanoseconds.
     private static let pause: UInt64 = .milliseconds(20)
 
     private let path: String
     private let timeout: UInt64
     private var queue: [(order: StartOrder, answered: Answered)] = []
     private var exchange: Exchange?
-    /// When the order at hand is given up, and when its starter is tried again.
+    /// When the current order is given up, and when the next attempt to connect is made.
     private var deadline: MonotonicTime?
     private var nextTry: MonotonicTime?
 
@@ -43,7 +43,7 @@ final class StarterClient {
         self.timeout = timeout
     }
 
-    /// Has it orders without an answer?
+    /// Whether there are orders without an answer.
     var isBusy: Bool { !queue.isEmpty }
 
     func submit(_ order: StartOrder, answered: @escaping Answered = { _ in }) {
@@ -54,16 +54,16 @@ final class StarterClient {
         advance(.now)
     }
 
-    /// To be polled.
+    /// The descriptors to poll.
     var polls: [pollfd] {
         guard let socket = exchange?.socket.raw else { return [] }
         return [pollfd(fd: socket, events: Int16(POLLIN), revents: 0)]
     }
 
-    /// When `advance` has to be called even if poll(2) reports nothing.
+    /// When `advance` must be called without an event of poll(2).
     var nextDeadline: MonotonicTime? { exchange == nil ? nextTry : deadline }
 
-    /// Goes on as far as that is possible now.
+    /// Continues its work, without blocking.
     func advance(_ now: MonotonicTime) {
         while let order = queue.first?.order {
             let deadline = self.deadline ?? now + timeout
@@ -114,7 +114,7 @@ final class StarterClient {
         return socket
     }
 
-    /// - Returns: the answer; nil if it is not whole.
+    /// - Returns: the answer; nil if it is incomplete.
     private func receive() throws(Errno) -> Result<String, Fault>? {
         guard let exchange else { return nil }
         var chunk = [UInt8](repeating: 0, count: StartOrder.longestAnswer)

@@ -4,9 +4,9 @@ import PortControl
 import PortPlan
 import SerialLine
 
-// What a person asks the supervisor.
+// Requests of users to the supervisor.
 extension Supervisor {
-    /// Opens the control socket. Without it ports work all the same.
+    /// Opens the control socket. If that fails, ports still work.
     func openControl() -> ControlClients {
         do throws(ControlSocketError) {
             return ControlClients(try ControlSocket(inDirectory: SupervisorControl.directory))
@@ -16,7 +16,7 @@ extension Supervisor {
         }
     }
 
-    /// The reply to a request's line, with its last line feed.
+    /// The reply to a request's line, including its last line feed.
     func answer(_ line: [UInt8], _ peer: PeerCredentials) -> String {
         do throws(SupervisorRequest.Unknown) {
             let request = try SupervisorRequest(line: line)
@@ -53,17 +53,17 @@ extension Supervisor {
         return reply(.done)
     }
 
-    /// A line for each name that belongs to a host, or that another host claims.
+    /// One line for each name that belongs to a host, or that another host claims.
     /// - Parameters:
     ///   - only: nil for all.
-    ///   - showsServers: addresses of servers are for root.
+    ///   - showsServers: whether to include the addresses of servers, which only root may see.
     private func names(_ only: DeviceName?, showsServers: Bool) -> String {
         let owned = planner.owned
         let contests = Dictionary(planner.contested.map { ($0.name, $0) }, uniquingKeysWith: { first, _ in first })
         var text = ""
         var count = 0
         let names = Set(owned.keys).union(contests.keys).filter { only == nil || $0 == only }
-        // A reply has an end: contested names come first.
+        // A reply has a size limit, so contested names come first.
         let order = names.sorted {
             (contests[$0] == nil ? 1 : 0, $0.description) < (contests[$1] == nil ? 1 : 0, $1.description)
         }

@@ -5,15 +5,15 @@ import PortPlan
 import SerialLine
 import SystemBus
 
-// The system bus and what Avahi says on it.
+// The system bus, and Avahi.
 extension Supervisor {
     private static let busPause: UInt64 = .seconds(5)
-    /// Announcements are not taken more often, in nanoseconds: each time all are judged.
+    /// Shortest interval between two evaluations of all announcements, in nanoseconds.
     private static let announcementsPause: UInt64 = .milliseconds(200)
-    /// How often the addresses of this machine are read, in nanoseconds.
+    /// Interval of reading this machine's addresses, in nanoseconds.
     private static let networksPause: UInt64 = .seconds(5)
 
-    /// Connects to the bus; where that fails, tries again later. Static ports need none.
+    /// Connects to the bus; repeats that later if it fails. Ports with configured servers need no bus.
     func connect(_ now: MonotonicTime) {
         nextBus = nil
         do throws(BusError) {
@@ -27,11 +27,11 @@ extension Supervisor {
         if browser == nil { restartBrowser(now) } else { browser?.use(bus) }
     }
 
-    /// Looks for the configured types from scratch.
+    /// Starts browsing the configured types anew.
     func restartBrowser(_ now: MonotonicTime) {
         browser = nil
         let types = planner.configuration.types
-        // Known names always fit: the names of running ports are needed before the first announcement.
+        // Known names always fit, so the names of running ports are needed before the first announcement.
         guard let bus, !types.isEmpty, adopting != nil || patienceEnds == nil else { return takeAnnouncements(now) }
         let browser = ServiceBrowser(
             bus: bus, types: types, maxServices: 2048,
@@ -46,7 +46,7 @@ extension Supervisor {
         browser.start()
     }
 
-    /// Is it the name of a port that is configured, remembered, announced or running?
+    /// Whether it is the name of a configured, remembered, announced or running port.
     private func isKnown(_ name: String) -> Bool {
         planner.knows(name) || (try? DeviceName(port: name)).map(rounds.contains) ?? false
     }
@@ -75,7 +75,7 @@ extension Supervisor {
         }
     }
 
-    /// Reads the addresses of this machine's interfaces, which announced addresses are compared with.
+    /// Reads the addresses of this machine's interfaces, with which announced addresses are compared.
     private func readNetworks(_ now: MonotonicTime) {
         guard let addresses = try? InterfaceAddress.all() else { return }
         var networks = NetworkView()
@@ -108,7 +108,7 @@ extension Supervisor {
         }
     }
 
-    /// Says once what keeps the network from being heard.
+    /// Logs once the reason why announcements cannot be received.
     func sayNetwork(_ what: String) {
         guard what != saidNetwork else { return }
         saidNetwork = what
@@ -117,7 +117,7 @@ extension Supervisor {
 }
 
 extension ServiceClaim {
-    /// As the plan sees it.
+    /// The claim in the plan's form.
     fileprivate var claim: Announcement.Claim {
         Announcement.Claim(
             host: host, interface: interface, isLocal: isLocal, endpoints: endpoints, security: txt.security,

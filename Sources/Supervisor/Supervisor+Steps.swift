@@ -8,12 +8,12 @@ import SystemPackage
 
 // Orders to ports, and their answers.
 extension Supervisor {
-    /// How soon a port is asked again whose process cannot be watched, in nanoseconds.
+    /// Interval of status requests to a port whose process cannot be watched, in nanoseconds.
     private static let unwatchedPause: UInt64 = .seconds(5)
 
     // MARK: Answers
 
-    /// Asks the ports that are due, and takes the answers of others. Never waits.
+    /// Sends the status requests that are due, and handles answers. Never blocks.
     func askPorts(_ now: MonotonicTime) {
         inquiries.advance(now)
         for answer in inquiries.takeAnswers() {
@@ -44,21 +44,21 @@ extension Supervisor {
         if rounds.silent(name, now) { log.warning("/dev/\(name): \(error); it is asked again from time to time") }
         switch error {
         case .notPermitted, .refused(_, PortControl.notPermitted):
-            // It runs since before the supervisor had a user of its own, and obeys root alone.
+            // The port was started before the supervisor had a user of its own, and obeys only root.
             launcher.retire(name)
         default: break
         }
-        // Even if it runs: its place among those that start is another port's.
+        // Even if the port runs, it no longer counts towards the limit of starting ports.
         if case .start(let spec)? = reconciler.underway(name) { reconciler.failed(.start(spec), now) }
-        // Gone, or not there yet: the launcher knows.
+        // The port has ended, or is not ready yet: the launcher knows which.
         guard case .noSuchPort = error, launcher.looksItself || !processes.isWatched(name) else { return }
         launcher.processEnded(name)
     }
 
-    /// A port has told its status, for the first time or another time.
+    /// A port has reported its status.
     func observed(_ name: DeviceName, _ status: PortStatus, _ now: MonotonicTime) {
         let origin = PortSpec.Origin(options: status.options)
-        // A port that somebody runs by hand is not the supervisor's.
+        // A port that was started by hand does not belong to the supervisor.
         guard launcher.looksItself || origin != nil else { return rounds.remove(name) }
         let isNew = rounds.isUnclear(name)
         if rounds.answered(name, now) { log.notice("/dev/\(name) answers again") }
@@ -71,7 +71,7 @@ extension Supervisor {
             say(error)
             rounds.hurry(name, within: Self.unwatchedPause, now)
         }
-        // An announcement that came before this port was found does not move the port.
+        // An announcement that was received before this port was found does not change its servers.
         if isNew, origin == .announced { planner.remember(name, status.servers, now) }
         planner.observe(name, health(of: status, now), now)
         if case .start(let spec)? = reconciler.underway(name) { reconciler.done(.start(spec), now) }
@@ -83,7 +83,7 @@ extension Supervisor {
         }
     }
 
-    /// How a port's connection stands.
+    /// The state of a port's connection.
     private func health(of status: PortStatus, _ now: MonotonicTime) -> PortHealth {
         switch status.link {
         case .connected: return .connected(to: status.peer ?? "")
@@ -99,7 +99,7 @@ extension Supervisor {
     private func take(present: Set<DeviceName>, _ now: MonotonicTime) {
         patienceEnds = nil
         for name in present where !rounds.contains(name) {
-            // One that is being started is asked when it runs.
+            // A port that is being started is asked once it runs.
             if case .start? = reconciler.underway(name) { continue }
             rounds.add(name, now)
             if adopting == nil { log.debug("/dev/\(name) runs already") }
@@ -113,14 +113,14 @@ extension Supervisor {
         sayAdopted()
     }
 
-    /// Logs the number of ports found at the start, once each has been asked.
+    /// Logs the number of ports found at the start, once all of them were asked.
     private func sayAdopted() {
         guard adopting == [] else { return }
         let count = reconciler.runningNames.count
         if count > 0 { log.notice("\(count) running ports found") }
     }
 
-    /// Says once that this process lacks descriptors or memory.
+    /// Logs once that this process lacks descriptors or memory.
     private func say(_ shortage: Errno) {
         guard !saidShortage else { return }
         saidShortage = true
@@ -134,14 +134,14 @@ extension Supervisor {
 
     // MARK: Orders
 
-    /// Makes what runs into what is wanted, as far as that can be done now.
+    /// Carries out the reconciler's steps, as far as possible now.
     func reconcile(_ now: MonotonicTime) {
         reconciler.want(planner.wanted, denied: planner.denied, isProvisional: planner.isProvisional)
         ledger.store(PortLedger(minors: planner.minors, names: planner.remembered), now)
         rounds.watchClosely(planner.watched, now)
         for note in planner.notes { log.warning("\(note)") }
         planner.notes = []
-        // The running ports are not known yet: no port can be missing.
+        // The running ports are unknown yet, so none can count as missing.
         guard adopting != nil else { return }
         while true {
             let steps = reconciler.steps(now)
@@ -161,12 +161,12 @@ extension Supervisor {
         }
     }
 
-    /// Takes the result of an order.
+    /// Handles the result of an order.
     private func take(_ result: Result<PortStatus?, PortControlError>, of step: Step, _ now: MonotonicTime) {
-        // The port may have ended meanwhile, and another one run in its place.
+        // The port may have ended meanwhile, and been replaced by another one.
         guard reconciler.underway(step.name) == step else { return }
         if case .failure(let error) = result {
-            // Most often it is just ending, which is noticed by itself.
+            // Usually the port is just ending, which is detected separately.
             log.info("\(error)")
             return reconciler.failed(step, now)
         }
@@ -203,17 +203,18 @@ extension Supervisor {
         launcher.start(spec)
     }
 
-    /// Does the configuration give a port its number?
+    /// Whether the configuration sets a port's number.
     private func isFixed(_ name: DeviceName) -> Bool {
         planner.configuration.sections.contains { $0.minor != nil && $0.pattern.description == name.port }
     }
 
-    /// Takes an event of the launcher.
+    /// Handles an event of the launcher.
     func take(_ event: LaunchEvent, _ now: MonotonicTime) {
         switch event {
         case .present(let names): take(present: names, now)
         case .runs(let name):
-            // It is there when it has answered. If it was silent before, it is asked when its pause is over.
+            // The port counts as running once it has answered. A port that was silent before is asked after its
+            // pause.
             beginning.insert(name)
             if !rounds.contains(name) { rounds.add(name, now) }
         case .failed(let name, let why):
@@ -259,19 +260,20 @@ extension Supervisor {
         return "\(unit) was stopped from outside; it is started again because it is \(remedy)"
     }
 
-    /// A port's process is gone.
+    /// A port's process has ended.
     func processEnded(_ name: DeviceName) {
         processes.forget(name)
         rounds.remove(name)
         launcher.processEnded(name)
     }
 
-    /// Says what happened to a port. Its own log says so as well: where both are one, not at the usual level.
+    /// Logs an event of a port. The port's own log contains it as well; if both logs are one, this line has a lower
+    /// level.
     private func tell(_ name: DeviceName, _ what: String) {
         log.log(level: launcher is SystemdLauncher ? .notice : .info, "/dev/\(name) \(what)")
     }
 
-    /// Says once why a port is not there.
+    /// Logs once why a port cannot be started.
     private func sayFailure(_ name: DeviceName, _ why: String) {
         guard saidFailures[name] != why else { return }
         saidFailures[name] = why
@@ -280,7 +282,7 @@ extension Supervisor {
 }
 
 extension PortStatus {
-    /// As the reconciler sees it.
+    /// The running port in the reconciler's form.
     fileprivate var running: RunningPort {
         RunningPort(servers: servers, options: options, isRetiring: isRetiring)
     }

@@ -8,32 +8,32 @@ import SerialLine
 import SystemBus
 import SystemPackage
 
-/// Keeps the ports that are announced and configured running: listens to the network, plans, and carries out what the
-/// reconciler says, in one loop.
+/// Keeps the announced and configured ports running: receives announcements, plans, and carries out the reconciler's
+/// steps, in one loop.
 ///
-/// It compares the wanted ports with the running ones, and its knowledge of these with the kernel, systemd and the ports
-/// themselves, on timers, whatever it was told. It never waits for one port. After any loss — an answer, a signal of the
-/// bus, a file, its own process — the wanted state is reached again within these times, counted while the machine is
-/// awake (CLOCK_MONOTONIC; setting the clock changes nothing):
+/// On timers, and not only on events, it compares the wanted ports with the running ones, and its knowledge of these
+/// with the kernel, systemd and the ports themselves. It never waits for a single port. After any loss — of an
+/// answer, a bus signal, a file, or its own process — the wanted state is restored within these times, counted while
+/// the machine is awake (CLOCK_MONOTONIC; setting the clock has no effect):
 ///
-/// | Lost, or wrong | Reached again |
+/// | Lost or wrong | Restored |
 /// |---|---|
-/// | the supervisor, at any step | at its next start: READY at once, each port is known when it has answered, 1 s for one that does not; it is asked again at least once a minute |
+/// | the supervisor, at any step | at its next start: READY at once; each port is known once it has answered, or after 1 s without an answer; it is asked again at least once a minute |
 /// | the end of a port's process | 0.2 s by its pidfd; without one 5 s, or 30 s by the list of units |
-/// | a signal of systemd about a job | 5 s (then the unit is looked at each second); after 30 s its place is another port's |
-/// | a unit started or stopped by somebody else | 30 s (the list of units), 0.2 s for the stop of one that ran |
-/// | the bus | 5 s after it is back; systemd itself (daemon-reexec) at once |
-/// | an order to a port that did not get it | after 0.5 s, doubling to 60 s |
-/// | a change of a port that no order of ours made | 60 s, or 1 s for one that is watched closely |
-/// | the state file: full disk, removed, an older copy | 5 s, doubling to 60 s; 60 s |
+/// | a bus signal of systemd about a job | 5 s (then the unit is checked each second); after 30 s its place is free for another port |
+/// | a unit started or stopped by another program | 30 s (the list of units); 0.2 s for the stop of a running one |
+/// | the bus | 5 s after its return; at once for systemd itself (daemon-reexec) |
+/// | an order that did not reach its port | after 0.5 s, doubling to 60 s |
+/// | a change of a port without an order of the supervisor | 60 s, or 1 s for a port that is watched closely |
+/// | the state file: disk full, removed, an older copy | 5 s, doubling to 60 s; 60 s |
 ///
-/// By topic: `+Network` (the bus and Avahi), `+Steps` (what is done about ports), `+Control` (what a person asks).
+/// By topic: `+Network` (the bus and Avahi), `+Steps` (steps for ports), `+Control` (requests of users).
 ///
-/// Concurrency model: one thread; signals come in through `SignalQueue`.
+/// Concurrency model: one thread; signals arrive through `SignalQueue`.
 package final class Supervisor {
-    /// How it is to be run.
+    /// The supervisor's settings.
     package struct Settings {
-        /// Where ports are started: systemd, own children, or systemd where it runs.
+        /// How ports are started: by systemd, as child processes, or automatically: by systemd if it runs.
         package enum Backend: String, CaseIterable, Sendable {
             case auto
             case systemd
@@ -41,7 +41,7 @@ package final class Supervisor {
         }
 
         package var backend = Backend.auto
-        /// The file that remembers minor numbers.
+        /// The state file.
         package var state = LedgerFile.defaultPath
         package var lock = "/run/ttynvt-swift/supervisor/lock"
 
@@ -57,35 +57,35 @@ package final class Supervisor {
     let budget = DescriptorBudget.own
     var bus: SystemBus?
     var browser: ServiceBrowser?
-    /// The announcements have changed, and the time when they may be taken again.
+    /// The announcements have changed, and the earliest time of their evaluation.
     var hasAnnouncements = false
     var nextAnnouncements = MonotonicTime(nanoseconds: 0)
-    /// When the addresses of this machine are read again.
+    /// When this machine's addresses are read next.
     var nextNetworks = MonotonicTime(nanoseconds: 0)
     /// The clients of the control socket.
     var control = ControlClients(nil)
-    /// When the bus is tried again.
+    /// When the next attempt to connect to the bus is made.
     var nextBus: MonotonicTime?
-    /// What was said last about the network, so that it is said once.
+    /// The last log line about the network, so that it is not repeated.
     var saidNetwork = ""
-    /// Ports that run, and when each is asked for its status.
+    /// Running ports, and when each is asked for its status.
     var rounds = StatusRounds()
     let inquiries: PortInquiries
-    /// Ports found at the start that have not been asked yet; nil until the launcher has listed the running ones.
+    /// Ports found at the start that were not asked yet; nil until the launcher has listed the running ones.
     var adopting: Set<DeviceName>?
-    /// Ports that have begun to run, and whose first answer will be logged.
+    /// Ports that have started to run, and whose first answer will be logged.
     var beginning: Set<DeviceName> = []
-    /// The time to say that systemd does not list its units.
+    /// When to log that systemd does not list its units.
     var patienceEnds: MonotonicTime?
     var saidShortage = false
-    /// Why a port could not be started, as last said.
+    /// The last logged reasons why ports could not be started.
     var saidFailures: [DeviceName: String] = [:]
     private let configure: () -> Configuration?
     private let signals = SignalQueue()
     private let settings: Settings
     private var heartbeat = Heartbeat()
 
-    /// - Parameter configure: reads the configuration; nil, with faults logged, where it is wrong.
+    /// - Parameter configure: reads the configuration; nil, with the errors logged, if it is invalid.
     /// - Throws: `SupervisorError`.
     package init(_ settings: Settings, configure: @escaping () -> Configuration?, log: Logger) throws(SupervisorError) {
         guard let configuration = configure() else { throw SupervisorError("the configuration is wrong") }
@@ -100,8 +100,8 @@ package final class Supervisor {
         planner = Planner(configuration, minors: MinorTable(), isTaken: DeviceNumbers.areTaken)
     }
 
-    /// Serves until a signal comes. SIGTERM leaves the ports running, for the next supervisor to adopt; SIGINT, the
-    /// Ctrl-C of who started it by hand, ends them; SIGHUP reads the configuration anew.
+    /// Serves until a signal arrives. SIGTERM keeps the ports running, for the next supervisor to adopt; SIGINT
+    /// (Ctrl-C in a terminal) ends them; SIGHUP reads the configuration again.
     package func run() throws {
         let lock = try SupervisorLock(settings.lock)
         try DeviceNumbers.checkModule()
@@ -139,8 +139,8 @@ package final class Supervisor {
             ? "; nothing is looked for on the network" : "; looking for \(types.joined(separator: ", "))"
     }
 
-    /// Does what is due, then waits for something to happen.
-    /// - Returns: a signal that came; 0 for none.
+    /// Carries out due work, then waits for an event.
+    /// - Returns: a signal; 0 if there is none.
     private func turn() -> Int32? {
         let now = MonotonicTime.now
         planner.unixTime = UInt64(clamping: time(nil))
@@ -168,7 +168,7 @@ package final class Supervisor {
             heartbeat.nextDeadline,
         ]
         let deadline = deadlines.compactMap(\.self).min()
-        // Nothing can fail here but memory; then a turn too many does no harm.
+        // Only memory can run out here; then one more pass is harmless.
         _ = try? waitForEvents(&polls, nanoseconds: deadline?.nanosecondsFromNow)
         control.process(polls.dropFirst(2).prefix(clients.count), .now, answer)
         for (name, poll) in zip(names, polls.dropFirst(2 + clients.count)) where poll.revents != 0 {
@@ -177,7 +177,7 @@ package final class Supervisor {
         return polls[0].revents != 0 ? signals.take() : 0
     }
 
-    /// - Returns: false if the configuration is wrong.
+    /// - Returns: false if the configuration is invalid.
     @discardableResult
     func reload() -> Bool {
         guard let configuration = configure() else {
@@ -192,7 +192,7 @@ package final class Supervisor {
     }
 
     private func endPorts() {
-        // One that has begun may not have answered yet.
+        // A port that has just started may not have answered yet.
         let names = beginning.union(reconciler.runningNames)
         log.notice("ended by SIGINT, and \(names.count) ports with it")
         let deadline = MonotonicTime.now + .seconds(5)

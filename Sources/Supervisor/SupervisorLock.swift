@@ -2,11 +2,11 @@ import Glibc
 import Platform
 import SystemPackage
 
-/// One supervisor at a time: a lock that ends with its process.
+/// Ensures that only one supervisor runs, by a lock that ends with its process.
 struct SupervisorLock: ~Copyable {
     private let file: Descriptor
 
-    /// - Throws: `SupervisorError` where another supervisor has it.
+    /// - Throws: `SupervisorError` if another supervisor holds the lock.
     init(_ path: String) throws(SupervisorError) {
         file = try Self.lock(path)
         ftruncate(file.raw, 0)
@@ -21,10 +21,8 @@ struct SupervisorLock: ~Copyable {
         throw SupervisorError("another supervisor is running" + (holder.map { " (process \($0))" } ?? ""))
     }
 
-    /// A user who can read a file can lock it. A file that other users can open, or have made, is replaced, so that their
-    /// lock on it means nothing.
-    /// A user who can read a file can lock it. A file that other users can open, or have made, is replaced, so that their
-    /// lock on it means nothing.
+    /// Users who can read a file can lock it. So a file that other users can open, or have created, is replaced, and
+    /// their lock on it has no effect.
     private static func open(_ path: String) throws(SupervisorError) -> Descriptor {
         do {
             try DurableFile.makeDirectory(DurableFile.directory(of: path))
@@ -34,7 +32,7 @@ struct SupervisorLock: ~Copyable {
         } catch { throw SupervisorError("cannot lock \(path): \(error)") }
     }
 
-    /// Is there something that is not a supervisor's own lock?
+    /// Whether the path exists and is not a supervisor's own lock file.
     private static func isOthers(_ path: String) -> Bool {
         var status = stat()
         guard lstat(path, &status) == 0 else { return false }
@@ -43,7 +41,7 @@ struct SupervisorLock: ~Copyable {
     }
 }
 
-/// Why there is no supervisor, in one line.
+/// The reason why the supervisor cannot run, in one line.
 package struct SupervisorError: Error, CustomStringConvertible {
     package let description: String
 

@@ -4,10 +4,10 @@ import PortPlan
 import SerialLine
 import SystemBus
 
-/// Ports as systemd's units, `ttynvt@INSTANCE.service`, started and watched over D-Bus (org.freedesktop.systemd1(5)).
-/// Each has its arguments in an environment file, which systemd reads at every start: systemd itself starts a port
-/// again that has crashed, also while there is no supervisor. The starter writes those files and gives systemd its
-/// orders; here systemd is asked and listened to, which needs no right.
+/// Runs ports as systemd units, `ttynvt@INSTANCE.service`, which it starts and watches over D-Bus
+/// (org.freedesktop.systemd1(5)). Each unit has its arguments in an environment file, which systemd reads at every
+/// start: systemd itself restarts a crashed port, even while there is no supervisor. The starter writes those files
+/// and gives systemd its orders; this class only reads states and receives signals, which needs no privilege.
 final class SystemdLauncher: Launcher {
     /// sd_booted(3).
     static var isBooted: Bool { FileSystem.kind(of: "/run/systemd/system") == S_IFDIR }
@@ -17,24 +17,24 @@ final class SystemdLauncher: Launcher {
 
     private let starter = StarterClient()
     private var bus: SystemBus?
-    /// Ports that root has told to end, and when they are told again.
+    /// Ports that root was asked to retire, and when the request is repeated.
     private var nextRetire: [DeviceName: MonotonicTime] = [:]
     private static let retirePause: UInt64 = .seconds(60)
-    /// Signals that say that something has happened to a unit, and who sends them.
+    /// Signals about units, and their sender.
     private var signals: BusMatch?
     private var owner: BusOwnerWatch?
-    /// Units that are being started, by us or by systemd.
+    /// Units that are being started, by the supervisor or by systemd.
     private var jobs = UnitJobs()
     /// systemd is asked about one batch of units at a time.
     private var isLooking = false
-    /// When all units are listed next; nil without a bus, and while they are being listed.
+    /// When all units are listed next; nil without a bus, and during a listing.
     private var nextList: MonotonicTime?
     private var events: [LaunchEvent] = []
 
-    /// The pause between two lists of all units, and after a failed one, in nanoseconds.
+    /// The pause between two listings of all units, and after a failed one, in nanoseconds.
     static let listPause: UInt64 = .seconds(30)
     private static let listAgain: UInt64 = .seconds(2)
-    /// No answer of systemd is waited for longer, in nanoseconds.
+    /// Longest wait for an answer of systemd, in nanoseconds.
     private static let patience: UInt64 = .seconds(5)
 
     let description = "systemd"
@@ -51,7 +51,7 @@ final class SystemdLauncher: Launcher {
         guard let bus else { return }
         lookAgain(.now)
         do throws(BusError) {
-            // Without these, looking at it all from time to time has to do.
+            // Without these signals, the periodic listing must suffice.
             signals = try bus.match(sender: Self.destination, interface: Self.manager, member: "JobRemoved") {
                 [weak self] in self?.jobRemoved($0.arguments)
             }
@@ -61,8 +61,8 @@ final class SystemdLauncher: Launcher {
         } catch {}
     }
 
-    /// systemd is there, for the first time or anew (daemon-reexec). Without a subscriber it sends no signals; those of
-    /// the time before are lost.
+    /// systemd is available, for the first time or again (daemon-reexec). It sends signals only to subscribers;
+    /// earlier signals are lost.
     private func subscribe() {
         try? bus?.send(call("Subscribe"))
         lookAgain(.now)
@@ -105,7 +105,7 @@ final class SystemdLauncher: Launcher {
 
     func stopStarting() { jobs.starts.forEach(stop) }
 
-    /// It may be asked for often: a port that is open stays until it is closed.
+    /// May be called repeatedly: an open port remains until it is closed.
     func retire(_ name: DeviceName) {
         let now = MonotonicTime.now
         if let next = nextRetire[name], next > now { return }
@@ -143,15 +143,15 @@ final class SystemdLauncher: Launcher {
         return events
     }
 
-    // MARK: Their states
+    // MARK: States of units
 
-    /// JobRemoved(u id, o job, s unit, s result): a reason to look. The result may be a stop's.
+    /// JobRemoved(u id, o job, s unit, s result): a reason to check the unit. The result may be that of a stop.
     private func jobRemoved(_ arguments: [BusValue]) {
         guard arguments.count == 4, let name = arguments[2].text.flatMap(UnitName.name) else { return }
         jobs.hurry(name, .now)
     }
 
-    /// Asks in what state units are. An answer that does not come is asked for again: each look sets the next.
+    /// Asks for the states of units. A missing answer is asked for again: each check schedules the next.
     private func look(at names: [DeviceName], _ asked: MonotonicTime) {
         guard !names.isEmpty else { return }
         let query = call("ListUnitsByNames", .strings(names.map(UnitName.unit)))
@@ -161,7 +161,7 @@ final class SystemdLauncher: Launcher {
                 isLooking = false
                 guard let units = Self.units(answer) else { return }
                 for name in names {
-                    // systemd lists what it was asked for; a wrong answer changes nothing.
+                    // systemd lists exactly the requested units; a wrong answer has no effect.
                     guard let state = units[name] else { continue }
                     if let event = jobs.take(name, state, asked: asked, .now) { events.append(event) }
                 }
@@ -187,8 +187,8 @@ final class SystemdLauncher: Launcher {
         } catch { nextList = now + Self.listAgain }
     }
 
-    /// - Returns: our units among a(ssssssouso): name, description, load state, active state, sub state, followed unit,
-    ///   path, job, …; nil for anything else.
+    /// - Returns: the ports' units in a(ssssssouso): name, description, load state, active state, sub state, followed
+    ///   unit, path, job, …; nil for another type.
     private static func units(_ answer: Result<[BusValue], BusError>) -> [DeviceName: UnitJobs.State]? {
         guard let list = (try? answer.get())?.first?.items else { return nil }
         var units: [DeviceName: UnitJobs.State] = [:]

@@ -1,25 +1,25 @@
 import SerialLine
 
-/// The units that are being started, by us or by systemd itself, and the time of the next look at each. Pure: the time
-/// is an argument, states come from outside, and the meaning of a state is an event.
+/// The units that are being started, by the supervisor or by systemd, and the time of the next check of each. Pure:
+/// the time is an argument, states come from outside, and the meaning of a state is returned as an event.
 ///
-/// Signals only hurry a look: the state that systemd tells when it is asked counts. A signal that is lost costs
-/// time, and a job's "done" says nothing, because the job may have been a stop.
+/// Signals only hurry a check: the state that systemd reports on request counts. A lost signal costs time, and the
+/// result "done" of a job means nothing, because the job may have been a stop.
 struct UnitJobs {
-    /// A start whose end no signal tells is looked at after this time, and each second from then on, in nanoseconds.
+    /// A start whose end no signal reports is checked after this time, and then each second, in nanoseconds.
     static let startLimit: UInt64 = .seconds(5)
-    /// Then it counts as failed, and its place is another port's; in nanoseconds. systemd itself gives a unit 20 s
-    /// (TimeoutStartSec= of ttynvt@.service).
+    /// After this time a start counts as failed, and its place is free for another port, in nanoseconds. systemd
+    /// itself allows a unit 20 s (TimeoutStartSec= of ttynvt@.service).
     static let startPatience: UInt64 = .seconds(30)
     static let pause: UInt64 = .seconds(1)
-    /// How often one is looked at that systemd starts again.
+    /// Interval of checking a unit that systemd restarts, in nanoseconds.
     static let restartPause: UInt64 = .milliseconds(200)
 
-    /// A unit, as ListUnitsByNames(as) tells it.
+    /// A unit's state, as in ListUnitsByNames(as).
     struct State {
         /// ActiveState, such as `activating`.
         var active: String
-        /// A job waits or runs for it.
+        /// A job for it is waiting or running.
         var hasJob = false
 
         init(_ active: String, hasJob: Bool = false) {
@@ -29,43 +29,43 @@ struct UnitJobs {
     }
 
     private struct Work {
-        /// nil if its process has ended, and systemd may start it again.
+        /// nil if its process has ended, and systemd may restart it.
         var startedAt: MonotonicTime?
         var nextLook: MonotonicTime
     }
 
     private var works: [DeviceName: Work] = [:]
 
-    /// Starts under way.
+    /// Starts in progress.
     var starts: [DeviceName] { works.filter { $0.value.startedAt != nil }.map(\.key) }
 
-    /// A unit is being started by us.
+    /// The supervisor starts a unit.
     mutating func started(_ name: DeviceName, _ now: MonotonicTime) {
         works[name] = Work(startedAt: now, nextLook: now + Self.startLimit)
     }
 
-    /// A start could not even be asked for.
-    /// - Returns: false if no start was under way.
+    /// The request to start a unit has failed.
+    /// - Returns: false if no start was in progress.
     mutating func refused(_ name: DeviceName) -> Bool {
         guard works[name]?.startedAt != nil else { return false }
         works[name] = nil
         return true
     }
 
-    /// A unit's process is gone, or seems to be. A start that is under way stays one.
+    /// A unit's process has ended, or seems to. A start in progress continues.
     mutating func ended(_ name: DeviceName, _ now: MonotonicTime) {
         works[name, default: Work(nextLook: now)].nextLook = now
     }
 
-    /// A signal has come about a unit: if a result of it is due, it is looked at now.
+    /// A signal about a unit has arrived: if a result is due, the unit is checked now.
     mutating func hurry(_ name: DeviceName, _ now: MonotonicTime) { works[name]?.nextLook = now }
 
-    /// Signals may have been lost: all units are looked at.
+    /// Signals may be lost: all units are checked.
     mutating func hurryAll(_ now: MonotonicTime) {
         for name in works.keys { works[name]?.nextLook = now }
     }
 
-    /// The units to look at now, and again after a pause.
+    /// The units to check now; each is checked again after a pause.
     mutating func takeDue(_ now: MonotonicTime) -> [DeviceName] {
         let due = works.filter { $0.value.nextLook <= now }.map(\.key)
         for name in due {
@@ -77,9 +77,9 @@ struct UnitJobs {
 
     var nextDeadline: MonotonicTime? { works.values.lazy.map(\.nextLook).min() }
 
-    /// Takes a state that systemd has told.
-    /// - Parameter asked: the time of the question: it says nothing about a later start.
-    /// - Returns: its meaning; nil as long as the unit is changing, or if no result is due.
+    /// Handles a state that systemd has reported.
+    /// - Parameter asked: the time of the request: the state says nothing about later starts.
+    /// - Returns: its meaning; nil while the unit is changing, or if no result is due.
     mutating func take(
         _ name: DeviceName, _ state: State, asked: MonotonicTime, _ now: MonotonicTime
     ) -> LaunchEvent? {

@@ -3,7 +3,7 @@ import Discovery
 import Glibc
 import Logs
 
-/// How `simulate` makes itself known.
+/// The announcement of `simulate`'s ports.
 struct Advertising: ParsableArguments {
     @Option(
         help: ArgumentHelp(
@@ -25,7 +25,7 @@ struct Advertising: ParsableArguments {
         }
     }
 
-    /// What announces these TCP ports; nil where nothing is to be.
+    /// Creates the advertiser of these TCP ports; nil if nothing is to be announced.
     func advertiser(_ tcpPorts: [UInt16], listeningOn address: String) throws -> Advertiser? {
         guard let advertise else { return nil }
         let isLocal = address == "localhost" || address == "::1" || address.hasPrefix("127.")
@@ -38,7 +38,7 @@ struct Advertising: ParsableArguments {
         return try Advertiser(services) { Browse.note($0) }
     }
 
-    /// As real servers of the type have it: MIO04 boxes, ser2net.
+    /// The TXT records of real servers of the type: MIO04 boxes, ser2net.
     private var txt: [String] {
         advertiseType == "_iostream._tcp"
             ? ["gensiostack=telnet(rfc2217),tcp"]

@@ -6,7 +6,7 @@ import Platform
 import SerialLine
 import SystemBus
 
-/// `ttynvt-swift browse`: which ports the network offers, and what they would be called here.
+/// `ttynvt-swift browse`: the announced ports, and their device names.
 struct Browse: ParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Show the ports that servers announce on the local network (through Avahi).",
@@ -77,7 +77,7 @@ struct Browse: ParsableCommand {
 
     static let noAvahi = "Avahi is not running: start it with 'systemctl start avahi-daemon' (package avahi-daemon)"
 
-    /// A line on standard error.
+    /// Prints a line on standard error.
     static func note(_ text: String) {
         var line = LogLine.clean(text) + "\n"
         line.withUTF8 { _ = write(STDERR_FILENO, $0.baseAddress, $0.count) }
@@ -85,7 +85,7 @@ struct Browse: ParsableCommand {
 }
 
 extension ServiceBrowser {
-    /// Waits until the bus says something or a timer runs out, and deals with it.
+    /// Waits for an event of the bus or a timer, and handles it.
     func wait(on bus: SystemBus, until end: MonotonicTime? = nil) throws {
         let deadline = [end, nextDeadline, bus.deadline].compactMap { $0 }.min()
         var descriptors = [pollfd(fd: bus.descriptor, events: bus.events, revents: 0)]
@@ -96,12 +96,12 @@ extension ServiceBrowser {
 }
 
 extension DiscoveredService {
-    /// The path that its port would get, or why it gets none.
+    /// The path of its device, or the reason why it gets none.
     var device: Result<String, DeviceName.Illegal> {
         Result { () throws(DeviceName.Illegal) in "/dev/\(try DeviceName("tty" + name))" }
     }
 
-    /// All of it, in JSON.
+    /// The service in JSON.
     var members: [(String, JSON)] {
         var members: [(String, JSON)] = [
             ("name", .string(name)), ("type", .string(type)), ("domain", .string(domain)),
@@ -128,7 +128,7 @@ extension DiscoveredService {
     /// All hosts that announce it, sorted.
     private var hosts: [String] { Set(claims.map(\.host)).sorted() }
 
-    /// What a table shows of it, cleaned.
+    /// Its cells of the table, safe to print.
     var cells: [String] {
         let device =
             switch self.device {

@@ -4,18 +4,18 @@ import Platform
 import SerialLine
 import SystemBus
 
-/// `browse --watch`: services as they come, change and go.
+/// `browse --watch`: prints services as they appear, change and disappear.
 final class BrowseWatch {
     private let types: [String]
     private let json: Bool
     private var shown: [ServiceKey: DiscoveredService] = [:]
-    /// When what has changed is to be shown: a service seen by IPv4 and IPv6, or on several interfaces, is one line.
+    /// When changes are printed: a service announced by IPv4 and IPv6, or on several interfaces, is one line.
     private var showAt: MonotonicTime?
     private var lastSaid = ""
 
-    /// How long changes are collected, in nanoseconds.
+    /// Time in which changes are collected, in nanoseconds.
     private static let pause: UInt64 = .milliseconds(300)
-    /// The bus is looked for so often while it is gone, in nanoseconds.
+    /// Interval of attempts to reach the bus, in nanoseconds.
     private static let busPause: UInt64 = .seconds(1)
 
     init(_ types: [String], json: Bool) {
@@ -79,7 +79,7 @@ final class BrowseWatch {
         }
     }
 
-    /// On standard error, once.
+    /// Prints a line on standard error, unless it repeats the last one.
     private func say(_ text: String) {
         guard text != lastSaid else { return }
         lastSaid = text

@@ -1,7 +1,7 @@
 import ArgumentParser
 import PortPlan
 
-/// `ttynvt-swift check-config`: what is wrong with the configuration, line by line.
+/// `ttynvt-swift check-config`: prints the errors in the configuration, line by line.
 struct CheckConfig: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "check-config", abstract: "Check the supervisor's configuration file.")

@@ -3,16 +3,16 @@ import Platform
 import PortPlan
 import SystemPackage
 
-/// The configuration file, read and checked.
+/// The parsed configuration file.
 struct ConfigurationFile {
     static let defaultPath = "/etc/ttynvt-swift/ttynvt-swift.conf"
 
     let path: String
     let configuration: Configuration
-    /// What is wrong with it, each a line that begins with `FILE:LINE: `.
+    /// Its errors, each a line that begins with `FILE:LINE: `.
     let faults: [String]
 
-    /// - Throws: `Failure` where the file cannot be read.
+    /// - Throws: `Failure` if the file cannot be read.
     init(_ path: String) throws {
         self.path = path
         let text: String
@@ -37,7 +37,7 @@ struct ConfigurationFile {
         return text
     }
 
-    /// What the `port` command would say of an option; nil where it takes it.
+    /// The `port` command's error about an option; nil if the option is valid.
     private static func fault(_ key: String, _ value: String) -> String? {
         guard PortOption.keys.contains(key) else { return "unknown key '\(key)'" }
         if PortOption.flags.contains(key) {

@@ -3,13 +3,13 @@ indirect enum JSON {
     case null
     case bool(Bool)
     case number(Int64)
-    /// A number with so many decimals; what JSON has no word for (NaN, infinity) is null.
+    /// A number with this many decimals; values that JSON cannot express (NaN, infinity) become null.
     case decimal(Double, digits: Int)
     case string(String)
     case array([JSON])
     case object([(String, JSON)])
 
-    /// Two blanks more for each level; members and elements on lines of their own.
+    /// Indented by two blanks for each level; members and elements on lines of their own.
     var text: String {
         var text = ""
         write(to: &text, indent: 0)
@@ -62,8 +62,8 @@ indirect enum JSON {
         text += "\n" + String(repeating: "  ", count: indent)
     }
 
-    /// In quotes, all that must be escaped, and what a terminal or an older reader would stumble over: DEL, C1 controls,
-    /// U+2028 and U+2029.
+    /// In quotes, with escapes for all characters that need them, and for those that a terminal or an older parser
+    /// would not handle: DEL, C1 controls, U+2028 and U+2029.
     private static func quote(_ value: String, to text: inout String) {
         text += "\""
         for scalar in value.unicodeScalars {
@@ -101,7 +101,7 @@ extension JSON: ExpressibleByStringLiteral, ExpressibleByArrayLiteral, Expressib
 }
 
 extension JSON {
-    /// null where there is none.
+    /// null for nil.
     init(_ value: String?) { self = value.map { .string($0) } ?? .null }
     init<Number: BinaryInteger>(_ value: Number) { self = .number(Int64(clamping: value)) }
 }

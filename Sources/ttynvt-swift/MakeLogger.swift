@@ -2,8 +2,8 @@ import Logging
 import Logs
 import VirtualTTY
 
-/// The program's log: the journal where standard error is the journal's, else lines on standard error.
-/// - Parameter level: of `LogLevel`; others count as the nearest.
+/// Creates the program's log: the journal if standard error is connected to it, otherwise lines on standard error.
+/// - Parameter level: of `LogLevel`; other values count as the nearest.
 func makeLogger(level: Int, toStandardError: Bool) -> Logger {
     let usesJournal = JournalLogHandler.isOurs && !toStandardError
     var logger = Logger(label: "ttynvt-swift") { _ -> any LogHandler in

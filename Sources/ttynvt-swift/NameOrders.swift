@@ -4,7 +4,7 @@ import PortControl
 import PortPlan
 import SerialLine
 
-/// `ttynvt-swift accept`: another host gets a name.
+/// `ttynvt-swift accept`: gives a name to another host.
 struct Accept: ParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Give a port's name to the other host that announces it.",
@@ -27,7 +27,7 @@ struct Accept: ParsableCommand {
     }
 }
 
-/// `ttynvt-swift forget`: a name belongs to no host.
+/// `ttynvt-swift forget`: forgets the host of a name.
 struct Forget: ParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Forget to which host a port's name belongs.",
@@ -42,7 +42,7 @@ struct Forget: ParsableCommand {
     }
 }
 
-/// `ttynvt-swift pin`: the configuration names a port's host and interface.
+/// `ttynvt-swift pin`: writes a port's host and interface into the configuration.
 struct Pin: ParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Write a port's host and interface into the configuration.",
@@ -73,21 +73,21 @@ struct Pin: ParsableCommand {
     }
 }
 
-/// The device of a port's name, in whichever way a person writes it.
+/// The device of a port's name, with or without `tty` and `/dev/`.
 private func portName(_ text: String) throws -> DeviceName {
     do throws(DeviceName.Illegal) {
         return text.hasPrefix("tty") || text.hasPrefix("/dev/") ? try DeviceName(text) : try DeviceName(port: text)
     } catch { throw Failure("\(error)") }
 }
 
-/// Names that hosts claim which belong to other hosts, as the supervisor says.
+/// Names that are claimed by other hosts than their owners, as the supervisor reports them.
 struct Claims {
     private let contested: [NameReport]
 
-    /// None if no supervisor answers.
+    /// Empty if no supervisor answers.
     init() { contested = ((try? SupervisorControl.names()) ?? []).filter { $0.claimant != nil } }
 
-    /// A line for each name.
+    /// One line for each name.
     /// - Parameter only: nil for all.
     func lines(_ only: DeviceName? = nil) -> [String] {
         contested.filter { only == nil || $0.name == only }.compactMap { report in

@@ -4,7 +4,7 @@ import Platform
 import SerialLine
 import VirtualTTY
 
-/// `ttynvt-swift -S host:port -n name`: one port, in the foreground, until it is ended by a signal.
+/// `ttynvt-swift -S host:port -n name`: runs one port in the foreground, until a signal ends it.
 struct PortCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "port", abstract: "Make one remote serial port a device of this machine (the default command).",
@@ -29,7 +29,7 @@ struct PortCommand: ParsableCommand {
     @Flag(name: .customShort("f"), help: "Stay in the foreground: always so, accepted for compatibility.")
     var foreground = false
 
-    /// Who starts a port as a supervisor says so, and finds its ports again by it.
+    /// The supervisor's mark, by which it finds its ports again.
     @Option(help: .hidden) var supervised: String?
 
     @Flag(name: .customShort("E"), help: "Log to standard error even where the journal would be used.")
@@ -62,7 +62,7 @@ struct PortCommand: ParsableCommand {
 
     @OptionGroup var options: PortOptions
 
-    /// This is the default command, so a mistyped one comes to it as a word.
+    /// This is the default command, so a mistyped command arrives here as a word.
     @Argument(help: .hidden) var words: [String] = []
 
     func validate() throws {
@@ -77,7 +77,7 @@ struct PortCommand: ParsableCommand {
 
     func run() throws { try settings.run() }
 
-    /// What the options say, as values.
+    /// The settings that the options express.
     var settings: PortSettings {
         var settings = PortSettings(configuration: options.configuration)
         settings.server = server
@@ -96,11 +96,11 @@ struct PortCommand: ParsableCommand {
     }
 }
 
-/// An error whose description is all that is to be said: one line, and exit status 1.
+/// An error that prints its description only: one line, and exit status 1.
 struct Failure: Error, CustomStringConvertible {
     let description: String
 
-    /// - Parameter description: one line, whatever it quotes.
+    /// - Parameter description: one line, made safe to print.
     init(_ description: String) { self.description = LogLine.clean(description) }
 }
 

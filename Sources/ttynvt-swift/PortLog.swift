@@ -3,13 +3,13 @@ import Platform
 import SerialLine
 import VirtualTTY
 
-/// A port's log. Its lines carry the servers, which may change.
+/// A port's log. Its lines contain the servers, which may change.
 final class PortLog: Sendable {
     private let logger: Monitor<Logger>
 
     init(_ logger: Logger) { self.logger = Monitor(logger) }
 
-    /// From now on lines carry these.
+    /// Sets the servers that lines contain.
     func setServers(_ servers: [Endpoint]) {
         logger.withLock { $0[metadataKey: "server"] = "\(servers.listed)" }
     }

@@ -3,7 +3,7 @@ import CUSEDevice
 import SerialLine
 import VirtualTTY
 
-/// How one port behaves, as options.
+/// The options of one port.
 struct PortOptions: ParsableArguments {
     @Option(name: .long, help: "When the connection is held: open (first open to last close) or always.")
     var connect = PortConfiguration.ConnectPolicy.open
@@ -52,7 +52,7 @@ struct PortOptions: ParsableArguments {
         help: "Lend the line to disciplines that are for CAP_NET_ADMIN only (slip, slcan): keeps that one capability.")
     var kernelLdisc = false
 
-    /// What the port itself knows of them.
+    /// The part of the options that configures the port itself.
     var configuration: PortConfiguration {
         var configuration = PortConfiguration()
         configuration.connect = connect
@@ -69,7 +69,7 @@ struct PortOptions: ParsableArguments {
         return configuration
     }
 
-    /// Seconds in nanoseconds; nil for a time that no option takes.
+    /// Converts seconds to nanoseconds; nil if no option accepts the time.
     static func nanoseconds(_ seconds: Double) -> UInt64? {
         seconds >= 0 && seconds <= 86400 ? UInt64(seconds * 1e9) : nil
     }
@@ -112,7 +112,7 @@ enum SettingsPolicy: String, ExpressibleByArgument, CaseIterable {
 }
 
 struct LossTimeout: ExpressibleByArgument, CustomStringConvertible {
-    /// nil for never.
+    /// nil for `never`.
     let nanoseconds: UInt64?
 
     init(nanoseconds: UInt64?) { self.nanoseconds = nanoseconds }

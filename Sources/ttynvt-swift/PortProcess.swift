@@ -8,17 +8,17 @@ import RemotePort
 import SerialLine
 import VirtualTTY
 
-/// One port at work, from start to signal: the device, the connection, and how they begin and end.
+/// The process of one port, from start to signal: creates the device and the connection, and ends them.
 final class PortProcess: Sendable {
     private let name: DeviceName
     private let servers: [Endpoint]
     private let settings: PortSettings
-    /// Whom this process becomes, if it is root.
+    /// User to switch to, if the process is root.
     private let user: String
     private let log: PortLog
     private let failure = Monitor<Failure?>(nil)
     private let hasEnded = Monitor(false)
-    /// A signal came, or there was no device: the loop ends because it is told to.
+    /// A signal arrived, or the device could not be created: the end of the loop is intended.
     private let isEnding = Monitor(false)
     private let isRetired = Monitor(false)
     private let controlThread = Monitor<Thread?>(nil)
@@ -31,19 +31,19 @@ final class PortProcess: Sendable {
         self.log = log
     }
 
-    /// What the port's threads share.
+    /// The parts that the port's threads share.
     private struct Parts: Sendable {
         let port: Port
         let device: CUSEDevice
         let remote: RemotePort
         let discipline: DisciplineHost
         let control: PortControlServer
-        /// There before the node: udev tells our nodes from others by its directory.
+        /// Created before the node: udev recognizes our nodes by the socket's directory.
         let socket: ControlSocket?
         let report: PortReport
     }
 
-    /// Serves the port until a signal comes, it retires, or there is no device to serve.
+    /// Serves the port until a signal arrives, the port retires, or the device cannot be created.
     func run() throws {
         let parts = try makeParts()
         let threads = try parts.remote.start()
@@ -51,7 +51,7 @@ final class PortProcess: Sendable {
         let main = pthread_self()
         let signals = try Thread("signals") { self.endOnSignal(parts, main) }
         parts.device.run { self.begin(parts) }
-        // The kernel may let go of the device by itself: then everything ends the same way, but not well.
+        // The kernel may end the device by itself: then the process ends in the same way, with an error.
         if !isEnding.withLock({ $0 }) { failure.withLock { $0 = $0 ?? Failure("\(DeviceError.ended("\(name)"))") } }
         end(parts)
         hasEnded.withLock { $0 = true }
@@ -86,7 +86,7 @@ final class PortProcess: Sendable {
             supervisor: Privileges.supervisor
         ) { [isRetired] in
             isRetired.withLock { $0 = true }
-            // To the thread that waits for it, as if somebody had ended the port.
+            // Sent to the thread that waits for it, as if a user had ended the port.
             kill(getpid(), SIGTERM)
         }
         port.attach(kernel: device, remote: remote, discipline: discipline, observer: report)
@@ -95,7 +95,7 @@ final class PortProcess: Sendable {
             report: report)
     }
 
-    /// Before any other thread: what this one gives up, those have not got either.
+    /// Called before other threads start, because they inherit the reduced privileges.
     private func makeDiscipline(_ port: Port) throws -> DisciplineHost {
         let discipline = try DisciplineHost(port: port)
         guard settings.configuration.keepsNetworkAdministration else { return discipline }
@@ -107,7 +107,7 @@ final class PortProcess: Sendable {
         return discipline
     }
 
-    /// The kernel has been told of the device: is it there?
+    /// The kernel has accepted or refused the device.
     private func begin(_ parts: Parts) {
         do {
             let node = try DeviceNode(made: name)
@@ -138,7 +138,7 @@ final class PortProcess: Sendable {
         }
     }
 
-    /// A port that has no place for its socket works all the same, and cannot be asked.
+    /// A port without a control socket works, but cannot be asked for its status.
     private func makeControlSocket() throws(Failure) -> ControlSocket? {
         do {
             return try ControlSocket(for: name, owner: Privileges.userAfterDrop(to: user))
@@ -159,14 +159,14 @@ final class PortProcess: Sendable {
         isEnding.withLock { $0 = true }
         end(parts)
         parts.device.stop()
-        // The loop may be about to block when the signal comes: again until it has seen it.
+        // The loop may be about to block when the signal arrives, so the signal is repeated.
         while !hasEnded.withLock({ $0 }) {
             pthread_kill(main, SIGUSR1)
             usleep(5000)
         }
     }
 
-    /// Hangs up, says goodbye to the server, and lets the threads end.
+    /// Hangs up, ends the connection, and ends the threads.
     private func end(_ parts: Parts) {
         parts.report.end()
         parts.control.stop()
@@ -175,8 +175,8 @@ final class PortProcess: Sendable {
         parts.remote.stop()
     }
 
-    /// What the port was started with, but for its servers, which may change: to be compared with what it would be
-    /// started with now.
+    /// The options that the port was started with, without its servers, which may change: for comparison with the
+    /// options of a new start.
     static func optionArguments(_ arguments: [String]) -> [String] {
         var rest = arguments.dropFirst()
         if rest.first == "port" { rest = rest.dropFirst() }

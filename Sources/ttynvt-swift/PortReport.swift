@@ -6,7 +6,7 @@ import PortRuntime
 import SerialLine
 import VirtualTTY
 
-/// What a port says of itself, to its control socket's clients and to the service manager.
+/// Reports the port's status to the control socket's clients and to the service manager.
 final class PortReport: PortObserver {
     private let port: Port
     private let notifier = ServiceNotifier()
@@ -16,15 +16,15 @@ final class PortReport: PortObserver {
     private let options: [String]
     private let supervisor: UInt32?
     private let news = Monitor(News())
-    /// The service manager has had the last word; held while it is told something.
+    /// The last message to the service manager was sent. Held during each message.
     private let hasEnded = Monitor(false)
     private let whenRetired: @Sendable () -> Void
 
     private struct News {
         var node: DeviceNode?
-        /// The service manager has not been told yet.
+        /// The current status was not sent to the service manager yet.
         var isUntold = false
-        /// It is not told before then: programs may open and close a port a thousand times a second.
+        /// Earliest time of the next message: programs may open and close a port a thousand times a second.
         var tellAt = MonotonicTime(nanoseconds: 0)
         var pingAt: MonotonicTime?
     }
@@ -32,9 +32,9 @@ final class PortReport: PortObserver {
     private static let pause: UInt64 = .milliseconds(100)
 
     /// - Parameters:
-    ///   - options: how the port was started, without its servers.
-    ///   - supervisor: the user that gives orders besides root.
-    ///   - whenRetired: called once no program has the port open, and none will.
+    ///   - options: the options that the port was started with, without its servers.
+    ///   - supervisor: the user that may give orders, besides root.
+    ///   - whenRetired: called once, when no program has the port open, and none will.
     init(
         _ port: Port, _ control: PortControlServer, log: PortLog, options: [String], supervisor: UInt32?,
         whenRetired: @escaping @Sendable () -> Void
@@ -49,20 +49,20 @@ final class PortReport: PortObserver {
 
     private static var unixTime: Int64 { Int64(time(nil)) }
 
-    // What happens.
+    // Events.
 
-    /// The node is there.
+    /// The node exists.
     func begin(_ node: DeviceNode) {
         news.withLock {
             $0.node = node
             $0.pingAt = notifier?.watchdogInterval.map { .now + $0 }
         }
         notifier?.tell(["READY=1"], status: PortState().sentence)
-        // The control thread may have looked already, and sleeps for ever: the first ping is due now.
+        // The control thread may sleep without a deadline, and the first watchdog message is due now.
         if notifier != nil { control.wake() }
     }
 
-    /// The last word to the service manager.
+    /// Sends the last message to the service manager.
     func end() {
         hasEnded.withLock {
             $0 = true
@@ -78,9 +78,9 @@ final class PortReport: PortObserver {
 
     func portRetired() { whenRetired() }
 
-    // The service manager, from the control thread.
+    // Messages to the service manager, sent by the control thread.
 
-    /// What the control thread does besides: nothing, where there is no service manager.
+    /// The additional work of the control thread; nil without a service manager.
     var chore: PortControlServer.Chore? {
         notifier.map { notifier in PortControlServer.Chore { self.tell(notifier) } }
     }
@@ -98,7 +98,8 @@ final class PortReport: PortObserver {
             if isPinging { news.pingAt = notifier.watchdogInterval.map { now + $0 } }
             return (isTelling, isPinging)
         }
-        // The port's lock can be taken: it is alive. Else this thread waits for it, and the watchdog bites.
+        // If the port's lock can be taken, the port is alive. If not, this thread waits for it, and the watchdog
+        // fires.
         if isTelling || isPinging {
             let state = port.look { $0.state }
             let status = isTelling ? state.sentence : nil
@@ -109,7 +110,7 @@ final class PortReport: PortObserver {
         }
     }
 
-    // The control socket's clients, from the control thread.
+    // Answers to the control socket's clients, by the control thread.
 
     func answer(_ request: ControlRequest, _ peer: PeerCredentials) -> String {
         guard let node = news.withLock({ $0.node }) else { return ControlReply.refused("not ready").line + "\n" }
@@ -141,7 +142,7 @@ final class PortReport: PortObserver {
         let here = MonotonicTime.now
         var unixNow = timespec()
         clock_gettime(CLOCK_REALTIME, &unixNow)
-        // In nanoseconds, so that a point in time is the same second whenever it is asked for.
+        // In nanoseconds, so that repeated conversions of a moment give the same second.
         func unix(_ time: MonotonicTime) -> Int64 {
             let ago = Int64(clamping: here.since(time))
             return (Int64(unixNow.tv_sec) * 1_000_000_000 + Int64(unixNow.tv_nsec) - ago) / 1_000_000_000
@@ -175,7 +176,7 @@ final class PortReport: PortObserver {
 }
 
 extension PortState {
-    /// What `systemctl status` shows.
+    /// The text in `systemctl status`.
     var sentence: String {
         var parts: [String] = []
         switch link {
@@ -193,7 +194,7 @@ extension PortState {
 }
 
 extension LineSettings {
-    /// `115200 8N1`, and the flow control where there is any.
+    /// `115200 8N1`, followed by the flow control, if any.
     var withFlow: String {
         func word(_ flow: FlowControl) -> String { flow == .hardware ? "RTS/CTS" : "XON/XOFF" }
         if flow == inboundFlow { return flow == .none ? "\(self)" : "\(self) \(word(flow))" }

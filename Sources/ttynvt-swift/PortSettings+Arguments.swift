@@ -1,11 +1,12 @@
 import SerialLine
 import VirtualTTY
 
-/// Reads a port's command line without the argument parser, which takes six times as long as the rest of the start. This
-/// reader accepts correct command lines only, with the parser's meaning; the parser gets all others and reports errors.
+/// Parses a port's command line without the argument parser, which takes six times as long as the rest of the start.
+/// This reader accepts only valid command lines, with the parser's meaning; the parser gets all others, and reports
+/// errors.
 extension PortSettings {
     /// - Parameter arguments: without the program's and the command's names.
-    /// - Returns: nil for arguments that are the parser's.
+    /// - Returns: nil if the arguments must go to the parser.
     init?(arguments: ArraySlice<String>) {
         self.init()
         var rest = arguments
@@ -37,7 +38,7 @@ extension PortSettings {
         return true
     }
 
-    /// - Returns: is it an option of this reader's, with a value that it can have?
+    /// - Returns: whether it is an option that this reader knows, with a valid value.
     private mutating func take(_ option: Substring, _ value: String) -> Bool {
         switch option {
         case "-S", "--server": server = value

@@ -5,7 +5,7 @@ import Platform
 import SerialLine
 import VirtualTTY
 
-/// The settings of a port's command line, from either of its two readers.
+/// The settings of a port's command line, from either of its two parsers.
 struct PortSettings: Sendable {
     static let defaultGroup = "dialout"
     static let defaultOwner = "root"
@@ -15,24 +15,24 @@ struct PortSettings: Sendable {
     /// 0 lets the kernel choose.
     var major: UInt32 = 0
     var minor: UInt32 = 0
-    /// A supervisor has started it.
+    /// A supervisor has started the port.
     var isSupervised = false
     var logsToStandardError = false
-    /// Of `LogLevel`; others count as the nearest.
+    /// Of `LogLevel`; other values count as the nearest.
     var logLevel = LogLevel.notice.rawValue
     var group = Self.defaultGroup
     var owner = Self.defaultOwner
     var mode = NodeMode(rawValue: 0o660)
-    /// User to switch to if the process is root; nil for the ports' own user.
+    /// User to switch to if the process is root; nil for the default user.
     var user: String?
-    /// It connects once at the start.
+    /// The port connects once at the start.
     var checks = false
-    /// How the port behaves; without servers, log level and minor number.
+    /// The port's configuration, without servers, log level and minor number.
     var configuration: PortConfiguration
 
     init(configuration: PortConfiguration = PortConfiguration()) { self.configuration = configuration }
 
-    /// A supervised port takes its servers from the environment, because every user can read command lines.
+    /// A supervised port receives its servers in the environment, because all users can read command lines.
     var serverList: String? {
         server ?? (isSupervised ? getenv("TTYNVT_SERVERS").map { String(cString: $0) } : nil)
     }
@@ -62,7 +62,8 @@ struct PortSettings: Sendable {
         try PortProcess(name: name, servers: servers, settings: self, log: makeLog(name, servers)).run()
     }
 
-    /// Only root can become somebody. The defaults may be missing: then a number stands for them, or udev's word holds.
+    /// Only root can switch to another user. The default user and group may not exist: then an ID replaces the user,
+    /// and udev sets the group.
     private func checkUserAndGroup() throws {
         guard geteuid() == 0 else { return }
         if let user, Privileges.user(named: user) == nil { throw Failure("no user '\(user)' (--user)") }

@@ -4,7 +4,7 @@ import RFC2217
 import RemotePort
 import SerialLine
 
-/// `ttynvt-swift probe H:P`: what a server supports.
+/// `ttynvt-swift probe H:P`: prints the features that a server supports.
 struct Probe: ParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Say what an RFC 2217 server supports.",
@@ -44,7 +44,7 @@ struct Probe: ParsableCommand {
     }
 }
 
-/// A survey in words.
+/// The result of a survey, as text.
 struct ProbeReport {
     let server: Endpoint
     let address: String
@@ -63,7 +63,7 @@ struct ProbeReport {
         return text.printable(limit: 100)
     }
 
-    /// `9600 8N1`, with `?` for what it does not tell.
+    /// `9600 8N1`, with `?` for unknown parts.
     private var settings: String {
         let parity = value(.setParity(0)).flatMap { $0.first.map { String($0).uppercased() } } ?? "?"
         return
@@ -72,7 +72,7 @@ struct ProbeReport {
 
     private func value(_ request: ComPortCommand) -> String? { survey.value(of: request).map(Self.text) }
 
-    /// An answer's value, without its command's name.
+    /// The value of an answer, without its command's name.
     private static func text(_ command: ComPortCommand) -> String {
         switch command {
         case .signature(let text): text.printable(limit: 100)
@@ -115,7 +115,7 @@ struct ProbeReport {
         return lines
     }
 
-    /// Times in milliseconds; what was not told is null.
+    /// The result in JSON: times in milliseconds, unknown values as null.
     var json: JSON {
         [
             "server": .string("\(server)"), "address": .string(address), "rfc2217": .bool(survey.isRFC2217),

@@ -1,11 +1,11 @@
 import Glibc
 import Platform
 
-/// A program that has a port open, as /proc shows it.
+/// A program that has a port open, as listed in /proc.
 struct Program: Equatable {
-    /// Its process; the thread that opened the port, where that is all that is known; 0 where nothing is.
+    /// Its process; the thread that opened the port, if only that is known; 0 if neither is known.
     let pid: Int32
-    /// nil where it is gone, or in another pid namespace.
+    /// nil if it has ended, or is in another pid namespace.
     let name: String?
 
     init(thread: Int32) {

@@ -4,7 +4,8 @@ import RemotePort
 import SerialLine
 import VirtualTTY
 
-/// `--check`: one connection before any program makes one, to say at once what is wrong with the server. Of several, one
+/// `--check`: connects once before any program does, to report a problem with the server at once. One of several
+/// servers must be right.
 /// must be right.
 struct ServerCheck {
     private let servers: [Endpoint]

@@ -134,7 +134,7 @@ struct Simulate: ParsableCommand {
         if let rateError { configuration.rateErrorPercent = rateError }
     }
 
-    /// Writes to the file of `--line-log`.
+    /// Writes the file of `--line-log`.
     private func lineObserver() throws -> (@Sendable (Int, MonotonicTime, Int) -> Void)? {
         guard let lineLog else { return nil }
         let descriptor = open(lineLog, O_WRONLY | O_CREAT | O_TRUNC | O_APPEND | O_CLOEXEC, 0o644)
@@ -191,13 +191,13 @@ struct Simulate: ParsableCommand {
     }
 }
 
-/// An error that is told in one line, without the usage.
+/// An error that is printed in one line, without the usage.
 private struct PlainError: Error, CustomStringConvertible {
     let message: String
     var description: String { message }
 }
 
-/// Keeps the signals that this command waits for from ending the process. To be called before any thread starts.
+/// Blocks the signals that this command waits for. Called before other threads start.
 private func blockSignals() -> sigset_t {
     var signals = sigset_t()
     sigemptyset(&signals)
@@ -213,7 +213,7 @@ private func waitForSignal(_ signals: sigset_t) -> Int32 {
     return signal
 }
 
-/// One write(2), so that lines of different threads stay whole.
+/// One write(2), so that lines of different threads do not mix.
 private func write(_ line: String, to descriptor: Int32) {
     var line = line
     _ = line.withUTF8 { Glibc.write(descriptor, $0.baseAddress, $0.count) }

@@ -4,7 +4,7 @@ import Platform
 import PortControl
 import SerialLine
 
-/// `ttynvt-swift status`: what the running ports are doing.
+/// `ttynvt-swift status`: prints the status of the running ports.
 struct Status: ParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Show what the running ports are doing.",
@@ -16,7 +16,7 @@ struct Status: ParsableCommand {
     @Argument(help: ArgumentHelp("A port's name, ttyX or /dev/ttyX.", valueName: "name")) var name: String?
     @Flag(help: "As a JSON array, one object for each port.") var json = false
 
-    /// One port, as far as it could be asked.
+    /// The status of one port, or the reason why it is unavailable.
     struct Row {
         let name: DeviceName
         let answer: Result<PortStatus, PortControlError>
@@ -48,7 +48,7 @@ struct Status: ParsableCommand {
         }
     }
 
-    /// All that run. What a killed port has left is none.
+    /// All running ports. Sockets left by killed ports are ignored.
     private static func all() -> [Row] {
         PortControl.list().compactMap { name in
             do throws(PortControlError) {
@@ -69,7 +69,7 @@ struct Status: ParsableCommand {
 }
 
 extension PortStatus {
-    /// Times are Unix time in seconds; what there is not is null.
+    /// In JSON: times are Unix time in seconds; missing values are null.
     fileprivate func json(_ claims: Claims) -> JSON {
         [
             "name": .string("\(name)"), "device": .string("/dev/\(name)"), "major": JSON(major), "minor": JSON(minor),

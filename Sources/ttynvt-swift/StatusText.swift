@@ -1,9 +1,9 @@
 import PortControl
 import SerialLine
 
-/// A port's status for people.
+/// A port's status as text.
 enum StatusText {
-    /// Columns as wide as they must be; the last one is as long as it is.
+    /// A table with columns as wide as needed; the last column is not padded.
     static func table(_ rows: [Status.Row], now: Int64) -> [String] {
         var cells = [
             [
@@ -38,7 +38,7 @@ enum StatusText {
         ]
     }
 
-    /// Everything about one port, a line each.
+    /// The full status of one port, a line for each item.
     static func details(of status: PortStatus, now: Int64) -> [String] {
         var lines: [(String, String)] = [
             ("port", "/dev/\(status.name) (\(status.major):\(status.minor))"),
@@ -82,7 +82,7 @@ enum StatusText {
         return kinds.isEmpty ? "none" : kinds.joined(separator: ", ")
     }
 
-    /// Each program once, with how many files it has open where that is more than one.
+    /// Each program once, with the number of its open files if there are several.
     private static func programs(_ status: PortStatus) -> [String] {
         var counts: [(String, Int)] = []
         for opener in status.openers {
@@ -96,7 +96,7 @@ enum StatusText {
         return counts.map { $1 == 1 ? $0 : "\($0) ×\($1)" }
     }
 
-    /// `12 min`, in the largest unit that has two of itself or more.
+    /// `12 min`: the largest unit of which there are at least two.
     static func span(since then: Int64, _ now: Int64) -> String {
         let seconds = max(0, now.subtractingReportingOverflow(then).partialValue)
         switch seconds {
@@ -107,7 +107,7 @@ enum StatusText {
         }
     }
 
-    /// `1.4 MB`: three digits or so, in powers of 1000.
+    /// `1.4 MB`: about three digits, in powers of 1000.
     static func bytes(_ count: UInt64) -> String {
         if count < 10_000 { return "\(count) B" }
         var value = Double(count)

@@ -7,7 +7,7 @@ import PortPlan
 import Supervisor
 import VirtualTTY
 
-/// `ttynvt-swift supervise`: one port for every one that is announced or configured.
+/// `ttynvt-swift supervise`: runs a port for each announcement and each configured port.
 struct Supervise: ParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Keep a port running for every COM port announced on the network.",
@@ -45,7 +45,7 @@ struct Supervise: ParsableCommand {
     func run() throws {
         let log = makeLogger(level: debug, toStandardError: logToStandardError)
         do {
-            // Faults at the start go where the error goes; later ones are logged.
+            // Errors at the start are printed; later ones are logged.
             var configuration: Configuration? = try load { print($0, to: &StandardError.stream) }
             Signals.block()
             let supervisor = try Supervisor(
@@ -67,8 +67,8 @@ struct Supervise: ParsableCommand {
         return settings
     }
 
-    /// The configuration; where no file is named and the usual one is not there, the defaults.
-    /// - Parameter tell: gets each fault.
+    /// The configuration; the defaults, if no file is given and the default file does not exist.
+    /// - Parameter tell: receives each error.
     private func load(_ tell: (String) -> Void) throws -> Configuration {
         let path = config ?? ConfigurationFile.defaultPath
         var configuration = Configuration()
@@ -93,7 +93,7 @@ struct Supervise: ParsableCommand {
 
 extension Supervisor.Settings.Backend: ExpressibleByArgument {}
 
-/// Standard error, for lines that are no log.
+/// Standard error, for lines outside the log.
 struct StandardError: TextOutputStream {
     nonisolated(unsafe) static var stream = StandardError()
 

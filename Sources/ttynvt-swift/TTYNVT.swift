@@ -26,8 +26,9 @@ struct TTYNVT: ParsableCommand {
         ],
         defaultSubcommand: PortCommand.self)
 
-    /// Ports are started most often, and many at once. So a port's command line is read without the argument parser first,
-    /// then without the tree of all commands. If neither accepts it, the whole parser reports the error.
+    /// Ports are the most frequent command, and many start at once. So a port's command line is first parsed without
+    /// the argument parser, then with the parser for this command only. If both fail, the parser for all commands
+    /// reports the error.
     static func main() {
         var arguments = CommandLine.arguments.dropFirst()
         guard arguments.first == "port" || arguments.first?.hasPrefix("-") == true else { return main(nil) }
