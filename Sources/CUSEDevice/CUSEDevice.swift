@@ -45,7 +45,7 @@ package final class CUSEDevice: KernelSide, @unchecked Sendable {
             name.description, major, minor, &operations, Unmanaged.passUnretained(self).toOpaque())
         guard let session else {
             close(descriptor)
-            throw .library("cannot make a session for '\(name)'")
+            throw .library("cannot create a CUSE session for '\(name)'")
         }
         guard ccuse_session_attach(session, descriptor) == 0 else {
             close(descriptor)

@@ -24,9 +24,9 @@ package enum DeviceError: Error, CustomStringConvertible, Equatable {
         case .numberTaken(let major, let minor, let holder):
             "device number \(major):\(minor) is in use by \(holder): choose another (-M, -m)"
         case .refused(let name):
-            "the kernel refused to make /dev/\(name): its name or number is taken (see the kernel's log)"
+            "the kernel refused to create /dev/\(name): its name or number is taken (see dmesg)"
         case .ended(let name):
-            "the kernel has let go of /dev/\(name): its connection was aborted"
+            "the kernel has removed /dev/\(name): its FUSE connection was aborted"
         case .library(let why): "libfuse: \(why)"
         }
     }

@@ -148,7 +148,7 @@ private final class AdvertiserLoop {
 
     private func avahiChanged(_ isThere: Bool) {
         forget()
-        guard isThere else { return say("Avahi is not running: ports are advertised as soon as it is") }
+        guard isThere else { return say("Avahi is not running; announcing the ports once it runs") }
         avahi?.call("GetState", []) { [unowned self] answer in
             if case .success(let values) = answer { serverChanged(values) }
         }
@@ -180,7 +180,7 @@ private final class AdvertiserLoop {
         let round = round
         let settle = { [unowned self] (error: String?) in
             guard round == self.round else { return }
-            if let error { say("\(service.name) is not advertised: \(error)") }
+            if let error { say("cannot announce \(service.name): \(error)") }
             guard !isSettled else { return }
             isSettled = true
             if error == nil { announced += 1 }
@@ -189,7 +189,7 @@ private final class AdvertiserLoop {
         avahi?.make(.entryGroup, []) { signal in
             switch signal.arguments.first?.integer {
             case Self.established: settle(nil)
-            case Self.collision: settle("somebody else has that name")
+            case Self.collision: settle("another host uses that name")
             case Self.failure: settle(signal.arguments.last?.text ?? "no reason given")
             default: break
             }
@@ -220,7 +220,7 @@ private final class AdvertiserLoop {
         guard round == self.round else { return }
         calls -= 1
         if let error {
-            settle(error.name == AvahiClient.name + ".CollisionError" ? "somebody else has that name" : "\(error)")
+            settle(error.name == AvahiClient.name + ".CollisionError" ? "another host uses that name" : "\(error)")
         }
         pump()
     }
@@ -229,7 +229,7 @@ private final class AdvertiserLoop {
         settled += 1
         guard settled == services.count, announced > 0 else { return }
         lastSaid = ""
-        report("\(announced) \(announced == 1 ? "port is" : "ports are") advertised")
+        report("announcing \(announced) port\(announced == 1 ? "" : "s")")
     }
 
     /// Reports a text, but not twice in a row.

@@ -126,7 +126,7 @@ extension DisciplineHost {
         do {
             host = if let relay { relay } else { try Relay() }
         } catch {
-            return .failed(error, reason: "cannot make a pseudo-terminal (/dev/ptmx): \(error)")
+            return .failed(error, reason: "cannot open a pseudo-terminal (/dev/ptmx): \(error)")
         }
         do {
             try withPrivilege(asNetworkAdministrator) { () throws(Errno) in try host.terminal.setDiscipline(number) }

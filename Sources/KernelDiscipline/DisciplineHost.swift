@@ -51,7 +51,7 @@ package final class DisciplineHost: DisciplineSide {
 
     package func call(_ id: RequestID, _ call: DisciplineCall) {
         guard order(.call(id, call)) else {
-            return port.withTTY { $0.disciplineAnswered(id, .failed(.noMemory, reason: "no thread for it")) }
+            return port.withTTY { $0.disciplineAnswered(id, .failed(.noMemory, reason: "cannot start a thread")) }
         }
     }
 
@@ -96,9 +96,11 @@ package final class DisciplineHost: DisciplineSide {
     /// and the threads that it starts from now on, give up all capabilities.
     /// - Throws: the reason why that is impossible.
     package func keepNetworkAdministration() throws(PrivilegeError) {
-        guard Capabilities.permitted.contains(.networkAdministration) else { throw PrivilegeError("it has not got it") }
+        guard Capabilities.permitted.contains(.networkAdministration) else {
+            throw PrivilegeError("this process does not have it")
+        }
         state.withLock { $0.privilege = .wanted }
-        guard order(.withdraw(discardingRest: true)) else { throw PrivilegeError("no thread for it") }
+        guard order(.withdraw(discardingRest: true)) else { throw PrivilegeError("cannot start a thread") }
         state.wait { $0.privilege != .wanted }
         if case .failed(let reason) = state.withLock({ $0.privilege }) { throw PrivilegeError(reason) }
         guard geteuid() != 0 else { return }

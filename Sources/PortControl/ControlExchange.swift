@@ -57,7 +57,7 @@ package final class ControlExchange {
     package func advance(_ now: MonotonicTime) {
         receive()
         if result == nil, deadline <= now {
-            result = .failure(.noAnswer(name, "nothing within \(timeout / .milliseconds(1)) ms"))
+            result = .failure(.noAnswer(name, "no reply within \(timeout / .milliseconds(1)) ms"))
         }
     }
 
@@ -67,7 +67,7 @@ package final class ControlExchange {
             let count = chunk.withUnsafeMutableBytes { recv(raw, $0.baseAddress, $0.count, Int32(MSG_DONTWAIT)) }
             if count > 0 {
                 reply += chunk[..<count]
-                if reply.count > PortControl.longestReply { fail("its reply has no end") }
+                if reply.count > PortControl.longestReply { fail("its reply is incomplete") }
             } else if count == 0 {
                 result = .success(reply)
             } else {
@@ -111,7 +111,7 @@ package final class ControlExchange {
         } catch .permissionDenied, .notPermitted {
             throw .port(.notPermitted(name))
         } catch .wouldBlock {
-            throw .port(.noAnswer(name, "more connections wait for it than it can have"))
+            throw .port(.noAnswer(name, "its connection queue is full"))
         } catch {
             throw .port(.noAnswer(name, "\(error)"))
         }
@@ -126,7 +126,7 @@ extension ControlExchange {
             return try PortStatus(parsing: reply)
         } catch {
             if line(reply).hasPrefix("error ") { try check(name, reply) }
-            throw .noAnswer(name, "its status cannot be read")
+            throw .noAnswer(name, "its status is malformed")
         }
     }
 
@@ -134,7 +134,7 @@ extension ControlExchange {
     package static func check(_ name: DeviceName, _ reply: [UInt8]) throws(PortControlError) {
         let line = line(reply)
         if line == "ok" { return }
-        guard line.hasPrefix("error ") else { throw .noAnswer(name, line.isEmpty ? "it says nothing" : line) }
+        guard line.hasPrefix("error ") else { throw .noAnswer(name, line.isEmpty ? "its reply is empty" : line) }
         let why = String(line.dropFirst(6))
         if why == PortControl.notPermitted { throw .notPermitted(name) }
         throw .refused(name, why)

@@ -18,7 +18,7 @@ package enum ControlRequest: Equatable, Sendable {
 
     /// Parses a request's line, without its line feed.
     package init(line: [UInt8]) throws(Unknown) {
-        guard line.allSatisfy({ $0 >= 0x20 && $0 < 0x7F }) else { throw Unknown(description: "no text") }
+        guard line.allSatisfy({ $0 >= 0x20 && $0 < 0x7F }) else { throw Unknown(description: "not printable ASCII") }
         let words = String(decoding: line, as: UTF8.self).split(separator: " ", maxSplits: 1)
         let argument = words.count > 1 ? String(words[1]) : nil
         switch (words.first, argument) {

@@ -11,8 +11,8 @@ package enum ControlSocketError: Error, Equatable, CustomStringConvertible {
 
     package var description: String {
         switch self {
-        case .inUse(let path): "another process answers at \(path)"
-        case .failed(let path, let error): "cannot make \(path): \(error)"
+        case .inUse(let path): "another process is listening at \(path)"
+        case .failed(let path, let error): "cannot create \(path): \(error)"
         }
     }
 }

@@ -16,7 +16,7 @@ package enum PortControlError: Error, Equatable, CustomStringConvertible {
     package var description: String {
         switch self {
         case .noSuchPort(let name): "no port '\(name)' is running"
-        case .notPermitted(let name): "not permitted to ask port '\(name)'"
+        case .notPermitted(let name): "no permission to ask port '\(name)'"
         case .noAnswer(let name, let why): "port '\(name)' does not answer: \(why)"
         case .refused(let name, let why): "port '\(name)' refuses: \(why)"
         }

@@ -20,7 +20,7 @@ package enum SupervisorControl {
         package var description: String {
             switch self {
             case .notRunning: "no supervisor is running (systemctl start ttynvt-supervisor)"
-            case .notPermitted: "not permitted: only root gives orders to the supervisor (sudo)"
+            case .notPermitted: "no permission: only root may give orders to the supervisor (sudo)"
             case .noAnswer(let why): "the supervisor does not answer: \(why)"
             case .refused(let why): why
             }
@@ -50,7 +50,7 @@ package enum SupervisorControl {
             throw .noAnswer("\(error)")
         }
         let text = String(decoding: reply, as: UTF8.self)
-        guard text.hasSuffix("\n") else { throw .noAnswer("its reply has no end") }
+        guard text.hasSuffix("\n") else { throw .noAnswer("its reply is incomplete") }
         guard text.hasPrefix("error ") else { return text }
         let why = String(text.dropFirst(6).prefix { $0 != "\n" }).singleLine
         throw why == PortControl.notPermitted ? .notPermitted : .refused(why)

@@ -20,7 +20,7 @@ package enum SupervisorRequest: Equatable, Sendable {
 
     /// Parses a request's line, without its line feed.
     package init(line: [UInt8]) throws(Unknown) {
-        guard line.allSatisfy({ $0 >= 0x20 && $0 < 0x7F }) else { throw Unknown(description: "no text") }
+        guard line.allSatisfy({ $0 >= 0x20 && $0 < 0x7F }) else { throw Unknown(description: "not printable ASCII") }
         let words = String(decoding: line, as: UTF8.self).split(separator: " ", omittingEmptySubsequences: false)
         func name() throws(Unknown) -> DeviceName {
             do { return try DeviceName(String(words[1])) } catch { throw Unknown(description: "\(error)") }

@@ -11,7 +11,7 @@ package enum AddressRules {
         of address: IPAddress, on interface: String?, isLocal: Bool, networks: NetworkView, configuration: Configuration
     ) -> String? {
         switch address.scope {
-        case .unspecified: return "it is no host's address"
+        case .unspecified: return "it is not a host's address"
         case .multicast: return "it is a multicast address"
         case .broadcast: return "it is a broadcast address"
         case .loopback, .linkLocal, .other: break
@@ -27,18 +27,19 @@ package enum AddressRules {
         if configuration.addresses.contains(where: { $0.contains(address) }) { return nil }
         if !address.isIPv4 && address.scope == .linkLocal {
             // Without a zone, the link of the address is unknown.
-            guard let zone = address.zone else { return "it lacks the interface that it is local to" }
-            return interface == nil || zone == interface ? nil : "it is local to \(zone), not to \(interface ?? "")"
+            guard let zone = address.zone else { return "the link-local address lacks its interface" }
+            return interface == nil || zone == interface
+                ? nil : "it is link-local on \(zone), not on \(interface ?? "")"
         }
         if networks.subnets(of: interface).contains(where: { $0.contains(address) }) { return nil }
-        return "it is on no network of \(interface ?? "this machine"): 'allow-addresses' in [discovery] can allow it"
+        return "it is not on a network of \(interface ?? "this machine"): 'allow-addresses' in [discovery] can allow it"
     }
 
     /// As `refusal(of:on:isLocal:networks:configuration:)`; a text that is not an address is refused, too.
     package static func refusal(
         of endpoint: Endpoint, on interface: String?, isLocal: Bool, networks: NetworkView, configuration: Configuration
     ) -> String? {
-        guard let address = IPAddress(endpoint.host) else { return "it is no address" }
+        guard let address = IPAddress(endpoint.host) else { return "it is not an address" }
         return refusal(
             of: address, on: interface, isLocal: isLocal, networks: networks, configuration: configuration)
     }

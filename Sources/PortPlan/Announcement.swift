@@ -32,7 +32,9 @@ package struct Announcement: Equatable, Sendable {
 
         /// The entry of the TXT record that makes the port unusable; nil if there is no such entry.
         package var fault: String? {
-            if let security, security != "no" { return "it asks for security '\(security)', which RFC 2217 has not" }
+            if let security, security != "no" {
+                return "it requires security=\(security), which RFC 2217 cannot provide"
+            }
             if let functionClass, functionClass != "ttynvt" {
                 return "its function class is '\(functionClass)', not ttynvt"
             }

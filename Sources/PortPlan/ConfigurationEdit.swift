@@ -31,7 +31,7 @@ package enum ConfigurationEdit {
             case nil: missing.append("\(key) = \(value)")
             case value: break
             case let other?:
-                throw Refusal(description: "[port \(name)] says \(key) = \(other) already: change it by hand")
+                throw Refusal(description: "[port \(name)] already sets \(key) = \(other): edit the file")
             }
         }
         lines.insert(contentsOf: missing, at: header + 1)

@@ -64,19 +64,19 @@ package struct ConfigurationParser {
         let text = raw.trimmed
         guard let first = text.first, first != "#", first != ";" else { return }
         guard !text.unicodeScalars.contains(where: { $0.value < 0x20 && $0.value != 9 || $0.value == 0x7F }) else {
-            return fail("the line has a control character in it")
+            return fail("the line contains a control character")
         }
         if first == "[" { return takeHeader(text) }
         guard let equals = text.firstIndex(of: "=") else {
-            return fail("'\(text)' is neither 'key = value' nor a [section]")
+            return fail("'\(text)' is neither 'key = value' nor [section]")
         }
         let key = String(text[..<equals].trimmed)
         let value = String(text[text.index(after: equals)...].trimmed)
-        guard let section else { return fail("'\(key)' stands before the first [section]") }
+        guard let section else { return fail("'\(key)' is outside a section: put it below a [section]") }
         guard !key.isEmpty else { return fail("no key before '='") }
         if case .unknown = section { return }
         if let before = seen.updateValue(line, forKey: "\(sectionTitle) \(key)") {
-            return fail("'\(key)' was given in line \(before) already")
+            return fail("'\(key)' is already set in line \(before)")
         }
         switch section {
         case .discovery: takeDiscovery(key, value)
@@ -100,7 +100,7 @@ package struct ConfigurationParser {
         case ("interface", 2): takeInterfaceHeader(String(words[1]))
         case ("interface", _): fail("[interface NAME] takes one name, without blanks")
         default:
-            fail("unknown section [\(sectionTitle)]: there are [discovery], [interface NAME], [ports] and [port NAME]")
+            fail("unknown section [\(sectionTitle)]: use [discovery], [interface NAME], [ports] or [port NAME]")
         }
     }
 
@@ -161,7 +161,7 @@ package struct ConfigurationParser {
     private mutating func takeTypes(_ value: String) {
         let types = value.words
         for type in types where !isServiceType(type) {
-            return fail("'\(type)' is no service type: they look like _ttynvt._tcp")
+            return fail("'\(type)' is not a service type: write it like _ttynvt._tcp")
         }
         configuration.types = types
     }
@@ -170,7 +170,7 @@ package struct ConfigurationParser {
         var subnets: [Subnet] = []
         for word in value.words {
             guard let subnet = Subnet(word) else {
-                return fail("'\(word)' is no network: they look like 192.0.2.0/24 or 2001:db8::/32")
+                return fail("'\(word)' is not a network: write it like 192.0.2.0/24 or 2001:db8::/32")
             }
             subnets.append(subnet)
         }
@@ -193,8 +193,8 @@ package struct ConfigurationParser {
         case "major":
             guard let major = UInt32(value), major < 512 else { return fail("major takes 0 to 511, not '\(value)'") }
             configuration.major = major
-        case "server", "minor", "host", "interface": fail("'\(key)' belongs to one port: [port NAME]")
-        case "trust": fail("'trust' belongs to [discovery], [interface NAME] or [port NAME]")
+        case "server", "minor", "host", "interface": fail("'\(key)' applies to one port: set it in [port NAME]")
+        case "trust": fail("'trust' is not allowed here: set it in [discovery], [interface NAME] or [port NAME]")
         default: if let option = option(key, value) { configuration.options.append(option) }
         }
     }
@@ -203,7 +203,7 @@ package struct ConfigurationParser {
         switch key {
         case "server", "minor", "host", "interface":
             guard configuration.sections[index].pattern.isLiteral else {
-                return fail("'\(key)' belongs to one port, and [\(sectionTitle)] is a pattern")
+                return fail("'\(key)' applies to one port, and [\(sectionTitle)] is a pattern")
             }
             if key == "minor" { return takeMinor(value, index) }
             if key != "server" { return takePin(key, value, index) }
@@ -211,7 +211,7 @@ package struct ConfigurationParser {
                 configuration.sections[index].servers = try [Endpoint](parsingList: value)
             } catch { fail("illegal server '\(value)': \(error)") }
         case "trust": configuration.sections[index].trust = trust(value)
-        case "major": fail("'major' is one for all ports: [ports]")
+        case "major": fail("'major' applies to all ports: set it in [ports]")
         default: if let option = option(key, value) { configuration.sections[index].options.append(option) }
         }
     }
@@ -222,7 +222,7 @@ package struct ConfigurationParser {
                 "minor takes \(MinorTable.range.lowerBound) to \(MinorTable.range.upperBound - 1), not '\(value)'")
         }
         if configuration.sections.contains(where: { $0.minor == minor }) {
-            return fail("another port has minor \(minor) already")
+            return fail("minor \(minor) is already set for another port")
         }
         configuration.sections[index].minor = minor
     }

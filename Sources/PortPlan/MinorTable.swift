@@ -156,15 +156,17 @@ extension MinorTable {
             switch words[0] {
             case "end":
                 guard Int(number) == order.count, hasMark else { throw bad("\(order.count) ports, not \(number)") }
-                guard index == lines.count - 2, lines[index + 1].isEmpty else { throw bad("more behind the end") }
+                guard index == lines.count - 2, lines[index + 1].isEmpty else { throw bad("text behind the end") }
                 if isOld { next = (holders.keys.max() ?? 0) + 1 }
                 return
             case "next" where index == 1 && !isOld:
-                guard (Self.range.lowerBound...Self.range.upperBound).contains(number) else { throw bad("no mark") }
+                guard (Self.range.lowerBound...Self.range.upperBound).contains(number) else {
+                    throw bad("invalid high-water mark")
+                }
                 next = number
                 hasMark = true
             case "used" where order.isEmpty && !isOld:
-                guard Self.range.contains(number), used.count < Self.capacity else { throw bad("no number") }
+                guard Self.range.contains(number), used.count < Self.capacity else { throw bad("invalid number") }
                 if number >= next { used.insert(number) }
             default:
                 if let why = takePort(words[0], number) { throw bad(why) }
@@ -176,9 +178,9 @@ extension MinorTable {
 
     /// - Returns: the error in a port's line; nil if the line is valid.
     private mutating func takePort(_ word: Substring, _ number: UInt32) -> String? {
-        guard let name = try? DeviceName(String(word)), name.description == word else { return "no device name" }
-        guard Self.range.contains(number) else { return "no minor number" }
-        guard minors[name] == nil, holders[number] == nil else { return "given twice" }
+        guard let name = try? DeviceName(String(word)), name.description == word else { return "invalid device name" }
+        guard Self.range.contains(number) else { return "invalid minor number" }
+        guard minors[name] == nil, holders[number] == nil else { return "assigned twice" }
         guard order.count < Self.capacity else { return "more than \(Self.capacity) ports" }
         insert(name, number)
         return nil

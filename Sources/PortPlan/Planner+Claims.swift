@@ -71,8 +71,8 @@ extension Planner {
         if configuration.isKernelLike(name.port) {
             refuse(
                 name.port,
-                "'\(name.port)' is announced and gets no port, because a driver of the kernel could give /dev/\(name): "
-                    + "list it in 'allow-names' of [discovery] if it is one of yours")
+                "not used: '\(name.port)', because /dev/\(name) could be a kernel driver's name: "
+                    + "list it in 'allow-names' of [discovery] if it is yours")
             return nil
         }
         return name
@@ -85,7 +85,7 @@ extension Planner {
         if claim.isLocal && !configuration.local {
             refuse(
                 "local \(name)",
-                "'\(name.port)' is announced by this machine itself and ignored: 'local = yes' in [discovery] allows it"
+                "ignoring '\(name.port)', which this machine announces: 'local = yes' in [discovery] allows it"
             )
             return nil
         }
@@ -97,8 +97,8 @@ extension Planner {
         if let pinned = section?.host, let host, pinned != host {
             refuse(
                 "pin \(name) \(host)",
-                "'\(name.port)' belongs to \(pinned) (host in [port \(name.port)]), and \(host), which announces it, "
-                    + "too, is ignored")
+                "'\(name.port)' belongs to \(pinned) (host in [port \(name.port)]); ignoring \(host), which also "
+                    + "announces it")
             return nil
         }
         var endpoints: [Endpoint] = []
@@ -110,7 +110,7 @@ extension Planner {
                 endpoints.append(endpoint)
                 continue
             }
-            refuse("\(name) \(endpoint)", "'\(name.port)' is not taken at \(endpoint): \(why)")
+            refuse("\(name) \(endpoint)", "ignoring address \(endpoint) of '\(name.port)': \(why)")
         }
         if endpoints.isEmpty && !claim.endpoints.isEmpty {
             // Its host is present, provided that an address in use is still allowed.

@@ -51,9 +51,9 @@ extension Planner {
             else { continue }
             refuse(
                 "swap \(name)",
-                "'\(name.port)' stays at \(first), but \(host) announces that address now, for '\(other.port)', and "
+                "'\(name.port)' remains at \(first), but \(host) now announces that address for '\(other.port)', and "
                     + "\(owner) announces \(port.announced.listed): if the hosts have exchanged addresses, "
-                    + "'ttynvt-swift forget \(name.port)' lets it follow")
+                    + "run 'ttynvt-swift forget \(name.port)' to let it follow")
         }
     }
 
@@ -67,7 +67,7 @@ extension Planner {
         let first = own.first { $0.host != nil }
         var endpoints: [Endpoint] = []
         for claim in own {
-            if let fault = claim.fault { sayFault(name, claim, fault, "; the port goes on") }
+            if let fault = claim.fault { sayFault(name, claim, fault, "; the port keeps running") }
             // Another service with the same name is another port.
             guard claim.type == first?.type, claim.domain == first?.domain else {
                 sayLeftOut(name, claim, first)
@@ -88,12 +88,12 @@ extension Planner {
         guard let first, claim.host != nil else { return }
         refuse(
             "\(claim.type) \(claim.domain) \(name)",
-            "'\(name.port)' of \(claim.type) in \(claim.domain) is left out: there is one of \(first.type) in "
+            "ignoring '\(name.port)' of \(claim.type) in \(claim.domain): the port is used for \(first.type) in "
                 + "\(first.domain) already")
     }
 
     private mutating func sayFault(_ name: DeviceName, _ claim: Heard, _ fault: String, _ outcome: String) {
-        refuse("fault \(name)", "'\(name.port)' (\(claim.type)) is no port for us: \(fault)\(outcome)")
+        refuse("fault \(name)", "ignoring '\(name.port)' (\(claim.type)): \(fault)\(outcome)")
     }
 
     /// Admits new names: remembered ones first, then new ones within the rate limits of their hosts.
@@ -169,9 +169,9 @@ extension Planner {
             guard saidContests.count <= Self.mostRefusals, saidContests.insert(key).inserted else { continue }
             notes.append(
                 saidContests.count <= Self.mostRefusals
-                    ? "'\(name.port)' belongs to \(owner), and \(host) announces it, too (\(claim.interface), "
-                        + "\(claim.endpoints.listed)): 'ttynvt-swift accept \(name.port)' gives it to \(host)"
-                    : "more names are announced by others than their owners: 'ttynvt-swift browse' lists them")
+                    ? "'\(name.port)' belongs to \(owner), and \(host) also announces it (\(claim.interface), "
+                        + "\(claim.endpoints.listed)): run 'ttynvt-swift accept \(name.port)' to give it to \(host)"
+                    : "more names are announced by hosts that do not own them: 'ttynvt-swift browse' lists them")
         }
     }
 

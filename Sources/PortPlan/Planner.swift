@@ -222,7 +222,7 @@ package struct Planner: Sendable {
             guard specs.count < configuration.maxPorts else {
                 if !saidTooMany {
                     notes.append(
-                        "\(places.count) ports, and no more than \(configuration.maxPorts) are made (max-ports)")
+                        "\(places.count) ports wanted, but the limit is \(configuration.maxPorts) (max-ports)")
                 }
                 saidTooMany = true
                 break
@@ -269,6 +269,6 @@ package struct Planner: Sendable {
     mutating func refuse(_ what: String, _ why: @autoclosure () -> String) {
         guard refused.count <= Self.mostRefusals, refused.insert(what).inserted else { return }
         notes.append(
-            refused.count <= Self.mostRefusals ? why() : "more names are refused, and no more of them are listed here")
+            refused.count <= Self.mostRefusals ? why() : "more names are refused; further ones are not logged")
     }
 }

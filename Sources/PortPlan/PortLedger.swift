@@ -18,7 +18,7 @@ package struct PortLedger: Equatable, Sendable {
     package init(parsing text: String) throws(MinorTable.Corrupt) {
         var names: [DeviceName: RememberedPort] = [:]
         minors = try MinorTable(parsing: text) { name, words in
-            guard let remembered = RememberedPort(words: words) else { return "illegal words behind the number" }
+            guard let remembered = RememberedPort(words: words) else { return "malformed words behind the number" }
             names[name] = remembered
             return nil
         }

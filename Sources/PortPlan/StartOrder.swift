@@ -83,7 +83,7 @@ package struct StartOrder: Equatable, Sendable {
         guard line.count < longest else { throw Illegal("the order is too long") }
         let fields = line.split(separator: 0, maxSplits: 64, omittingEmptySubsequences: false)
         guard fields.allSatisfy({ !$0.isEmpty && $0.allSatisfy { $0 > 0x20 && $0 < 0x7F } }) else {
-            throw Illegal("a field is empty, or has a character that no field has")
+            throw Illegal("a field is empty or contains a character that is not allowed")
         }
         return fields.map { String(decoding: $0, as: UTF8.self) }
     }
@@ -140,7 +140,7 @@ extension PortSpec {
         let options = try Self.options(arguments.dropFirst(9))
         self.init(name: name, servers: servers, origin: origin, major: major, minor: minor, options: options)
         // Anything that can be written in two ways is accepted in one only.
-        guard self.arguments == arguments else { throw .init("the arguments are not as a plan writes them") }
+        guard self.arguments == arguments else { throw .init("the arguments are not in the canonical form") }
     }
 
     private static func options(_ arguments: ArraySlice<String>) throws(StartOrder.Illegal) -> [PortOption] {

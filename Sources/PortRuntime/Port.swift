@@ -46,7 +46,7 @@ package protocol DisciplineSide: AnyObject, Sendable {
 package protocol PortObserver: AnyObject, Sendable {
     /// The reported status has changed.
     func portChanged()
-    /// The port has retired: no program has it open, and the process must end.
+    /// The port has retired: no program has the port open, and the process must end.
     func portRetired()
 }
 

@@ -98,7 +98,7 @@ package struct ServerSurvey: Sendable {
         while !isDone, let event = client.next(bytes, &offset, now: { now }) {
             switch event {
             case .refused: end("it refuses COM-PORT-OPTION")
-            case .echoed: end("it sends back what it is sent")
+            case .echoed: end("it echoes what it receives")
             case .modemState(let state):
                 takeWords()
                 isEarly = isEarly || negotiated.isEmpty

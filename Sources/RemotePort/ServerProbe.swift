@@ -71,7 +71,7 @@ package struct ServerProbe: ~Copyable {
             while let event = client.next(bytes.span, &offset, now: { .now }) {
                 if case .answered(_, let ticket?) = event { open.remove(ticket) }
                 if event == .refused { return report(client, "it refuses COM-PORT-OPTION") }
-                if event == .echoed { return report(client, "it sends back what it is sent") }
+                if event == .echoed { return report(client, "it echoes what it receives") }
             }
             send(client.output)
             client.output.removeAll()

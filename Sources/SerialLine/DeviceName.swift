@@ -24,13 +24,13 @@ package struct DeviceName: Sendable, Hashable, CustomStringConvertible {
         guard !name.isEmpty else { throw bad("it is empty") }
         guard name.utf8.count <= Self.longest else { throw bad("it is longer than \(Self.longest) bytes") }
         guard name.utf8.allSatisfy(Self.isAllowed) else { throw bad("only A-Z a-z 0-9 . _ - are allowed") }
-        guard !name.contains("..") else { throw bad("it has '..' in it") }
+        guard !name.contains("..") else { throw bad("it contains '..'") }
         guard name.hasPrefix("tty") else { throw bad("it does not begin with 'tty'") }
         guard name.utf8.count > 3 else { throw bad("nothing follows 'tty'") }
         guard name.utf8.count + 3 * name.utf8.count(where: { $0 == UInt8(ascii: "-") }) <= Self.longestEscaped else {
-            throw bad("it has too many '-' for the name of a systemd unit")
+            throw bad("it contains too many '-' for the name of a systemd unit")
         }
-        guard !Self.isKernels(name) else { throw bad("it belongs to a driver of the kernel") }
+        guard !Self.isKernels(name) else { throw bad("it is a kernel driver's name") }
         description = name
     }
 

@@ -22,7 +22,7 @@ package struct Endpoint: Sendable, Hashable, CustomStringConvertible {
             case .badPort(let text): "port '\(text)' is not a number from 1 to 65535"
             case .noHost: "no host before the port"
             case .bareIPv6: "an IPv6 address goes in brackets: [address]:port"
-            case .badHost: "the host has characters that no host name or address has"
+            case .badHost: "the host contains characters that are not allowed in a host name or address"
             }
         }
     }

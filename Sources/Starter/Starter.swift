@@ -44,7 +44,7 @@ package struct Starter {
     package static func inheritedSocket() throws(StarterError) -> Descriptor {
         func number(_ name: String) -> Int32? { getenv(name).flatMap { Int32(String(cString: $0)) } }
         guard number("LISTEN_PID") == getpid(), number("LISTEN_FDS") == 1 else {
-            throw StarterError(description: "the starter is started by systemd: systemctl start ttynvt-starter.socket")
+            throw StarterError(description: "only systemd can start the starter: systemctl start ttynvt-starter.socket")
         }
         let first: Int32 = 3
         _ = fcntl(first, F_SETFD, FD_CLOEXEC)
@@ -109,7 +109,7 @@ package struct Starter {
         do throws(StartOrder.Illegal) {
             return carryOut(try StartOrder(line: line))
         } catch {
-            return .refused("an illegal order: \(error)")
+            return .refused("illegal order: \(error)")
         }
     }
 
@@ -150,15 +150,15 @@ package struct Starter {
         do {
             guard let saved = try FileSystem.setAside(path) else { return "" }
             let note =
-                "\(path) was a regular file, which is \(saved) now: some program wrote to it while no device was there"
+                "renamed the regular file \(path) to \(saved): a program had written to it while the device did not exist"
             log.warning("\(note)")
             return note
         } catch .fileExists {
             throw StarterError(
-                description: "\(path) is a regular file, and so is \(path)\(FileSystem.savedSuffix): remove one of them"
+                description: "\(path) and \(path)\(FileSystem.savedSuffix) are regular files: remove one of them"
             )
         } catch {
-            throw StarterError(description: "\(path) is a regular file, which cannot be renamed: \(error)")
+            throw StarterError(description: "cannot rename the regular file \(path): \(error)")
         }
     }
 }

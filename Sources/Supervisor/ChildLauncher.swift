@@ -63,7 +63,7 @@ final class ChildLauncher: Launcher {
     func update(_ spec: PortSpec) {}
 
     func processEnded(_ name: DeviceName) {
-        events.append(.ended(name, .other(reap(name) ?? "its process is gone")))
+        events.append(.ended(name, .other(reap(name) ?? "its process has ended")))
     }
 
     func stop(_ name: DeviceName) {
@@ -118,7 +118,7 @@ final class ChildLauncher: Launcher {
             children[name] = nil
             kill(start.id, SIGKILL)
             killed.append(start.id)
-            events.append(.failed(name, "it does not answer"))
+            events.append(.failed(name, "the port does not answer"))
         }
     }
 
@@ -146,6 +146,7 @@ final class ChildLauncher: Launcher {
         children[name] = nil
         // The macros WIFSIGNALED, WTERMSIG and WEXITSTATUS of <sys/wait.h>.
         let signal = status & 0x7F
-        return signal != 0 ? "it was ended by signal \(signal)" : "it ended with status \(status >> 8 & 0xFF)"
+        return signal != 0
+            ? "its process was ended by signal \(signal)" : "its process exited with status \(status >> 8 & 0xFF)"
     }
 }

@@ -22,7 +22,7 @@ enum DeviceNumbers {
     static func fault(of name: DeviceName) -> String? {
         let kind = FileSystem.kind(of: "/dev/\(name)")
         guard kind != nil && kind != S_IFREG || FileSystem.exists("/sys/class/cuse/\(name)") else { return nil }
-        return "'\(name.port)' gets no port: /dev/\(name) exists already"
+        return "not used: '\(name.port)', because /dev/\(name) already exists"
     }
 
     /// - Throws: if no device can be created at all.

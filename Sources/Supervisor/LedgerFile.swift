@@ -46,7 +46,7 @@ final class LedgerFile {
         var ledger = read(path)
         let copy = read(backup)
         if ledger == nil, let copy {
-            log.warning("\(path) is lost: its copy \(backup) is used")
+            log.warning("\(path) is missing; using its copy \(backup)")
             ledger = copy
         }
         if var ledger {
@@ -71,7 +71,7 @@ final class LedgerFile {
                 rename(path, aside)
             }
         } catch {
-            log.warning("\(error): what is in it is not used")
+            log.warning("\(error); ignoring its contents")
         }
         return nil
     }
@@ -89,7 +89,7 @@ final class LedgerFile {
         if let nextCheck, nextCheck <= now {
             self.nextCheck = now + Self.checkPause
             if stored != nil, (try? DurableFile.read(path, limit: Self.longestFile)) != stored {
-                log.warning("\(path) is gone or was replaced: it is written anew")
+                log.warning("\(path) was removed or replaced; writing it again")
                 stored = nil
             }
         }
@@ -102,14 +102,14 @@ final class LedgerFile {
             try DurableFile.makeDirectory(DurableFile.directory(of: path))
             try DurableFile.replace(backup, with: wanted, survivesPowerLoss: true)
             try DurableFile.replace(path, with: wanted, survivesPowerLoss: true)
-            if failures > 0 { log.notice("\(path) is written again: numbers and hosts of ports are remembered") }
+            if failures > 0 { log.notice("\(path) was written; numbers and hosts of ports are saved again") }
             stored = wanted
             failures = 0
             notBefore = nil
             if nextCheck == nil { nextCheck = now + Self.checkPause }
         } catch {
             if failures == 0 {
-                log.error("\(error): numbers and hosts of ports are not remembered until it can be written")
+                log.error("\(error); numbers and hosts of ports are not saved until it can be written")
             }
             notBefore = now + min(Self.longestPause, Self.firstPause << UInt64(min(failures, 4)))
             failures += 1

@@ -48,7 +48,7 @@ final class StarterClient {
 
     func submit(_ order: StartOrder, answered: @escaping Answered = { _ in }) {
         guard queue.count < Self.mostWaiting else {
-            return answered(.failure(Fault(description: "\(queue.count) orders wait for the starter already")))
+            return answered(.failure(Fault(description: "\(queue.count) orders are already waiting for the starter")))
         }
         queue.append((order, answered))
         advance(.now)
@@ -87,7 +87,7 @@ final class StarterClient {
                     .failure(
                         Fault(
                             description:
-                                "the starter cannot be reached at \(path): \(error) (systemctl start ttynvt-starter.socket)"
+                                "cannot reach the starter at \(path): \(error); systemctl start ttynvt-starter.socket"
                         )))
             }
         }

@@ -11,7 +11,7 @@ extension Supervisor {
         do throws(ControlSocketError) {
             return ControlClients(try ControlSocket(inDirectory: SupervisorControl.directory))
         } catch {
-            log.warning("\(error): accept, forget and pin do not work")
+            log.warning("\(error); accept, forget and pin are unavailable")
             return ControlClients(nil)
         }
     }
@@ -25,7 +25,8 @@ extension Supervisor {
             case .names(let name): return names(name, showsServers: peer.user == 0)
             case .accept(let name, let host): return accept(name, host)
             case .forget(let name): return forget(name)
-            case .reload: return reply(reload() ? .done : .refused("the configuration is wrong: see check-config"))
+            case .reload:
+                return reply(reload() ? .done : .refused("the configuration has errors: run ttynvt-swift check-config"))
             }
         } catch { return reply(.refused(error.description)) }
     }
@@ -36,12 +37,13 @@ extension Supervisor {
         let before = planner.owned[name]?.host
         switch planner.accept(name, host: host.flatMap { HostName($0) }, .now) {
         case .accepted(let host):
-            log.notice("'\(name.port)' belongs to \(host) now, not to \(before.map { "\($0)" } ?? "another host")")
+            log.notice(
+                "'\(name.port)' now belongs to \(host), no longer to \(before.map { "\($0)" } ?? "another host")")
             return reply(.done)
         case .notContested: return reply(.refused("no other host announces '\(name.port)'"))
         case .severalClaimants(let hosts):
             let list = hosts.map { "\($0)" }.joined(separator: ", ")
-            return reply(.refused("several hosts announce '\(name.port)': name one of \(list)"))
+            return reply(.refused("several hosts announce '\(name.port)': choose one of \(list)"))
         }
     }
 
@@ -49,7 +51,7 @@ extension Supervisor {
         guard planner.forget(name, .now) else {
             return reply(.refused("nothing is remembered about '\(name.port)'"))
         }
-        log.notice("'\(name.port)' belongs to no host now: the next one that announces it gets it")
+        log.notice("'\(name.port)' no longer belongs to a host: the next one that announces it gets it")
         return reply(.done)
     }
 

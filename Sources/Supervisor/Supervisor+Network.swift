@@ -100,9 +100,9 @@ extension Supervisor {
         guard let browser else { return }
         switch browser.state {
         case .noAvahi where bus != nil:
-            sayNetwork("Avahi is not running: no announcement is heard (systemctl start avahi-daemon)")
+            sayNetwork("Avahi is not running, so no announcements are received: systemctl start avahi-daemon")
         case .current:
-            if !saidNetwork.isEmpty { log.notice("the network is heard again") }
+            if !saidNetwork.isEmpty { log.notice("announcements are received again") }
             saidNetwork = ""
         default: break
         }

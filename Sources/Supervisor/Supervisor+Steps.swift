@@ -23,7 +23,7 @@ extension Supervisor {
         if let shortage = inquiries.shortage { say(shortage) }
         if let patienceEnds, patienceEnds <= now {
             self.patienceEnds = nil
-            log.warning("systemd does not say which ports run: no port is started until it does")
+            log.warning("systemd does not list its units; no port is started until it does")
             if browser == nil { restartBrowser(now) }
         }
     }
@@ -41,7 +41,7 @@ extension Supervisor {
 
     /// A port has not answered.
     private func silent(_ name: DeviceName, _ error: PortControlError, _ now: MonotonicTime) {
-        if rounds.silent(name, now) { log.warning("/dev/\(name): \(error); it is asked again from time to time") }
+        if rounds.silent(name, now) { log.warning("/dev/\(name): \(error); retrying from time to time") }
         switch error {
         case .notPermitted, .refused(_, PortControl.notPermitted):
             // The port was started before the supervisor had a user of its own, and obeys only root.
@@ -79,7 +79,7 @@ extension Supervisor {
         saidFailures[name] = nil
         if beginning.remove(name) != nil {
             SerialLink.make(name)
-            tell(name, "(\(status.major):\(status.minor)) is there, for \(status.servers.listed)")
+            tell("created /dev/\(name) (\(status.major):\(status.minor)) for \(status.servers.listed)")
         }
     }
 
@@ -102,7 +102,7 @@ extension Supervisor {
             // A port that is being started is asked once it runs.
             if case .start? = reconciler.underway(name) { continue }
             rounds.add(name, now)
-            if adopting == nil { log.debug("/dev/\(name) runs already") }
+            if adopting == nil { log.debug("/dev/\(name) is already running") }
         }
         for name in rounds.names.subtracting(present) where launcher.looksItself || !processes.isWatched(name) {
             launcher.processEnded(name)
@@ -172,9 +172,10 @@ extension Supervisor {
         }
         switch step {
         case .start: break
-        case .setServers(let name, let servers): tell(name, "is at \(servers.listed) now")
-        case .retire(let name): log.notice("/dev/\(name) is not wanted any more: it goes when no program has it open")
-        case .keep(let name): log.notice("/dev/\(name) is wanted again: it stays")
+        case .setServers(let name, let servers): tell("/dev/\(name): servers changed to \(servers.listed)")
+        case .retire(let name):
+            log.notice("/dev/\(name) is no longer announced or configured; removing it once no program has it open")
+        case .keep(let name): log.notice("/dev/\(name) is wanted again; retirement cancelled")
         }
         reconciler.done(step, now)
     }
@@ -188,15 +189,15 @@ extension Supervisor {
         }
         let major = planner.configuration.major
         if major != 0, let minor = planner.minors[spec.name], let holder = DeviceNumbers.holder(of: major, minor) {
-            let taken = "device number \(major):\(minor) of /dev/\(spec.name) is \(holder)'s"
+            let taken = "device number \(major):\(minor) of /dev/\(spec.name) is in use by \(holder)"
             reconciler.failed(.start(spec), now)
             if isFixed(spec.name) {
                 return sayFailure(
                     spec.name,
-                    "\(taken): it waits until that is gone (or give it another one: minor = in [port \(spec.name.port)])"
+                    "\(taken); waiting until it is free (or set another minor in [port \(spec.name.port)])"
                 )
             }
-            log.warning("\(taken): it gets another one")
+            log.warning("\(taken); choosing another number")
             return planner.renumber(spec.name, now)
         }
         log.info("starting \(spec.arguments.joined(separator: " "))")
@@ -238,9 +239,9 @@ extension Supervisor {
         SerialLink.remove(name)
         reconciler.ended(name, now)
         if isTold {
-            log.notice("/dev/\(name) is gone")
+            log.notice("removed /dev/\(name)")
         } else if wasKnown {
-            log.error("/dev/\(name) is gone: \(why(name, end))")
+            log.error("/dev/\(name) has ended: \(why(name, end))")
         }
         if adopting?.remove(name) != nil { sayAdopted() }
         if !planner.wanted.contains(where: { $0.name == name }) { launcher.forget(name) }
@@ -251,13 +252,13 @@ extension Supervisor {
         if case .other(let why) = end { return why }
         let unit = UnitName.unit(of: name)
         guard let spec = planner.wanted.first(where: { $0.name == name }) else {
-            return "\(unit) was stopped from outside"
+            return "\(unit) was stopped by another program"
         }
         let remedy =
             PortSpec.Origin(options: spec.options) == .configured
-            ? "configured (without its server = in [port \(name.port)] it stays away)"
-            : "announced (deny-names = \(name.port) in [discovery] keeps it away)"
-        return "\(unit) was stopped from outside; it is started again because it is \(remedy)"
+            ? "configured (to disable it, remove its server from [port \(name.port)])"
+            : "announced (to disable it, set deny-names = \(name.port) in [discovery])"
+        return "\(unit) was stopped by another program; starting it again because it is \(remedy)"
     }
 
     /// A port's process has ended.
@@ -269,8 +270,8 @@ extension Supervisor {
 
     /// Logs an event of a port. The port's own log contains it as well; if both logs are one, this line has a lower
     /// level.
-    private func tell(_ name: DeviceName, _ what: String) {
-        log.log(level: launcher is SystemdLauncher ? .notice : .info, "/dev/\(name) \(what)")
+    private func tell(_ what: String) {
+        log.log(level: launcher is SystemdLauncher ? .notice : .info, "\(what)")
     }
 
     /// Logs once why a port cannot be started.

@@ -88,7 +88,7 @@ package final class Supervisor {
     /// - Parameter configure: reads the configuration; nil, with the errors logged, if it is invalid.
     /// - Throws: `SupervisorError`.
     package init(_ settings: Settings, configure: @escaping () -> Configuration?, log: Logger) throws(SupervisorError) {
-        guard let configuration = configure() else { throw SupervisorError("the configuration is wrong") }
+        guard let configuration = configure() else { throw SupervisorError("the configuration has errors") }
         self.settings = settings
         self.configure = configure
         self.log = log
@@ -112,9 +112,9 @@ package final class Supervisor {
         patienceEnds = .now + .seconds(10)
         connect(.now)
         if launcher is SystemdLauncher && bus == nil {
-            throw SupervisorError("systemd cannot be reached: \(saidNetwork)")
+            throw SupervisorError("cannot reach systemd: \(saidNetwork)")
         }
-        log.notice("ports are run by \(launcher.description)\(watching)")
+        log.notice("running ports by \(launcher.description)\(watching)")
         try signals.start()
         heartbeat.begin(.now)
         defer { heartbeat.end() }
@@ -126,7 +126,7 @@ package final class Supervisor {
                 endPorts()
                 return
             default:
-                log.notice("ended by SIGTERM; running ports go on")
+                log.notice("ended by SIGTERM; ports keep running")
                 return
             }
         }
@@ -136,7 +136,7 @@ package final class Supervisor {
     private var watching: String {
         let types = planner.configuration.types
         return types.isEmpty
-            ? "; nothing is looked for on the network" : "; looking for \(types.joined(separator: ", "))"
+            ? "; not browsing the network" : "; browsing for \(types.joined(separator: ", "))"
     }
 
     /// Carries out due work, then waits for an event.
@@ -181,20 +181,20 @@ package final class Supervisor {
     @discardableResult
     func reload() -> Bool {
         guard let configuration = configure() else {
-            log.error("the configuration is wrong: the one before stays in force")
+            log.error("configuration has errors; keeping the previous one")
             return false
         }
         let types = planner.configuration.types
         planner.configure(configuration, .now)
         if types != configuration.types { restartBrowser(.now) } else { browser?.reload(.now) }
-        log.notice("the configuration was read anew\(watching)")
+        log.notice("configuration reloaded\(watching)")
         return true
     }
 
     private func endPorts() {
         // A port that has just started may not have answered yet.
         let names = beginning.union(reconciler.runningNames)
-        log.notice("ended by SIGINT, and \(names.count) ports with it")
+        log.notice("ended by SIGINT; ending \(names.count) ports")
         let deadline = MonotonicTime.now + .seconds(5)
         launcher.stopStarting()
         for name in names { launcher.stop(name) }

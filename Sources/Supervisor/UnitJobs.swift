@@ -90,7 +90,8 @@ struct UnitJobs {
             guard let startedAt = work.startedAt, now.since(startedAt) >= Self.startPatience else { return nil }
             works[name] = nil
             return .failed(
-                name, "systemd has not started it within \(Self.startPatience / .seconds(1)) s (it is \(state.active))")
+                name,
+                "systemd has not started the unit within \(Self.startPatience / .seconds(1)) s (it is \(state.active))")
         }
         works[name] = nil
         if state.active == "active" { return .runs(name) }

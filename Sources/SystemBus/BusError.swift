@@ -24,7 +24,7 @@ package enum BusError: Error, Equatable, CustomStringConvertible {
         switch self {
         case .noLibrary: "cannot use D-Bus: libsystemd.so.0 is not installed"
         case .unreachable(let socket, let error): "cannot reach the system bus at \(socket): \(error); is dbus running?"
-        case .disconnected: "the system bus is gone"
+        case .disconnected: "the connection to the system bus has ended"
         case .remote(let name, let message): message.isEmpty ? name : "\(message) (\(name))"
         case .failed(let what, let error): "\(what): \(error)"
         case .unexpected(let what): "unexpected answer from \(what)"

@@ -10,7 +10,7 @@ package final class BusMatch {
         let result = csystemd_bus_add_match_async(
             bus, &slot, rule, { message, userdata, _ in BusMatch.take(message, userdata) },
             Unmanaged.passUnretained(self).toOpaque())
-        guard result >= 0 else { throw .result(result, "no match for \(rule)") }
+        guard result >= 0 else { throw .result(result, "cannot subscribe to signals (\(rule))") }
     }
 
     deinit { csystemd_bus_slot_unref(slot) }

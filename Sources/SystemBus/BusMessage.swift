@@ -25,7 +25,7 @@ struct BusMessage: ~Copyable {
     private static func append(_ value: BusValue, to message: OpaquePointer, _ call: BusCall) throws(BusError) {
         func check(_ result: Int32) throws(BusError) {
             guard result >= 0 else {
-                throw .result(result, "\(call.member): an argument of type '\(value.signature)' does not go")
+                throw .result(result, "\(call.member): cannot encode an argument of type '\(value.signature)'")
             }
         }
         func basic<Value>(_ type: UnicodeScalar, _ value: Value) throws(BusError) {
@@ -66,7 +66,7 @@ struct BusMessage: ~Copyable {
             var type: CChar = 0
             var contents: UnsafePointer<CChar>?
             let result = csystemd_bus_message_peek_type(message, &type, &contents)
-            guard result >= 0 else { throw .result(result, "a message cannot be read") }
+            guard result >= 0 else { throw .result(result, "cannot read a message") }
             guard result > 0, type != 0 else { return values }
             values.append(
                 try value(of: message, UnicodeScalar(UInt8(bitPattern: type)), contents.map { String(cString: $0) }))
@@ -126,7 +126,7 @@ struct BusMessage: ~Copyable {
     }
 
     private static func check(_ result: Int32) throws(BusError) {
-        guard result >= 0 else { throw .result(result, "a message cannot be read") }
+        guard result >= 0 else { throw .result(result, "cannot read a message") }
     }
 }
 

@@ -106,7 +106,7 @@ package final class SystemBus {
             let result = csystemd_bus_process(raw)
             guard result >= 0 else {
                 isGone = true
-                throw .result(result, "the system bus cannot be read")
+                throw .result(result, "cannot read from the system bus")
             }
             if result == 0 { return }
         }
@@ -115,7 +115,7 @@ package final class SystemBus {
     /// Sends all queued messages. Blocks until the bus has taken them.
     package func flush() throws(BusError) {
         let result = csystemd_bus_flush(raw)
-        guard result >= 0 else { throw .result(result, "the system bus takes nothing") }
+        guard result >= 0 else { throw .result(result, "cannot send on the system bus") }
     }
 
     // MARK: Calls

@@ -49,8 +49,8 @@ package struct ConnectFailure: Error, CustomStringConvertible {
         let place = address.description == server.description ? "\(server)" : "\(server) (\(address))"
         let hint =
             error == .connectionRefused
-            ? " (nothing listens there, or the server takes no client now: it may still hold another one,"
-                + " or output that cannot drain)" : ""
+            ? " (no server is listening, or the server accepts no client now: it may be serving another one,"
+                + " or waiting for output that cannot drain)" : ""
         return "cannot connect to \(place): \(error)\(hint)"
     }
 }

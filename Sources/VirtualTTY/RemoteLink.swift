@@ -143,7 +143,7 @@ package struct RemoteLink: Sendable {
     mutating func takeFailure() -> (error: Errno, reason: String) {
         attempts += 1
         defer { pass = nil }
-        return (pass?.error ?? .noRouteToHost, pass?.reasons.joined(separator: "; ") ?? "there is no server to try")
+        return (pass?.error ?? .noRouteToHost, pass?.reasons.joined(separator: "; ") ?? "no server is configured")
     }
 
     /// A lookup has ended, with addresses or without.
@@ -201,7 +201,7 @@ package struct RemoteLink: Sendable {
                 pass?.take(addresses)
             } else {
                 pass?.failed(
-                    .timedOut, "cannot find the address of '\(server.host)': no name server has answered in time")
+                    .timedOut, "cannot find the address of '\(server.host)': no name server answered in time")
             }
             return true
         }

@@ -93,7 +93,7 @@ extension VirtualTTY {
             case .lineState(let state): receive(state)
             case .suspended(let on): transmission.isSuspended = on
             case .refused: return refused("it refuses COM-PORT-OPTION")
-            case .echoed: return refused("it sends back what it is sent")
+            case .echoed: return refused("it echoes what it receives")
             }
         }
     }
@@ -180,7 +180,7 @@ extension VirtualTTY {
     /// The server does not speak RFC 2217.
     mutating func refused(_ why: String) {
         let heard = remote.client.heard
-        let said = heard.isEmpty ? "it said nothing else" : "it said \"\(heard.printable(limit: 60))\""
+        let said = heard.isEmpty ? "it sent no text" : "it sent \"\(heard.printable(limit: 60))\""
         failOpening(.protocolError, "the server does not speak RFC 2217: \(why); \(said)")
     }
 
@@ -207,7 +207,7 @@ extension VirtualTTY {
         switch link {
         case .opening:
             let heard = remote.client.heard
-            let said = remote.client.isActive || heard.isEmpty ? "" : "; it said \"\(heard.printable(limit: 60))\""
+            let said = remote.client.isActive || heard.isEmpty ? "" : "; it sent \"\(heard.printable(limit: 60))\""
             failOpening(.connectionReset, "connection lost: \(reason)\(said)")
         case .up:
             fault(liveFiles > 0 ? .error : .notice, "connection lost: \(reason)")

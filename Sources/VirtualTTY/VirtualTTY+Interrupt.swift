@@ -15,7 +15,7 @@ extension VirtualTTY {
     package mutating func shutDown() {
         beginEvent()
         for open in requests.all(ParkedOpen.self) { fail(requests.take(open.id), .ioError) }
-        hangUp("this program ends", keepsWire: true)
+        hangUp("the port is ending", keepsWire: true)
         for close in requests.all(ParkedClose.self) { answer(requests.take(close.id), .done) }
         closing = nil
         isInUse = false

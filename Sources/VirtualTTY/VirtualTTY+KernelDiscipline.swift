@@ -124,11 +124,11 @@ extension VirtualTTY {
         guard error == .notPermitted else { return log(.info, "\(what): \(error)") }
         let why =
             if !asNetworkAdministrator {
-                "the program has not CAP_NET_ADMIN, or its module (tty-ldisc-\(number)) is not loaded"
+                "the program lacks CAP_NET_ADMIN, or the module (tty-ldisc-\(number)) is not loaded"
             } else if !configuration.keepsNetworkAdministration {
-                "only a port started with --kernel-ldisc can lend it, once its module (tty-ldisc-\(number)) is loaded"
+                "start the port with --kernel-ldisc, and load the module (tty-ldisc-\(number))"
             } else {
-                "the kernel wants more than CAP_NET_ADMIN, or its module (tty-ldisc-\(number)) is not loaded"
+                "the kernel requires more than CAP_NET_ADMIN, or the module (tty-ldisc-\(number)) is not loaded"
             }
         log(.error, "\(what): \(why)")
     }
@@ -148,7 +148,7 @@ extension VirtualTTY {
         lent.number = number
         lent.discardsRest = false
         setLineNumber(number)
-        log(.info, "the kernel's line discipline \(number) has the line")
+        log(.info, "line attached to the kernel's line discipline \(number)")
         if !lent.received.isEmpty { effects.list.append(.feedDiscipline) }
     }
 
@@ -173,10 +173,10 @@ extension VirtualTTY {
         effects.list.append(.withdrawDiscipline(discardingRest: discardingRest))
     }
 
-    /// N_TTY has the line again, and receives the bytes that the other discipline has not taken.
+    /// line attached to N_TTY again, and receives the bytes that the other discipline has not taken.
     private mutating func restoreDiscipline() {
         guard lent.isLent else { return }
-        log(.info, "N_TTY has the line again")
+        log(.info, "line attached to N_TTY again")
         lent.number = 0
         setLineNumber(0)
         let received = lent.received

@@ -81,7 +81,7 @@ extension VirtualTTY {
             return
         }
         if termios != discipline.termios {
-            log(.info, "the remote port uses \(command), not what was asked for")
+            log(.info, "the server uses \(command) instead of the requested setting")
             putInForce(termios)
             // The agreed value replaces the requested one, so that it is not requested again.
             if remote.told != nil { remote.told = lineSettings }

@@ -85,7 +85,7 @@ extension VirtualTTY {
         guard remote.takesCommands, let look = remote.liveness.nextLook, look <= now else { return }
         let isDead = remote.liveness.look(socket.lifeSigns(), now: now)
         if isDead {
-            loseConnection("the server has acknowledged nothing for \(configuration.deadAfter / .seconds(1)) s")
+            loseConnection("no acknowledgement from the server for \(configuration.deadAfter / .seconds(1)) s")
         }
     }
 }

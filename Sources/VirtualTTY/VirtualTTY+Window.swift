@@ -87,8 +87,8 @@ extension VirtualTTY {
         guard transmission.window.waits(waits, &time) else { return }
         log(
             .notice,
-            "the server answers no command: output goes at the line's rate, \(lineSettings.baud) baud; "
-                + "--ahead unlimited lets it go faster if there is no line behind the server")
+            "the server answers no commands, so output is sent at the line's rate, \(lineSettings.baud) baud; "
+                + "if there is no physical line, --ahead unlimited sends faster")
     }
 
     /// When the line, at its rate, will have sent all bytes written to the socket; nil if output is held.

@@ -14,7 +14,7 @@ struct WriteWindow: Sendable {
     /// Most bytes without an answer before anything is known of the server: a block of a file transfer goes whole.
     static let firstOffer = 2048
     /// Longest line time of these bytes, in nanoseconds: a slow line needs seconds for a block, and a flush cannot
-    /// reach bytes in the socket. The offer to a server that takes more grows by no more than this, too.
+    /// reach bytes in the socket. The offer to a server that takes more grows by no more than this, either.
     private static let longestOffer: UInt64 = .seconds(1)
     /// Bytes without an answer, at most, while the clock does not rule.
     static let unpacedLimit = 65536

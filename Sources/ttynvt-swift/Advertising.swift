@@ -7,7 +7,7 @@ import Logs
 struct Advertising: ParsableArguments {
     @Option(
         help: ArgumentHelp(
-            "Have Avahi announce the ports as NAME-com1, NAME-com2, …; to this machine only, where they listen on a "
+            "Announce the ports through Avahi as NAME-com1, NAME-com2, …; only on this machine if they listen on a "
                 + "loopback address.", valueName: "name"))
     var advertise: String?
 

@@ -20,9 +20,9 @@ struct Browse: ParsableCommand {
 
     @Flag(help: "JSON: an array, or with --watch an object in each line.") var json = false
 
-    @Flag(help: "Go on, and show what changes, until Ctrl-C.") var watch = false
+    @Flag(help: "Keep running and print changes, until Ctrl-C.") var watch = false
 
-    @Option(help: ArgumentHelp("Show what is known after so long at the latest.", valueName: "seconds"))
+    @Option(help: ArgumentHelp("Longest time to wait for a complete list.", valueName: "seconds"))
     var timeout = 10.0
 
     func validate() throws {
@@ -68,7 +68,7 @@ struct Browse: ParsableCommand {
         if json {
             print(JSON.array(browser.services.map { .object($0.members) }).text)
         } else if browser.services.isEmpty {
-            print("nothing found: no \(types.joined(separator: ", ")) is announced")
+            print("no service found: no \(types.joined(separator: ", ")) is announced")
         } else {
             for line in ServiceTable(browser.services, showsTypes: types.count > 1).lines { print(line) }
             Claims().lines().forEach { print($0) }

@@ -52,9 +52,9 @@ final class BrowseWatch {
 
     private func show(_ browser: ServiceBrowser) {
         if browser.isAvahiMissing {
-            say("Avahi is not running: waiting for it")
+            say("Avahi is not running; waiting for it")
         } else if browser.state != .noAvahi, !lastSaid.isEmpty {
-            say("Avahi is there")
+            say("Avahi is running")
             lastSaid = ""
         }
         let services = browser.services.filter(\.isResolved)

@@ -18,6 +18,6 @@ struct CheckConfig: ParsableCommand {
         let configuration = file.configuration
         let statics = configuration.sections.filter { !$0.servers.isEmpty }.count
         let types = configuration.types.isEmpty ? "nothing" : configuration.types.joined(separator: ", ")
-        print("\(self.file) is right: looks for \(types); \(statics) static ports, major \(configuration.major)")
+        print("\(self.file): no errors; looks for \(types); \(statics) configured ports, major \(configuration.major)")
     }
 }

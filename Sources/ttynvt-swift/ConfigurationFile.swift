@@ -31,9 +31,9 @@ struct ConfigurationFile {
         do {
             bytes = try FileSystem.contents(of: path)
         } catch .fileTooLarge {
-            throw Failure("it is larger than 1 MiB")
+            throw Failure("the file is larger than 1 MiB")
         }
-        guard let text = String(validating: bytes, as: UTF8.self) else { throw Failure("it is not UTF-8") }
+        guard let text = String(validating: bytes, as: UTF8.self) else { throw Failure("the file is not UTF-8") }
         return text
     }
 

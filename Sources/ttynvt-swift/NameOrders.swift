@@ -7,7 +7,7 @@ import SerialLine
 /// `ttynvt-swift accept`: gives a name to another host.
 struct Accept: ParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Give a port's name to the other host that announces it.",
+        abstract: "Give a port's name to another host that announces it.",
         discussion: """
             A name belongs to the host that had it first. After a module was replaced, this gives the name to the new \
             one. Programs that have the port open go on with the new host.
@@ -18,11 +18,11 @@ struct Accept: ParsableCommand {
 
     func run() throws {
         let name = try portName(self.name)
-        if let host, HostName(host) == nil || host.contains(" ") { throw Failure("'\(host)' is no host name") }
+        if let host, HostName(host) == nil || host.contains(" ") { throw Failure("'\(host)' is not a host name") }
         do {
             try SupervisorControl.order(.accept(name, host: host))
             let owner = try SupervisorControl.names(name).first?.owner
-            print("'\(name.port)' belongs to \(owner?.host ?? "the other host") now")
+            print("'\(name.port)' now belongs to \(owner?.host ?? "the other host")")
         } catch { throw Failure("\(error)") }
     }
 }
@@ -30,7 +30,7 @@ struct Accept: ParsableCommand {
 /// `ttynvt-swift forget`: forgets the host of a name.
 struct Forget: ParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Forget to which host a port's name belongs.",
+        abstract: "Forget the host that a port's name belongs to.",
         discussion: "The next host that announces the name gets it. The name keeps its minor number.")
 
     @Argument(help: ArgumentHelp("The port's name, as announced, or /dev/ttyNAME.", valueName: "name")) var name: String
@@ -38,7 +38,7 @@ struct Forget: ParsableCommand {
     func run() throws {
         let name = try portName(self.name)
         do { try SupervisorControl.order(.forget(name)) } catch { throw Failure("\(error)") }
-        print("'\(name.port)' belongs to no host now")
+        print("'\(name.port)' no longer belongs to a host")
     }
 }
 
@@ -58,7 +58,7 @@ struct Pin: ParsableCommand {
         let name = try portName(self.name)
         do {
             guard let owner = try SupervisorControl.names(name).first?.owner, let interface = owner.interfaces.first
-            else { throw Failure("no host is known that announces '\(name.port)' (ttynvt-swift browse)") }
+            else { throw Failure("no known host announces '\(name.port)': see ttynvt-swift browse") }
             let text = try ConfigurationEdit.set(
                 [("host", owner.host), ("interface", interface)], ofPort: name.port,
                 in: FileSystem.exists(config) ? String(decoding: FileSystem.contents(of: config), as: UTF8.self) : "")
@@ -94,7 +94,7 @@ struct Claims {
             guard let claimant = report.claimant else { return nil }
             let owner = report.owner.map(Self.text) ?? "another host"
             return
-                "'\(report.name.port)' belongs to \(owner); \(Self.text(claimant)) announces it, too, and does not get it "
+                "'\(report.name.port)' belongs to \(owner); \(Self.text(claimant)) also announces it, and is refused "
                 + "(sudo ttynvt-swift accept \(report.name.port))"
         }
     }

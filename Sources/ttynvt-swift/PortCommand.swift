@@ -7,7 +7,7 @@ import VirtualTTY
 /// `ttynvt-swift -S host:port -n name`: runs one port in the foreground, until a signal ends it.
 struct PortCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "port", abstract: "Make one remote serial port a device of this machine (the default command).",
+        commandName: "port", abstract: "Create a local device for one remote serial port (the default command).",
         usage: "ttynvt-swift port --server <host:port> --name <name> [<options>]")
 
     @Option(
@@ -26,38 +26,39 @@ struct PortCommand: ParsableCommand {
     @Option(name: [.customShort("m"), .long], help: "Minor number.")
     var minor: UInt32 = 0
 
-    @Flag(name: .customShort("f"), help: "Stay in the foreground: always so, accepted for compatibility.")
+    @Flag(name: .customShort("f"), help: "Stay in the foreground. Always the case; accepted for compatibility.")
     var foreground = false
 
     /// The supervisor's mark, by which it finds its ports again.
     @Option(help: .hidden) var supervised: String?
 
-    @Flag(name: .customShort("E"), help: "Log to standard error even where the journal would be used.")
+    @Flag(name: .customShort("E"), help: "Log to standard error even if the journal is available.")
     var logToStandardError = false
 
     @Option(
         name: [.customShort("D"), .long],
-        help: ArgumentHelp("How much is logged: 0 errors … 5 every Telnet command in words.", valueName: "level"))
+        help: ArgumentHelp("Log level: 0 (errors) to 5 (every Telnet command in words).", valueName: "level"))
     var debug = LogLevel.notice.rawValue
 
-    @Option(name: .long, help: "The group that may use the device, where no udev rule says so.")
+    @Option(name: .long, help: "Group of the device node, if no udev rule sets it.")
     var group = PortSettings.defaultGroup
 
-    @Option(name: .long, help: "Whose the device is, where no udev rule says so.")
+    @Option(name: .long, help: "Owner of the device node, if no udev rule sets it.")
     var owner = PortSettings.defaultOwner
 
-    @Option(name: .long, help: ArgumentHelp("Its mode, where no udev rule says so.", valueName: "octal"))
+    @Option(name: .long, help: ArgumentHelp("Mode of the device node, if no udev rule sets it.", valueName: "octal"))
     var mode = NodeMode(rawValue: 0o660)
 
     @Option(
         name: .long,
         help:
-            "The user to become once the device exists, if started as root: ttynvt if that user exists, else nobody."
+            "User to switch to after creating the device, if started as root: ttynvt if it exists, else nobody."
     )
     var user: String?
 
     @Flag(
-        name: .long, help: "Connect once at the start, and end if the server is not there or does not speak RFC 2217.")
+        name: .long,
+        help: "Connect once at the start, and exit if the server is unreachable or does not speak RFC 2217.")
     var check = false
 
     @OptionGroup var options: PortOptions

@@ -5,20 +5,22 @@ import VirtualTTY
 
 /// The options of one port.
 struct PortOptions: ParsableArguments {
-    @Option(name: .long, help: "When the connection is held: open (first open to last close) or always.")
+    @Option(name: .long, help: "When to be connected: open (from first open to last close) or always.")
     var connect = PortConfiguration.ConnectPolicy.open
 
-    @Option(name: .long, help: ArgumentHelp("Keep the connection so long after the last close.", valueName: "seconds"))
+    @Option(name: .long, help: ArgumentHelp("Time to keep the connection after the last close.", valueName: "seconds"))
     var linger = 0.0
 
     @Option(
-        name: .long, help: ArgumentHelp("How long open(2) waits for connection and negotiation.", valueName: "seconds"))
+        name: .long, help: ArgumentHelp("Time that open(2) waits for connection and negotiation.", valueName: "seconds")
+    )
     var connectTimeout = 5.0
 
     @Option(
         name: .long,
         help: ArgumentHelp(
-            "Hang up when a lost connection is not back by then: seconds, 0 at once, or never.", valueName: "time"))
+            "Hang up if a lost connection is not restored within this time: seconds, 0 (at once) or never.",
+            valueName: "time"))
     var lossTimeout = LossTimeout(nanoseconds: .seconds(15))
 
     @Option(
@@ -30,11 +32,11 @@ struct PortOptions: ParsableArguments {
     @Option(
         name: .long,
         help: ArgumentHelp(
-            "Bytes of output to take before a writer waits; or unlimited: as many as the connection takes.",
+            "Bytes of output to accept before a writer waits, or unlimited: as many as the connection takes.",
             valueName: "bytes"))
     var ahead = PortConfiguration.Ahead.bytes(4096)
 
-    @Option(name: .long, help: "DTR and RTS at first open and last close: raise (and lower), or leave alone.")
+    @Option(name: .long, help: "DTR and RTS at the first open and the last close: raise (and lower), or leave.")
     var dtrRts = PortConfiguration.LinePolicy.raise
 
     @Option(name: .long, help: "tcsetattr waits for the server's answer (sync) or not (async).")
@@ -43,13 +45,13 @@ struct PortOptions: ParsableArguments {
     @Option(
         name: .customLong("rs485-codes"),
         help: ArgumentHelp(
-            "SET-CONTROL values of the vendor's RS485 extension. The default is a guess: ask the vendor.",
+            "SET-CONTROL values of the vendor's RS485 extension. The default is unconfirmed: ask the vendor.",
             valueName: "on,off"))
     var rs485Codes = RS485Codes(on: 20, off: 21)
 
     @Flag(
         name: .long,
-        help: "Lend the line to disciplines that are for CAP_NET_ADMIN only (slip, slcan): keeps that one capability.")
+        help: "Allow line disciplines that need CAP_NET_ADMIN (slip, slcan); keeps that capability.")
     var kernelLdisc = false
 
     /// The part of the options that configures the port itself.

@@ -119,7 +119,7 @@ final class PortProcess: Sendable {
             }
             try Privileges.drop(to: user)
             try parts.discipline.settlePrivileges()
-            log.log(.notice, "\(node.path) (\(node.major):\(node.minor)) is there, for \(servers.listed)")
+            log.log(.notice, "created \(node.path) (\(node.major):\(node.minor)) for \(servers.listed)")
             if parts.socket != nil || parts.report.chore != nil {
                 let thread = try parts.control.start(parts.socket, chore: parts.report.chore) {
                     parts.report.answer($0, $1)
@@ -144,7 +144,7 @@ final class PortProcess: Sendable {
             return try ControlSocket(for: name, owner: Privileges.userAfterDrop(to: user))
         } catch {
             if case .inUse = error { throw Failure("\(error)") }
-            log.log(.info, "it cannot be asked for its status: \(error)")
+            log.log(.info, "status unavailable: \(error)")
             return nil
         }
     }
@@ -152,7 +152,7 @@ final class PortProcess: Sendable {
     private func endOnSignal(_ parts: Parts, _ main: pthread_t) {
         let signal = Signals.wait()
         if isRetired.withLock({ $0 }) {
-            log.log(.notice, "retired: no program has it open")
+            log.log(.notice, "retired: no program has the port open")
         } else {
             log.log(.notice, "ended by \(signal == SIGINT ? "SIGINT" : signal == SIGHUP ? "SIGHUP" : "SIGTERM")")
         }

@@ -127,12 +127,12 @@ final class PortReport: PortObserver {
         case .servers(let servers):
             guard servers != port.look({ $0.servers }) else { break }
             log.setServers(servers)
-            log.log(.notice, "from now on at \(servers.listed)")
+            log.log(.notice, "servers changed to \(servers.listed)")
             port.withTTY { $0.setServers(servers) }
         case .retire: port.withTTY { $0.retire() }
         case .keep:
             let stays = port.withTTY { $0.keep() }
-            if !stays { return .refused("it is ending already") }
+            if !stays { return .refused("the port is already ending") }
         }
         return .done
     }
@@ -183,12 +183,12 @@ extension PortState {
         case .idle: parts.append("idle")
         case .connecting: parts.append("connecting")
         case .connected: parts += ["connected to \(peer ?? "the server")", settings.withFlow]
-        case .lost: parts.append("connection lost, trying again")
+        case .lost: parts.append("connection lost, retrying")
         case .disconnecting: parts.append("disconnecting")
         }
         let programs = Set(openers).count
         if programs > 0 { parts.append("open in \(programs) program\(programs == 1 ? "" : "s")") }
-        if isRetiring { parts.append("ends at the last close") }
+        if isRetiring { parts.append("ends once no program has it open") }
         return parts.joined(separator: ", ")
     }
 }

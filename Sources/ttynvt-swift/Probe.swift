@@ -7,15 +7,15 @@ import SerialLine
 /// `ttynvt-swift probe H:P`: prints the features that a server supports.
 struct Probe: ParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Say what an RFC 2217 server supports.",
+        abstract: "Show which features an RFC 2217 server supports.",
         discussion: """
             Connects as a port does and asks: nothing at the server is changed. Most servers take one client at a time, \
             so none may be connected.
             """)
 
     @Argument(help: ArgumentHelp("The server.", valueName: "host:port")) var server: String
-    @Flag(help: "As a JSON object.") var json = false
-    @Option(help: ArgumentHelp("How long it may take to connect, and to agree.", valueName: "seconds"))
+    @Flag(help: "Print a JSON object.") var json = false
+    @Option(help: ArgumentHelp("Time limit for connecting, and for the server's agreement.", valueName: "seconds"))
     var timeout = 5.0
 
     func validate() throws {
@@ -54,7 +54,7 @@ struct ProbeReport {
 
     var refusal: String {
         let heard = survey.heard
-        let said = heard.isEmpty ? "it said nothing else" : "it said \"\(heard.printable(limit: 60))\""
+        let said = heard.isEmpty ? "it sent no text" : "it sent \"\(heard.printable(limit: 60))\""
         return "\(server) does not speak RFC 2217: \(survey.refusal); \(said)"
     }
 
@@ -90,7 +90,7 @@ struct ProbeReport {
     var lines: [String] {
         var lines = [
             "\(server) speaks RFC 2217",
-            "connected:  to \(address) in \(Self.span(connectedAfter)); it agreed after \(Self.span(survey.agreedAfter ?? 0))",
+            "connected:  to \(address) in \(Self.span(connectedAfter)); agreed after \(Self.span(survey.agreedAfter ?? 0))",
             "signature:  \(signature.map { "\"\($0)\"" } ?? "none")",
             "settings:   \(settings), \(value(.setControl(.queryFlow)) ?? "flow ?")",
             "lines in:   \(survey.modemState.map { "\($0.lines)" } ?? "not reported")",
@@ -103,14 +103,14 @@ struct ProbeReport {
                 lines.append(name + "  no answer")
                 continue
             }
-            let note = answer.isToThePoint ? "" : " (the answer to another question)"
+            let note = answer.isToThePoint ? "" : " (answers another question)"
             lines.append(name + "  \(Self.text(value)) in \(Self.span(answer.after))\(note)")
         }
         lines += [
             "not asked:  PURGE-DATA, which drops data",
-            "barrier:    \(survey.barrier ?? "none: the end of output is reckoned from the line's rate alone")",
-            "like:       \(survey.families.isEmpty ? "no server that is known" : survey.families.joined(separator: ", "))",
-            "RS485:      unknown: its codes are the vendor's own, and asking would switch it (--rs485-codes)",
+            "barrier:    \(survey.barrier ?? "none: the end of output is calculated from the line's rate only")",
+            "like:       \(survey.families.isEmpty ? "no known server" : survey.families.joined(separator: ", "))",
+            "RS485:      unknown: the codes depend on the vendor, and a query could switch the mode (--rs485-codes)",
         ]
         return lines
     }

@@ -21,7 +21,7 @@ struct Program: Equatable {
     }
 
     /// `pyserial (4711)`
-    var description: String { pid == 0 ? "a program elsewhere" : "\(name ?? "?") (\(pid))" }
+    var description: String { pid == 0 ? "a program in another container or namespace" : "\(name ?? "?") (\(pid))" }
 
     private static func read(_ path: String) -> String? {
         guard let file = try? Descriptor(opening: path, O_RDONLY) else { return nil }

@@ -33,7 +33,7 @@ struct ServerCheck {
         let report = try ServerProbe(endpoint, timeout: timeout).run()
         guard report.isRFC2217 else {
             let said =
-                report.heard.isEmpty ? "it said nothing else" : "it said \"\(report.heard.printable(limit: 60))\""
+                report.heard.isEmpty ? "it sent no text" : "it sent \"\(report.heard.printable(limit: 60))\""
             throw Failure("\(endpoint) does not speak RFC 2217: \(report.refusal); \(said)")
         }
         log.log(.notice, "\(endpoint) speaks RFC 2217; it answers queries of \(report.answered)")

@@ -25,33 +25,34 @@ struct Simulate: ParsableCommand {
             "loopback, null-modem (ports 0 and 1, 2 and 3, …), exec:COMMAND or tty:PATH; once for all ports, or once per port.",
             valueName: "wiring"))
     var wiring: [String] = ["loopback"]
-    @Flag(help: "Let bytes take their time on the line, behind a transmit buffer.") var pace = false
+    @Flag(help: "Send bytes at the line's rate, behind a transmit buffer.") var pace = false
     @Option(
         help: ArgumentHelp(
-            "With --pace: size of the transmit buffer (default: 4096). With 0 a byte stays in the socket until the line takes it, and commands wait for the line.",
+            "With --pace: size of the transmit buffer (default: 4096). With 0 a byte remains in the socket until the line takes it, and commands wait for the line.",
             valueName: "bytes"))
     var buffer: Int?
     @Option(
         help: ArgumentHelp(
-            "With --pace: receive window of a client's connection (default: 65536). The line idles if it is smaller than what the line sends in a round trip.",
+            "With --pace: receive window of a client's connection (default: 65536). The line idles if the window is smaller than the bytes sent in a round trip.",
             valueName: "bytes"))
     var receiveBuffer: Int?
     @Option(
         parsing: .unconditional,
         help: ArgumentHelp(
-            "With --pace: how much faster the line is than its rate says, slower if negative.", valueName: "percent"))
+            "With --pace: how much faster the line is than its rate, slower if negative.", valueName: "percent"))
     var rateError: Double?
     @Option(
         help: ArgumentHelp(
-            "Write to a file 'PORT TIME COUNT' as bytes leave the line: nanoseconds of CLOCK_MONOTONIC at the last one, bytes until then.",
+            "Write lines 'PORT TIME COUNT' to a file as bytes leave the line: CLOCK_MONOTONIC in nanoseconds, total bytes.",
             valueName: "file"))
     var lineLog: String?
     @Option(
-        help: ArgumentHelp("Imitate a server; repeatable, a later one wins. 'help' lists them.", valueName: "name"))
+        help: ArgumentHelp(
+            "Imitate a server; may be repeated, the last one wins. 'help' lists the names.", valueName: "name"))
     var quirk: [String] = []
-    @Option(help: "SET-CONTROL value that switches RS485 half duplex on. A guess: no document gives it.")
+    @Option(help: "SET-CONTROL value that switches RS485 half duplex on (unconfirmed).")
     var rs485On = ServerProfile().rs485On
-    @Option(help: "SET-CONTROL value that switches RS485 half duplex off. A guess as well.")
+    @Option(help: "SET-CONTROL value that switches RS485 half duplex off (unconfirmed).")
     var rs485Off = ServerProfile().rs485Off
 
     @Option(
@@ -59,15 +60,15 @@ struct Simulate: ParsableCommand {
             "Every Nth received byte has an error: N for all kinds in turn, or parity:N, framing:N, overrun:N, break:N.",
             valueName: "plan"))
     var lineErrors: String?
-    @Option(help: ArgumentHelp("Change one modem line so often, RI first.", valueName: "seconds"))
+    @Option(help: ArgumentHelp("Interval of changes of one modem line, beginning with RI.", valueName: "seconds"))
     var modemChanges: Double?
-    @Option(help: ArgumentHelp("Close a connection after so much data from its client.", valueName: "bytes"))
+    @Option(help: ArgumentHelp("Close a connection after this many bytes from its client.", valueName: "bytes"))
     var dropAfter: Int?
-    @Option(help: ArgumentHelp("Stop reading from a client after so much of its data.", valueName: "bytes"))
+    @Option(help: ArgumentHelp("Stop reading from a client after this many of its bytes.", valueName: "bytes"))
     var stallAfter: Int?
-    @Option(help: ArgumentHelp("Go on reading after so long; else at SIGUSR1.", valueName: "seconds"))
+    @Option(help: ArgumentHelp("Resume reading after this time; otherwise at SIGUSR1.", valueName: "seconds"))
     var stallSeconds: Double?
-    @Flag(help: "Hold CTS low, so that hardware flow control never lets a byte go.") var holdCts = false
+    @Flag(help: "Hold CTS low, so that hardware flow control stops all output.") var holdCts = false
     @OptionGroup var advertising: Advertising
     @Flag(name: .shortAndLong, help: "Show every Telnet command on standard error.") var verbose = false
 
@@ -111,7 +112,8 @@ struct Simulate: ParsableCommand {
         try setPace(&configuration)
         configuration.wirings = try wiring.map { text in
             guard let wiring = Wiring(text) else {
-                throw PlainError(message: "wiring '\(text)' is none of loopback, null-modem, exec:COMMAND, tty:PATH")
+                throw PlainError(
+                    message: "unknown wiring '\(text)': use loopback, null-modem, exec:COMMAND or tty:PATH")
             }
             return wiring
         }
@@ -147,7 +149,7 @@ struct Simulate: ParsableCommand {
             try quirk.map { name in
                 guard let quirk = ServerQuirk(rawValue: name) else {
                     let names = ServerQuirk.allCases.map(\.rawValue).joined(separator: " ")
-                    throw PlainError(message: "unknown quirk '\(name)'; there are: \(names)")
+                    throw PlainError(message: "unknown quirk '\(name)': use one of \(names)")
                 }
                 return quirk
             })
@@ -164,7 +166,7 @@ struct Simulate: ParsableCommand {
         if let lineErrors {
             guard let plan = LineErrorPlan(lineErrors) else {
                 throw PlainError(
-                    message: "--line-errors '\(lineErrors)' is neither N nor parity:N, framing:N, overrun:N, break:N")
+                    message: "--line-errors takes N, parity:N, framing:N, overrun:N or break:N, not '\(lineErrors)'")
             }
             faults.lineErrors = plan
         }

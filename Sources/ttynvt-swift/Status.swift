@@ -7,14 +7,14 @@ import SerialLine
 /// `ttynvt-swift status`: prints the status of the running ports.
 struct Status: ParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Show what the running ports are doing.",
+        abstract: "Show the status of the running ports.",
         discussion: """
             Without a name a table of all ports, with one everything about that port. Whoever may read a port's device \
             may see its status.
             """)
 
     @Argument(help: ArgumentHelp("A port's name, ttyX or /dev/ttyX.", valueName: "name")) var name: String?
-    @Flag(help: "As a JSON array, one object for each port.") var json = false
+    @Flag(help: "Print a JSON array with one object for each port.") var json = false
 
     /// The status of one port, or the reason why it is unavailable.
     struct Row {

@@ -14,7 +14,7 @@ enum StatusText {
         for row in rows {
             switch row.answer {
             case .success(let status): cells.append(Self.cells(of: status, now: now))
-            case .failure(.notPermitted): cells.append(["\(row.name)", "(not yours to see)"])
+            case .failure(.notPermitted): cells.append(["\(row.name)", "(no permission)"])
             case .failure(let error): cells.append(["\(row.name)", "(\(error))"])
             }
         }
@@ -56,7 +56,7 @@ enum StatusText {
         if let error = status.lastError {
             lines.append(("last error", "\(error.text) (\(span(since: error.at, now)) ago)"))
         }
-        if status.isRetiring { lines.append(("retiring", "it ends at the last close")) }
+        if status.isRetiring { lines.append(("retiring", "ends once no program has it open")) }
         let width = lines.map(\.0.count).max() ?? 0
         return lines.map { $0 + ":" + spaces(width - $0.count + 1) + $1 }
     }

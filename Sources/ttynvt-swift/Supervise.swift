@@ -10,7 +10,7 @@ import VirtualTTY
 /// `ttynvt-swift supervise`: runs a port for each announcement and each configured port.
 struct Supervise: ParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Keep a port running for every COM port announced on the network.",
+        abstract: "Keep a port running for each serial port announced on the network.",
         discussion: """
             SIGTERM ends the supervisor and leaves its ports running, for the next one to adopt; SIGINT (Ctrl-C) ends \
             the ports as well; SIGHUP reads the configuration anew.
@@ -24,18 +24,18 @@ struct Supervise: ParsableCommand {
     @Option(help: ArgumentHelp("The configuration.", valueName: "file"))
     var config: String?
 
-    @Option(help: "Who starts the ports: systemd, children of this process, or auto: systemd where it runs.")
+    @Option(help: "How ports are started: systemd, children (child processes), or auto (systemd if it runs).")
     var launcher = Supervisor.Settings.Backend.auto
 
-    @Option(help: ArgumentHelp("Where minor numbers are remembered.", valueName: "file"))
+    @Option(help: ArgumentHelp("The file that stores minor numbers and hosts of ports.", valueName: "file"))
     var state = Supervisor.Settings().state
 
-    @Flag(name: .customShort("E"), help: "Log to standard error even where the journal would be used.")
+    @Flag(name: .customShort("E"), help: "Log to standard error even if the journal is available.")
     var logToStandardError = false
 
     @Option(
         name: [.customShort("D"), .long],
-        help: ArgumentHelp("How much is logged: 0 errors … 5 everything.", valueName: "level"))
+        help: ArgumentHelp("Log level: 0 (errors) to 5 (everything).", valueName: "level"))
     var debug = LogLevel.notice.rawValue
 
     func validate() throws {
@@ -82,7 +82,7 @@ struct Supervise: ParsableCommand {
             }
             guard file.faults.isEmpty else {
                 for fault in file.faults { tell(fault) }
-                throw Failure("the configuration \(path) is wrong: see above (ttynvt-swift check-config)")
+                throw Failure("\(path) has errors: see above, or run ttynvt-swift check-config")
             }
             configuration = file.configuration
         }

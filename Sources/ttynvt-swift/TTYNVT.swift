@@ -4,7 +4,7 @@ import ArgumentParser
 struct TTYNVT: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "ttynvt-swift",
-        abstract: "Serial ports somewhere on the network, as if plugged into this machine.",
+        abstract: "Serial ports on the network, usable as if plugged into this machine.",
         discussion: """
             ttynvt-swift -S 192.168.0.10:10000 -n ttyMIO04-1-com1
 

@@ -55,7 +55,7 @@ def measure(t, count, launcher):
     supervisor = fixture.Process(t, "supervisor", [
         t.binary, "supervise", "-E", "--config", configuration, "--state", os.path.join(t.directory, "minors"),
         "--launcher", launcher])
-    supervisor.expect("ports are run by")
+    supervisor.expect("running ports by")
     names = ["/dev/ttyMany-com{}".format(number + 1) for number in range(count)]
     started = time.monotonic()
     t.simulator("--advertise", "Many", ports=count)

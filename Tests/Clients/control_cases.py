@@ -375,7 +375,7 @@ def notify(t, kind):
     manager.expect("STATUS=connected to {}, 115200 8N1, open in 1 program".format(server))
     t.check("STATUS of an open port", True)
     server.stop(signal.SIGKILL)
-    manager.expect("STATUS=connection lost, trying again, open in 1 program")
+    manager.expect("STATUS=connection lost, retrying, open in 1 program")
     t.check("STATUS of a lost connection", True)
     t.simulator_at(tcp_port)
     wait_until(lambda: manager.lines()[-1].startswith("STATUS=connected"), 10, "connected again")

@@ -152,7 +152,7 @@ class Port(Process):
         super().__init__(test, name, command + ["-E"] + list(options), prepare)
 
     def wait_ready(self):
-        self.expect(r"/dev/\S+ \(\d+:\d+\) is there")
+        self.expect(r"created /dev/\S+ \(\d+:\d+\)")
         wait_until(lambda: os.path.exists(self.path), what="node " + self.path)
         return self
 

@@ -135,7 +135,7 @@ def kernel_discipline_ppp(t):
     transfer(t, namespace, "10.7.0.2", "ppp7", 4 << 20)
     t.equal("pppd ends at SIGTERM", ours.stop(seconds=15), 5)
     theirs.wait(15)
-    t.equal("N_TTY has the line again", discipline(descriptor), N_TTY)
+    t.equal("line attached to N_TTY again", discipline(descriptor), N_TTY)
     t.equal("c_line shows it", termios2(descriptor)[4], N_TTY)
     t.check("the interface is gone", "ppp7" not in interfaces(), interfaces())
     other = t.open_raw(b)
@@ -157,7 +157,7 @@ def kernel_discipline_ppp_and_a_lost_connection(t):
     for daemon, port in ((ours, a), (theirs, b)):
         daemon.expect("Modem hangup", 10)
         t.check("pppd ends by itself", eventually(lambda: daemon.status is not None, 10), daemon.log[-300:])
-        t.check("the log says so", "N_TTY has the line again" in port.log, port.log)
+        t.check("the log says so", "line attached to N_TTY again" in port.log, port.log)
     t.check("the interface is gone", "ppp7" not in interfaces(), interfaces())
     namespace.remove()
 

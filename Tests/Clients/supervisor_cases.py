@@ -38,7 +38,7 @@ class Supervisor(Process):
                 "[discovery]\nlocal = yes\nallow-addresses = 192.0.2.0/24\ngrace = {}\n".format(self.grace)))
 
     def ready(self):
-        self.expect("ports are run by")
+        self.expect("running ports by")
         return self
 
 
@@ -110,7 +110,7 @@ def supervise_announced(t):
     t.took("both devices are there after the announcement", time.monotonic() - started, 0, 5)
     for index in (1, 2):
         path = "/dev/ttyMIO04-1-com{}".format(index)
-        made.expect(path + r" \(199:\d+\) is there, for ")
+        made.expect("created " + path + r" \(199:\d+\) for ")
         found = os.stat(path)
         t.equal("mode of " + path, stat.S_IMODE(found.st_mode), 0o660)
         t.equal("group of " + path, grp.getgrgid(found.st_gid).gr_name, "dialout")
@@ -141,15 +141,15 @@ def supervise_vanish_and_return(t):
     descriptor = t.open_raw(path)
     made.write("[discovery]\ndeny-names = MIO04-*\n")
     made.send(signal.SIGHUP)
-    made.expect("ttyMIO04-1-com1 is not wanted any more", 10)
+    made.expect("ttyMIO04-1-com1 is no longer announced or configured", 10)
     t.equal("data flows although the configuration denies the name", exchange(descriptor), b"hello")
     t.check("status says that it is to go", status(t, "ttyMIO04-1-com1")["retiring"], status(t, "ttyMIO04-1-com1"))
     made.write("")
     made.send(signal.SIGHUP)
-    made.expect("is wanted again: it stays", 10)
+    made.expect("is wanted again; retirement cancelled", 10)
     announcement.stop()
     time.sleep(5 + GRACE)
-    t.equal("a connected port is wanted although it is not announced", made.log.count("not wanted any more"), 1)
+    t.equal("a connected port is wanted although it is not announced", made.log.count("no longer announced or configured"), 1)
     t.equal("data flows while it is not announced", exchange(descriptor), b"hello")
     announcement = avahi.publish("MIO04-1-com1", port=tcp[1])
     time.sleep(2 + GRACE)
@@ -161,7 +161,7 @@ def supervise_vanish_and_return(t):
     announcement.stop()
     os.close(descriptor)
     t.check("gone after the close", eventually(lambda: not os.path.exists(path), 10 + GRACE))
-    made.expect("ttyMIO04-1-com1 is gone")
+    made.expect("removed /dev/ttyMIO04-1-com1")
     announcement = avahi.publish("MIO04-1-com1", port=tcp[1])
     wait_until(lambda: os.path.exists(path), 10)
     t.equal("back with the same number", numbers(path), before[0])
@@ -184,7 +184,7 @@ def supervise_flap(t):
         announcement = avahi.publish("MIO04-1-com1", port=tcp)
     time.sleep(1)
     t.equal("the same process", port_pids(), before)
-    t.check("nothing was said of it", "not wanted" not in made.log, made.log[-500:])
+    t.check("nothing was said of it", "no longer announced" not in made.log, made.log[-500:])
     finish(t, made)
 
 
@@ -193,7 +193,7 @@ def supervise_crash(t):
     server = t.simulator(ports=2)
     made = supervisor(t, "[port MIO-a]\nserver = {}\n[port MIO-b]\nserver = {}\n".format(*server.addresses))
     for name in "ab":
-        made.expect(" /dev/ttyMIO-{} .* is there".format(name))
+        made.expect("created /dev/ttyMIO-{} ".format(name))
     before = port_pids()
     where = numbers("/dev/ttyMIO-a")
     for round in range(2):
@@ -207,7 +207,7 @@ def supervise_crash(t):
     t.equal("same number", numbers("/dev/ttyMIO-a"), where)
     descriptor = t.open_raw("/dev/ttyMIO-a")
     t.equal("it works", exchange(descriptor), b"hello")
-    made.expect("ttyMIO-a is gone: it was ended by signal 9")
+    made.expect("ttyMIO-a has ended: its process was ended by signal 9")
     finish(t, made)
 
 
@@ -223,7 +223,7 @@ def supervise_restart(t):
     # Avahi's own start takes its time, until it announces again what it announced before.
     made = supervisor(t, grace=6)
     for index in (1, 2):
-        made.expect(" /dev/ttyMIO04-1-com{} .* is there".format(index), 10)
+        made.expect("created /dev/ttyMIO04-1-com{} ".format(index), 10)
     before = port_pids()
     descriptor = t.open_raw("/dev/ttyMIO04-1-com1")
     made.stop(signal.SIGTERM)
@@ -240,7 +240,7 @@ def supervise_restart(t):
     made.expect("Avahi is not running")
     time.sleep(2)
     avahi.start()
-    made.expect("the network is heard again", 20)
+    made.expect("announcements are received again", 20)
     time.sleep(8)
     t.equal("Avahi's restart touches none", port_pids(), before)
     bus.restart()
@@ -250,7 +250,7 @@ def supervise_restart(t):
     time.sleep(8)
     t.equal("nor does the bus's", port_pids(), before)
     t.equal("data flows still", exchange(descriptor), b"hello")
-    t.check("nothing was retired", "not wanted" not in made.log, made.log[-800:])
+    t.check("nothing was retired", "no longer announced" not in made.log, made.log[-800:])
     os.close(descriptor)
     finish(t, made)
 
@@ -264,7 +264,7 @@ def supervise_late_avahi(t):
     made.expect("Avahi is not running: no announcement is heard")
     wait_until(lambda: os.path.exists("/dev/ttyMIO-s"), 5, what="a static port without Avahi")
     avahi.start()
-    made.expect("the network is heard again", 20)
+    made.expect("announcements are received again", 20)
     avahi.publish("MIO-d", port=int(server.address.rsplit(":", 1)[1]))
     t.check("announced ones follow", eventually(lambda: os.path.exists("/dev/ttyMIO-d"), 10))
     finish(t, made)
@@ -293,7 +293,7 @@ loss-timeout = never
 """.format(*server.addresses)
     made = supervisor(t, text)
     for name in "ab":
-        made.expect(" /dev/ttyMIO-{} .* is there".format(name))
+        made.expect("created /dev/ttyMIO-{} ".format(name))
     found = os.stat("/dev/ttyMIO-a")
     t.equal("number", numbers("/dev/ttyMIO-a"), (198, 77))
     t.equal("mode", stat.S_IMODE(found.st_mode), 0o600)
@@ -304,13 +304,13 @@ loss-timeout = never
     t.check("the other's", "--connect=always" in words and "--loss-timeout=never" in words and "rs485" not in words, words)
     before = port_pids()
     made.send(signal.SIGHUP)
-    made.expect("read anew")
+    made.expect("configuration reloaded")
     time.sleep(0.5)
     t.equal("reading the same again changes nothing", port_pids(), before)
     descriptor = t.open_raw("/dev/ttyMIO-a")
     made.write(text.replace("rs485-codes = 30,31", "rs485-codes = 40,41"))
     made.send(signal.SIGHUP)
-    made.expect("ttyMIO-a is not wanted any more")
+    made.expect("ttyMIO-a is no longer announced or configured")
     time.sleep(0.5)
     t.equal("an open port is not restarted for an option", port_pids(), before)
     os.close(descriptor)
@@ -337,15 +337,15 @@ def supervise_minors(t):
     server = t.simulator(ports=2)
     statics = ["[port MIO-{}]\nserver = {}\n".format(name, address) for name, address in zip("ba", server.addresses)]
     made = supervisor(t, statics[0])
-    made.expect("ttyMIO-b .199:1. is there")
+    made.expect("created /dev/ttyMIO-b .199:1.")
     made.stop(signal.SIGINT, 10)
     made = supervisor(t, statics[0] + statics[1])
     for name in "ab":
-        made.expect(" /dev/ttyMIO-{} .* is there".format(name))
+        made.expect("created /dev/ttyMIO-{} ".format(name))
     t.equal("the first keeps its number", (numbers("/dev/ttyMIO-b"), numbers("/dev/ttyMIO-a")), ((199, 1), (199, 2)))
     made.stop(signal.SIGINT, 10)
     made = supervisor(t, statics[1])
-    made.expect("ttyMIO-a .199:2. is there")
+    made.expect("created /dev/ttyMIO-a .199:2.")
     made.stop(signal.SIGINT, 10)
     with open(STATE, "r+") as file:
         text = file.read()
@@ -354,8 +354,8 @@ def supervise_minors(t):
         file.write(text[:-6])
     made = supervisor(t, statics[1])
     made.expect("/run/ports is corrupt .*: moved to /run/ports.corrupt")
-    made.expect("/run/ports is lost: its copy /run/ports.backup is used")
-    made.expect("ttyMIO-a .199:2. is there")
+    made.expect("/run/ports is missing; using its copy /run/ports.backup")
+    made.expect("created /dev/ttyMIO-a .199:2.")
     t.equal("the corrupt file is kept", open(STATE + ".corrupt").read(), text[:-6])
     finish(t, made)
 
@@ -378,18 +378,18 @@ def supervise_hostile_names(t):
     devices = set(os.listdir("/dev"))
     avahi.reload()
     made = supervisor(t)
-    made.expect("ttyMIO-good .* is there", 15)
+    made.expect("created /dev/ttyMIO-good ", 15)
     time.sleep(3)
     t.equal("what is legal, and no more", set(os.listdir("/dev")) - devices - {"serial"}, {"ttyMIO-good", "tty-S"})
     t.equal("the node that was there is untouched", numbers("/dev/ttyMIO-taken"), (1, 3))
     log = made.log
-    t.check("the collision is named", "'MIO-taken' gets no port: /dev/ttyMIO-taken exists already" in log, log[-1500:])
-    t.check("security is named", "'MIO-secure' (_ttynvt._tcp) is no port for us: it asks for security" in log, log[-1500:])
+    t.check("the collision is named", "not used: 'MIO-taken', because /dev/ttyMIO-taken already exists" in log, log[-1500:])
+    t.check("security is named", "ignoring 'MIO-secure' (_ttynvt._tcp): it requires security" in log, log[-1500:])
     t.check("function class is named", "'MIO-other'" in log, log[-1500:])
     t.check("refusals are named", all(
         "illegal device name '{}'".format(name) in log for name in ("../../etc/x", "a b", "S0", "a/b")), log[-2500:])
     t.check("no control character, no turned text", "\u202e" not in log and "x\ny" not in log and "\\u{202e}" in log, log[-2500:])
-    refusals = [line for line in log.splitlines() if "gets no port" in line or "illegal" in line or "no port for us" in line]
+    refusals = [line for line in log.splitlines() if "not used: " in line or "illegal" in line or "ignoring " in line]
     t.equal("each once", len(refusals), len(set(refusals)))
     time.sleep(5)
     t.equal("and not again", made.log.count("ttyMIO-taken exists"), 1)
@@ -423,7 +423,7 @@ def supervise_errors(t):
     t.check("and why, in one line", made.log.count("\n") <= 2 and "cannot reach the system bus" in made.log, made.log)
     made = supervisor(t, "[port MIO-a]\nserver = {}\n".format(server.address))
     made.expect("cannot reach the system bus at unix:path=/nonexistent/bus")
-    made.expect("ttyMIO-a .* is there")
+    made.expect("created /dev/ttyMIO-a ")
     t.check("static ports need no bus", True)
     finish(t, made)
     os.rename("/dev/cuse", "/dev/cuse.away")
@@ -443,7 +443,7 @@ def supervise_stopped_ports(t):
     names = ["MIO-{}".format(index) for index in range(30)]
     text = "".join("[port {}]\nserver = {}\n".format(name, server.address) for name in names)
     made = supervisor(t, text)
-    wait_until(lambda: made.log.count("is there, for") == 2 * len(names), 40, "{} ports".format(len(names)))
+    wait_until(lambda: made.log.count("created /dev/") == 2 * len(names), 40, "{} ports".format(len(names)))
     before = port_pids()
     made.stop(signal.SIGTERM)
     for pid in before.values():
@@ -451,11 +451,11 @@ def supervise_stopped_ports(t):
     try:
         started = time.monotonic()
         made = Supervisor(t, text + "[port MIO-new]\nserver = {}\n".format(server.address))
-        made.expect("ports are run by")
+        made.expect("running ports by")
         t.took("it is ready", time.monotonic() - started, 0, 2)
-        made.expect("/dev/ttyMIO-new .* is there")
+        made.expect("created /dev/ttyMIO-new ")
         t.took("a port is there that was not before", time.monotonic() - started, 0, 4)
-        made.expect("/dev/ttyMIO-7: .*does not answer: nothing within 1000 ms; it is asked again", 20)
+        made.expect("/dev/ttyMIO-7: .*does not answer: no reply within 1000 ms; retrying", 20)
         t.equal("that is said once for each", made.log.count("/dev/ttyMIO-7: "), 1)
         made.stop(signal.SIGKILL)
         made = Supervisor(t, text + "[port MIO-new]\nserver = {}\n".format(server.address))
@@ -509,8 +509,8 @@ def supervise_fixed_minor(t):
     server = t.simulator()
     other = t.port(server, "-M", "199", "-m", "77", name="ttyMIO-other")
     made = supervisor(t, "[port MIO-a]\nserver = {}\nminor = 77\n".format(server.address))
-    made.expect(r"device number 199:77 of /dev/ttyMIO-a is /dev/ttyMIO-other's: it waits until that is gone "
-                r"\(or give it another one: minor = in \[port MIO-a\]\)")
+    made.expect(r"device number 199:77 of /dev/ttyMIO-a is in use by /dev/ttyMIO-other; waiting until it is free "
+                r"\(or set another minor in \[port MIO-a\]\)")
     before = processor_ticks(made.pid)
     time.sleep(4)
     ticks = processor_ticks(made.pid) - before
@@ -522,7 +522,7 @@ def supervise_fixed_minor(t):
     other.stop()
     t.check("it gets the number once that is free", eventually(lambda: os.path.exists("/dev/ttyMIO-a"), 20))
     t.equal("number", numbers("/dev/ttyMIO-a"), (199, 77))
-    made.expect("/dev/ttyMIO-a .199:77. is there")
+    made.expect("created /dev/ttyMIO-a .199:77.")
     finish(t, made)
 
 
@@ -543,8 +543,8 @@ def supervise_full_disk(t):
         state = os.path.join(directory, "minors")
         server = t.simulator()
         made = supervisor(t, "[port MIO-a]\nserver = {}\n".format(server.address), state=state)
-        made.expect("cannot write .*No space left on device: numbers and hosts of ports are not remembered until it can be written")
-        made.expect("/dev/ttyMIO-a .* is there")
+        made.expect("cannot write .*No space left on device; numbers and hosts of ports are not saved until it can be written")
+        made.expect("created /dev/ttyMIO-a ")
         os.unlink(ballast)
         started = time.monotonic()
         t.check("it is written", eventually(lambda: os.path.exists(state), 12), made.log[-800:])
@@ -572,7 +572,7 @@ def supervise_deaf_systemd(t):
     text = "".join("[port {}]\nserver = {}\n".format(name, server.address) for name in names)
     made = supervisor(t, text, launcher="systemd")
     t.check("wrong answers: nothing is started until it is known what runs", not port_pids(), port_pids())
-    wait_until(lambda: made.log.count("is there, for") == len(names), 40, "{} ports".format(len(names)))
+    wait_until(lambda: made.log.count("created /dev/") == len(names), 40, "{} ports".format(len(names)))
     t.check("more ports than may start at a time, and no signal", True)
     t.equal("each was started once", systemd.calls["StartUnit"], len(names))
     before = port_pids()

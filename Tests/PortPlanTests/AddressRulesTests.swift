@@ -49,7 +49,7 @@ import Testing
         bench.announce("a", [Bench.claim("me.local", ["192.0.2.100"], isLocal: true)])
         #expect(
             bench.planner.notes == [
-                "'a' is announced by this machine itself and ignored: 'local = yes' in [discovery] allows it"
+                "ignoring 'a', which this machine announces: 'local = yes' in [discovery] allows it"
             ])
     }
 
@@ -58,7 +58,7 @@ import Testing
         bench.announce("a", [Bench.claim("module.local", ["8.8.8.8"])])
         #expect(
             bench.planner.notes == [
-                "'a' is not taken at 8.8.8.8:10000: it is on no network of eth0: 'allow-addresses' in [discovery] can "
+                "ignoring address 8.8.8.8:10000 of 'a': it is not on a network of eth0: 'allow-addresses' in [discovery] can "
                     + "allow it"
             ])
     }
@@ -84,8 +84,8 @@ import Testing
         #expect(bench.wanted == ["AML1"])
         #expect(
             bench.planner.notes == [
-                "'GPS0' is announced and gets no port, because a driver of the kernel could give /dev/ttyGPS0: list "
-                    + "it in 'allow-names' of [discovery] if it is one of yours"
+                "not used: 'GPS0', because /dev/ttyGPS0 could be a kernel driver's name: list "
+                    + "it in 'allow-names' of [discovery] if it is yours"
             ])
     }
 

@@ -26,7 +26,7 @@ import Testing
 
     @Test func otherValue() {
         let error = #expect(throws: ConfigurationEdit.Refusal.self) { try pin("[port m-1]\n host=b.local\n") }
-        #expect(error?.description == "[port m-1] says host = b.local already: change it by hand")
+        #expect(error?.description == "[port m-1] already sets host = b.local: edit the file")
     }
 
     /// Lines may end as Windows has them: they stay so, and the section is found among them.

@@ -70,30 +70,30 @@ import Testing
     @Test func noTypes() { #expect(parse("[discovery]\ntypes =").configuration.types == []) }
 
     @Test(arguments: [
-        ("x = 1", "1: 'x' stands before the first [section]"),
-        ("[ports]\nconnect", "2: 'connect' is neither 'key = value' nor a [section]"),
+        ("x = 1", "1: 'x' is outside a section: put it below a [section]"),
+        ("[ports]\nconnect", "2: 'connect' is neither 'key = value' nor [section]"),
         ("[ports", "1: '[ports' lacks the closing ']'"),
         ("[port]", "1: [port NAME] takes one name, without blanks"),
         ("[port a b]", "1: [port NAME] takes one name, without blanks"),
         (
             "[other]\nx = 1",
-            "1: unknown section [other]: there are [discovery], [interface NAME], [ports] and [port NAME]"
+            "1: unknown section [other]: use [discovery], [interface NAME], [ports] or [port NAME]"
         ),
         ("[port ../../etc/passwd]", "1: illegal device name '../../etc/passwd': only A-Z a-z 0-9 . _ - are allowed"),
-        ("[port S0]", "1: illegal device name 'S0': it belongs to a driver of the kernel"),
+        ("[port S0]", "1: illegal device name 'S0': it is a kernel driver's name"),
         ("[discovery]\n\nnone = 1", "3: unknown key 'none' in [discovery]"),
-        ("[discovery]\ntypes = ttynvt", "2: 'ttynvt' is no service type: they look like _ttynvt._tcp"),
+        ("[discovery]\ntypes = ttynvt", "2: 'ttynvt' is not a service type: write it like _ttynvt._tcp"),
         ("[discovery]\ngrace = -1", "2: grace takes 0 to 3600 seconds, not '-1'"),
         ("[discovery]\nmax-ports = 5000", "2: max-ports takes 0 to 4096, not '5000'"),
         ("[ports]\nmajor = 512", "2: major takes 0 to 511, not '512'"),
-        ("[ports]\nserver = a:1", "2: 'server' belongs to one port: [port NAME]"),
-        ("[port a*]\nserver = a:1", "2: 'server' belongs to one port, and [port a*] is a pattern"),
+        ("[ports]\nserver = a:1", "2: 'server' applies to one port: set it in [port NAME]"),
+        ("[port a*]\nserver = a:1", "2: 'server' applies to one port, and [port a*] is a pattern"),
         ("[port a]\nserver = a", "2: illegal server 'a': no port: write host:port, or [address]:port for IPv6"),
         ("[port a]\nserver = a:1,b:0", "2: illegal server 'a:1,b:0': 'b:0': port '0' is not a number from 1 to 65535"),
-        ("[port a]\nmajor = 1", "2: 'major' is one for all ports: [ports]"),
+        ("[port a]\nmajor = 1", "2: 'major' applies to all ports: set it in [ports]"),
         ("[port a]\nminor = 0", "2: minor takes 1 to 1048575, not '0'"),
-        ("[port a]\nminor = 5\n[port b]\nminor = 5", "4: another port has minor 5 already"),
-        ("[ports]\nconnect = open\nconnect = open", "3: 'connect' was given in line 2 already"),
+        ("[port a]\nminor = 5\n[port b]\nminor = 5", "4: minor 5 is already set for another port"),
+        ("[ports]\nconnect = open\nconnect = open", "3: 'connect' is already set in line 2"),
         ("[ports]\nspeed = 1", "2: unknown option 'speed'"),
         ("[ports]\nconnect = bad", "2: 'bad' is no value for connect"),
         ("[ports]\nconnect = a b", "2: illegal value 'a b' for 'connect'"),
@@ -112,20 +112,23 @@ import Testing
             "[ports]\nowner = 4294967295",
             "2: owner takes a name (a-z, 0-9, _ and -) or a number, not '4294967295'"
         ),
-        ("[ports]\ntrust = announced", "2: 'trust' belongs to [discovery], [interface NAME] or [port NAME]"),
+        (
+            "[ports]\ntrust = announced",
+            "2: 'trust' is not allowed here: set it in [discovery], [interface NAME] or [port NAME]"
+        ),
         ("[discovery]\ntrust = all", "2: trust takes first-use, announced, configured, not 'all'"),
         ("[discovery]\nlocal = true", "2: local takes yes or no, not 'true'"),
         (
             "[discovery]\nallow-addresses = 10/8",
-            "2: '10/8' is no network: they look like 192.0.2.0/24 or 2001:db8::/32"
+            "2: '10/8' is not a network: write it like 192.0.2.0/24 or 2001:db8::/32"
         ),
         ("[interface]", "1: [interface NAME] takes one name, without blanks"),
         ("[interface eth0]\nlocal = yes", "2: unknown key 'local' in [interface eth0]"),
-        ("[port a*]\nhost = x", "2: 'host' belongs to one port, and [port a*] is a pattern"),
+        ("[port a*]\nhost = x", "2: 'host' applies to one port, and [port a*] is a pattern"),
         ("[port a]\nhost = x y", "2: illegal host 'x y': one name, without blanks"),
         ("[port a]\nhost = .", "2: illegal host '.': one name, without blanks"),
         ("[port a]\ninterface = ../x", "2: illegal interface '../x': one name, without blanks"),
-        ("[ports]\ngroup = a\u{1B}b", "2: the line has a control character in it"),
+        ("[ports]\ngroup = a\u{1B}b", "2: the line contains a control character"),
     ])
     func faults(_ text: String, _ fault: String) { #expect(parse(text).errors == [fault]) }
 

@@ -123,11 +123,11 @@ import Testing
         #expect(wanted(planner) == ["ok", "open", "right", "telnet"])
         #expect(
             planner.notes.sorted() == [
-                "'other' (_ttynvt._tcp) is no port for us: its function class is 'disk', not ttynvt",
-                "'raw' (_ttynvt._tcp) is no port for us: it speaks 'tcp', not RFC 2217",
-                "'secure' (_ttynvt._tcp) is no port for us: it asks for security 'tls', which RFC 2217 has not",
+                "ignoring 'other' (_ttynvt._tcp): its function class is 'disk', not ttynvt",
+                "ignoring 'raw' (_ttynvt._tcp): it speaks 'tcp', not RFC 2217",
+                "ignoring 'secure' (_ttynvt._tcp): it requires security=tls, which RFC 2217 cannot provide",
                 "illegal device name '../x': only A-Z a-z 0-9 . _ - are allowed",
-                "illegal device name 'S0': it belongs to a driver of the kernel",
+                "illegal device name 'S0': it is a kernel driver's name",
             ])
         planner.notes = []
         planner.update([port("S0"), port("../x")], isComplete: true, settled)
@@ -141,7 +141,7 @@ import Testing
         #expect(planner.wanted.map(\.servers) == [[Endpoint(host: "192.0.2.1", port: 10000)]])
         #expect(
             planner.notes == [
-                "'a' of _iostream._tcp in local is left out: there is one of _ttynvt._tcp in local already"
+                "ignoring 'a' of _iostream._tcp in local: the port is used for _ttynvt._tcp in local already"
             ])
     }
 
@@ -158,7 +158,7 @@ import Testing
         planner.update([port("a"), port("m"), port("n")], isComplete: true, settled)
         planner.advance(settled + .seconds(1))
         #expect(wanted(planner) == ["m", "n"])
-        #expect(planner.notes == ["3 ports, and no more than 2 are made (max-ports)"])
+        #expect(planner.notes == ["3 ports wanted, but the limit is 2 (max-ports)"])
     }
 
     /// Ten thousand names, all different, all the time: numbers, memory and log stay bounded.
@@ -175,7 +175,7 @@ import Testing
             #expect(planner.minors.count <= MinorTable.capacity)
         }
         #expect(planner.notes.count <= 260)
-        #expect(planner.notes.contains("more names are refused, and no more of them are listed here"))
+        #expect(planner.notes.contains("more names are refused; further ones are not logged"))
     }
 
     /// Numbers that others have are passed over, and one that turns out to be another's is given up.

@@ -121,8 +121,8 @@ struct PlannerBench {
             ])
         #expect(
             bench.planner.notes == [
-                "'a' belongs to module.local, and evil.local announces it, too (eth0, 192.0.2.66:10000): "
-                    + "'ttynvt-swift accept a' gives it to evil.local"
+                "'a' belongs to module.local, and evil.local also announces it (eth0, 192.0.2.66:10000): "
+                    + "run 'ttynvt-swift accept a' to give it to evil.local"
             ])
         // Nor when the owner is gone, nor after the next start.
         bench.announce("a", [Bench.claim("evil.local", ["192.0.2.66"])])
@@ -307,9 +307,9 @@ struct PlannerBench {
         #expect(bench.servers("a")?.first == Self.address)
         #expect(
             bench.planner.notes.first
-                == "'a' stays at 192.0.2.1:10000, but second.local announces that address now, for 'b', and "
+                == "'a' remains at 192.0.2.1:10000, but second.local now announces that address for 'b', and "
                 + "module.local announces 192.0.2.2:10000: if the hosts have exchanged addresses, "
-                + "'ttynvt-swift forget a' lets it follow"
+                + "run 'ttynvt-swift forget a' to let it follow"
         )
         let isForgotten = bench.planner.forget(try DeviceName(port: "a"), bench.now)
         #expect(isForgotten)
@@ -451,8 +451,8 @@ struct PlannerBench {
         #expect(bench.servers("a") == [Self.address])
         #expect(
             bench.planner.notes == [
-                "'a' (_ttynvt._tcp) is no port for us: it asks for security 'yes', which RFC 2217 has not; "
-                    + "the port goes on"
+                "ignoring 'a' (_ttynvt._tcp): it requires security=yes, which RFC 2217 cannot provide; "
+                    + "the port keeps running"
             ])
     }
 

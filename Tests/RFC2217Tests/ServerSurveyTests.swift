@@ -100,7 +100,7 @@ import Testing
             survey.output.removeAll()
             survey.receive(bytes.span, now: now)
         }
-        #expect(!survey.isRFC2217 && survey.refusal == "it sends back what it is sent")
+        #expect(!survey.isRFC2217 && survey.refusal == "it echoes what it receives")
     }
 
     @Test func noiseDoesNoHarm() {

@@ -138,7 +138,7 @@ private func line(_ order: StartOrder) -> [UInt8] { order.line.dropLast() }
             Issue.record("\(answer)")
             return
         }
-        #expect(why.contains("ttyStarterTest.saved-file: remove one of them"))
+        #expect(why.contains("ttyStarterTest.saved-file are regular files: remove one of them"))
         #expect(place.text("ttyStarterTest.saved-file") == "what a program wrote")
         #expect(place.text("ttyStarterTest") == "and again")
     }

@@ -31,7 +31,7 @@ import Testing
         let file = LedgerFile(path, log: lines.logger)
         let table = try table("ttyXa")
         file.store(table, .at(0))
-        #expect(lines.all.count == 1 && lines.all.first?.contains("are not remembered") == true)
+        #expect(lines.all.count == 1 && lines.all.first?.contains("are not saved") == true)
         #expect(file.nextDeadline == .at(5))
         for seconds in [1, 5, 15, 20] { file.store(table, .at(Double(seconds))) }
         #expect(lines.all.count == 1, "said once")
@@ -41,7 +41,7 @@ import Testing
         #expect(onDisk == nil)
         file.advance(.at(35))
         #expect(onDisk == table.text)
-        #expect(lines.all.count == 2 && lines.all.last?.contains("is written again") == true)
+        #expect(lines.all.count == 2 && lines.all.last?.contains("was written; ") == true)
         file.store(try self.table("ttyXa", "ttyXb"), .at(36))
         #expect(onDisk == (try self.table("ttyXa", "ttyXb").text), "at once from then on")
     }
@@ -112,7 +112,7 @@ import Testing
         ledger.minors.minor(for: try DeviceName(name), isInUse: { _ in false }, isTaken: { _ in false })
     }
 
-    /// The file is deleted while no supervisor runs, or an older copy of it is put back: no number is given twice.
+    /// The file is deleted while no supervisor runs, or an older copy of it is put back: no number is assigned twice.
     @Test(arguments: [false, true]) func aCopyKeepsTheNumbers(_ isOld: Bool) throws {
         let old = try table("ttyXa")
         let file = LedgerFile(path, log: lines.logger)

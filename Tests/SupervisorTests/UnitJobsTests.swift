@@ -49,7 +49,7 @@ import Testing
         #expect(take("inactive", job: true, at: 5) == nil)
         #expect(take("activating", at: 6) == nil)
         #expect(jobs.starts == [a])
-        #expect(take("activating", at: 30)?.contains("not started it within 30 s") == true)
+        #expect(take("activating", at: 30)?.contains("not started the unit within 30 s") == true)
         #expect(jobs.starts.isEmpty, "its place is free")
     }
 

@@ -51,8 +51,8 @@ def stopped_from_outside():
         run("systemctl", "stop", unit_of(NAMES[0]))
         within("a port whose unit was stopped is back", 5, lambda: main_pid(NAMES[0]) not in (0, pid)
                and is_ready(NAMES[0]))
-        line = "{} was stopped from outside; it is started again because it is configured (without its server = in " \
-            "[port {}] it stays away)".format(unit_of(NAMES[0]), NAMES[0])
+        line = "{} was stopped by another program; starting it again because it is configured (to disable it, remove its server from " \
+            "[port {}])".format(unit_of(NAMES[0]), NAMES[0])
         same("and the supervisor says why, once", journal(SUPERVISOR).count(line), 1)
 
 
@@ -64,7 +64,7 @@ def started_from_outside():
     run("systemctl", "start", unit_of(name))
     check("it runs", is_active(unit_of(name)))
     within("it is found and retired", 35, lambda: not is_active(unit_of(name)))
-    check("and the journal says so", "tty{} is not wanted any more".format(name) in journal(SUPERVISOR))
+    check("and the journal says so", "tty{} is no longer announced or configured".format(name) in journal(SUPERVISOR))
 
 
 if os.environ.get("TTYNVT_LONG"):

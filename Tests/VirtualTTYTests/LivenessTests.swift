@@ -132,7 +132,7 @@ import Testing
             #expect(port.tty.link == .up, "what was acknowledged meanwhile counts")
             beSilent(port, .seconds(seconds + 1))
             #expect(port.tty.link != .up)
-            #expect(port.log.contains("connection lost: the server has acknowledged nothing for \(seconds) s"))
+            #expect(port.log.contains("connection lost: no acknowledgement from the server for \(seconds) s"))
             // Bytes that the socket did not take are kept.
             try #expect(port.number(file, .TIOCOUTQ) == 900)
         }

@@ -125,8 +125,8 @@ final class PortBench {
 
     /// What the log says of a refused connection.
     static let refused =
-        "cannot connect to bench:1: Connection refused (nothing listens there, or the server takes no client now: "
-        + "it may still hold another one, or output that cannot drain)"
+        "cannot connect to bench:1: Connection refused (no server is listening, or the server accepts no client now: "
+        + "it may be serving another one, or waiting for output that cannot drain)"
 
     func fail(_ what: String) {
         guard failure == nil else { return }

@@ -29,7 +29,7 @@ enum ConfigurationFuzz {
 
     private static func check(_ configuration: Configuration) throws(Violation) {
         let minors = configuration.sections.compactMap(\.minor)
-        try Violation.unless(Set(minors).count == minors.count, "a minor is given twice")
+        try Violation.unless(Set(minors).count == minors.count, "a minor is assigned twice")
         for section in configuration.sections {
             try Violation.unless(section.servers.count <= [Endpoint].mostServers, "\(section.servers.count) servers")
             try Violation.unless(
