@@ -174,7 +174,7 @@ def aborted_by_the_administrator(t):
         file.write("1")
     t.check("it ends with failure", port.wait() > 0, port.status)
     port.ends_cleanly = False
-    t.check("and says why", "let go" in port.log, port.log)
+    t.check("and says why", "has removed" in port.log, port.log)
     t.check("a client gets errors", events(descriptor) & 8)
 
 
@@ -188,7 +188,7 @@ def check_option(t):
         took = fails(
             t, "--check, " + quirk,
             ["-S", str(server), "-n", t.port_name(), "--check", "--connect-timeout", "2", "-D", "0"],
-            [str(server), "RFC 2217", {"raw": "sends back", "wont-comport": "refuses", "silent": "no answer"}[quirk]])
+            [str(server), "RFC 2217", {"raw": "echoes what", "wont-comport": "refuses", "silent": "no answer"}[quirk]])
         t.took("--check, {}: in the connect timeout".format(quirk), took, 0, 3.5)
     fails(t, "--check, SSH", ["-S", t.ssh_server(), "-n", t.port_name(), "--check", "--connect-timeout", "1", "-D", "0"],
           ["RFC 2217", "SSH-2.0"])
@@ -242,7 +242,7 @@ def never_root(t):
     os.chmod("/dev/cuse", 0o660)
     try:
         process = Process(t, name, start_unprivileged(t, server, name))
-        process.expect("is there")
+        process.expect("created ")
         t.equal("CapEff", int(process_status(process.pid)["CapEff"], 16), 0)
         descriptor = t.open_raw("/dev/" + name)
         write_all(descriptor, b"works")
@@ -261,13 +261,13 @@ def compatible_options(t):
     server = t.simulator()
     name = t.port_name()
     process = Process(t, name, [t.binary, "-f", "-E", "-D", "3", "-M", "241", "-m", "1", "-n", name, "-S", str(server)])
-    process.expect("is there")
+    process.expect("created ")
     status = os.stat("/dev/" + name)
     t.equal("device number", (os.major(status.st_rdev), os.minor(status.st_rdev)), (241, 1))
     t.equal("ends at SIGTERM", process.stop(), 0)
     name = t.port_name()
     process = Process(t, name, [t.binary, "-S", str(server), "-n", "/dev/" + name])
-    process.expect("is there")
+    process.expect("created ")
     t.check("a name with /dev/ before it", os.path.exists("/dev/" + name))
     process.stop()
     status, output = t.run(t.binary, "--version")

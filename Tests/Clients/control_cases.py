@@ -408,7 +408,7 @@ def notify_watchdog(t):
     t.check("pings well within 400 ms: {}".format(len(pings)), len(pings) >= 8 and max(gaps) < 0.4, gaps)
     t.check("and no more often than needed", len(pings) <= 13, len(pings))
     other = port_of(t, manager, t.simulator(), WATCHDOG_USEC="400000", WATCHDOG_PID="1")
-    other.expect("is there")
+    other.expect("created ")
     port.ends_cleanly = False
     port.stop()
     manager.told.clear()

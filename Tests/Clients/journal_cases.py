@@ -47,7 +47,7 @@ def journal_entries_have_fields(t):
             fields = entry()
         else:
             fields = fields_of(listener.recv(65536))
-        t.check("MESSAGE", "is there" in fields.get("MESSAGE", ""), fields)
+        t.check("MESSAGE", "created " in fields.get("MESSAGE", ""), fields)
         t.equal("PRIORITY of a notice", fields.get("PRIORITY"), "5")
         t.equal("TTYNVT_PORT", fields.get("TTYNVT_PORT"), name)
         t.equal("TTYNVT_SERVER", fields.get("TTYNVT_SERVER"), "127.0.0.1:9")

@@ -723,7 +723,7 @@ def server_name_unknown(t):
     except OSError as error:
         t.check("open fails ({})".format(os.strerror(error.errno)), True)
     t.took("in its time", time.monotonic() - started, 0, 7)
-    t.check("the log names the host", "no-such-host.invalid" in port.log.split("is there", 1)[1], port.log)
+    t.check("the log names the host", "no-such-host.invalid" in port.log.split("created ", 1)[1], port.log)
 
 
 @case(40, over=("raw-echo", "raw-dumb", "wont-comport", "silent"))

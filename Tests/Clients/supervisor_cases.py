@@ -402,7 +402,7 @@ def supervise_hostile_names(t):
 def supervise_errors(t):
     server = t.simulator()
     made = supervisor(t, "[port MIO-a]\nserver = {}\n".format(server.address))
-    made.expect("is there")
+    made.expect("created /dev/")
     second = Supervisor(t, "")
     t.equal("a second supervisor: status", second.wait(), 1)
     t.equal("a second supervisor", second.log, "Error: another supervisor is running (process {})\n".format(made.pid))

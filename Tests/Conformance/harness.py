@@ -65,7 +65,7 @@ class Port:
 
     def wait_ready(self):
         end = time.monotonic() + 5
-        while "is there" not in self.log or not os.path.exists(self.path):
+        while "created " not in self.log or not os.path.exists(self.path):
             if self.process.poll() is not None or time.monotonic() > end:
                 raise Failed("the port does not start: " + self.log.strip()[-200:])
             time.sleep(0.01)
