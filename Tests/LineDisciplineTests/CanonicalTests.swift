@@ -90,7 +90,7 @@ import Testing
         #expect(bench.read() == nil)
     }
 
-    /// Where a line is complete, what does not fit waits.
+    /// If a line is complete, bytes that do not fit wait.
     @Test func aFullQueueWithALineInIt() {
         var bench = bench()
         #expect(bench.receive("line\n" + String(repeating: "a", count: 5000)) == 4095)
@@ -133,7 +133,7 @@ import Testing
         #expect(bench.takeOutput() == "")
     }
 
-    /// What did not fit is not to be read, whatever the mode is by then.
+    /// Bytes that did not fit cannot be read, in any mode.
     @Test(arguments: [LocalFlags.ICANON, []]) func externalProcessingWithoutRoom(_ mode: LocalFlags) {
         var bench = bench([], [.EXTPROC])
         #expect(bench.receive(String(repeating: "a", count: 5000)) == 5000)
@@ -146,7 +146,7 @@ import Testing
         #expect(bench.read() == "b\n")
     }
 
-    /// However many bytes one becomes, no more than the queue holds is ever to be read.
+    /// One byte may expand to several, but no read returns more than the queue holds.
     @Test func marksInALineThatIsTooLong() {
         var bench = bench([.PARMRK])
         #expect(bench.receive(String(repeating: "\u{FF}", count: 10_000)) == 10_000)

@@ -12,8 +12,8 @@ enum DifferentialRun {
         let kernels: Observation
     }
 
-    /// How long the kernel gets to come to what is expected, and how long where nothing would show that it has, both
-    /// in microseconds.
+    /// Time for the kernel to reach the expected state, and the pause if no state shows that it has, both in
+    /// microseconds.
     private typealias Patience = (deadline: Int, pause: Int)
 
     /// The kernel's worker may be late: only what differs with all of these does differ.
@@ -22,7 +22,7 @@ enum DifferentialRun {
     ]
 
     /// - Parameter isThorough: false while a failing program is made smaller.
-    /// - Returns: the first step after which the two differ, however often it is run; nil where they do not.
+    /// - Returns: the first step after which the two differ in repeated runs; nil if they do not differ.
     static func difference(_ program: DisciplineProgram, isThorough: Bool = true) -> Difference? {
         var difference: Difference?
         for patience in isThorough ? patience[...] : patience[1...2] {
@@ -71,8 +71,8 @@ enum DifferentialRun {
         }
     }
 
-    /// Is nothing to be seen once the kernel's worker has done with what was received? Where there is no input before
-    /// and after, poll(2) waits for the worker.
+    /// Whether no change is visible when the kernel's worker has processed the received bytes. If there is no input
+    /// before and after, poll(2) waits for the worker.
     private static func mayPassUnseen(
         _ step: DisciplineProgram.Step, _ expected: Observation, _ before: Observation
     ) -> Bool {
@@ -86,7 +86,7 @@ enum DifferentialRun {
 }
 
 extension KernelPTY {
-    /// - Returns: what the call itself did; how things stand after it is to be looked at once the kernel has finished.
+    /// - Returns: the result of the call itself; the resulting state must be read after the kernel has finished.
     fileprivate func perform(_ step: DisciplineProgram.Step) -> DisciplineUnderTest.Observation {
         var observation = DisciplineUnderTest.Observation()
         switch step {
@@ -103,7 +103,7 @@ extension KernelPTY {
 }
 
 extension DifferentialRun.Difference: CustomStringConvertible {
-    /// Only what differs, and of bytes only where they begin to.
+    /// Only the differences, and of bytes only the part from the first difference on.
     var description: String {
         var lines = ["step \(index), \(step):"]
         func add(_ name: String, _ ours: String, _ kernels: String) {

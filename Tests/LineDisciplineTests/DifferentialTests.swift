@@ -28,7 +28,7 @@ import Testing
         Issue.record("seed \(seed): \(shrinker.program)\n\(difference)")
     }
 
-    /// Programs that once showed a difference, or of which one is to be sure that they are tried.
+    /// Programs that once showed a difference, or that must always be included.
     @Test(arguments: knownPrograms.indices) func knownProgram(_ index: Int) {
         let difference = DifferentialRun.difference(Self.knownPrograms[index])
         #expect(difference == nil, "\(difference.map { "\($0)" } ?? "")")
@@ -54,12 +54,12 @@ import Testing
             .set([], [], [.ICANON]), .receive(Array("abc\u{4}\u{4}d\u{4}".utf8)), .read(3), .read(3), .read(3),
             .read(3),
         ]),
-        // What was a line is none once the mode has changed, and what was none is one.
+        // A former line is raw input after the mode has changed, and the reverse.
         DisciplineProgram([
             .set([], [], canonical), .receive(Array("one\ntwo\u{4}three".utf8)), .set([], [], []), .read(5),
             .set([], [], canonical), .receive(Array("four\n".utf8)), .read(100), .read(100), .read(100),
         ]),
-        // A tab is erased back to where the line began, which a prompt has moved.
+        // A tab is erased back to the beginning of the line, which a prompt has moved.
         DisciplineProgram([
             .set([], [.OPOST], canonical), .write(Array("abc: ".utf8)),
             .receive(Array("\t\u{7F}xy\t\u{7F}\u{15}".utf8)),

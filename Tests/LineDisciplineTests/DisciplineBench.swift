@@ -53,7 +53,7 @@ struct DisciplineBench {
         }
     }
 
-    /// nil where a read would have to wait.
+    /// nil if a read would wait.
     mutating func read(_ limit: Int = 8192) -> String? {
         guard discipline.hasInput else { return nil }
         var bytes: [UInt8] = []

@@ -35,7 +35,7 @@ extension DisciplineProgram.Step: CustomStringConvertible {
         }
     }
 
-    /// Settings by what is set, and by the control characters that differ from the usual ones.
+    /// Settings by their flags, and by the control characters that differ from the default.
     static func set(
         _ iflag: InputFlags, _ oflag: OutputFlags, _ lflag: LocalFlags, _ characters: [ControlCharacter: UInt8] = [:]
     ) -> Self {

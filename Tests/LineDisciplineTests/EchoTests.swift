@@ -1,7 +1,7 @@
 import LineDiscipline
 import Testing
 
-/// What goes back to the line (TTY-SPEC B.4, F.4).
+/// Echoes (TTY-SPEC B.4, F.4).
 @Suite struct EchoTests {
     private static let canonical: LocalFlags = [.ICANON, .ECHO, .IEXTEN]
 
@@ -78,7 +78,7 @@ import Testing
         #expect(echo("\u{16}\u{3}", Self.canonical) == "\u{3}")
     }
 
-    /// A tab is erased to where it began, behind a prompt too; the column counts on from there.
+    /// A tab is erased to its beginning, behind a prompt too; the column is counted from there.
     @Test func tabs() {
         var bench = DisciplineBench([], [.OPOST, .TABDLY], Self.canonical.union(.ECHOE))
         bench.write("> ")

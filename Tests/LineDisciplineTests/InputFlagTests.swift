@@ -48,7 +48,7 @@ import Testing
         #expect(queued("abc\u{3}d", []) == "abc\u{3}d")
     }
 
-    /// What is switched off is ordinary.
+    /// A disabled character is ordinary.
     @Test func aDisabledCharacter() {
         var bench = DisciplineBench([.IXON], [], [.ISIG], [.VINTR: 0, .VSTOP: 0])
         bench.receive("a\0\u{3}\u{13}")
@@ -88,7 +88,7 @@ import Testing
         #expect(self.queued(0, .breakCondition, iflag) == ("ab", queued))
     }
 
-    /// 88: there is nobody to interrupt, but the queues are flushed.
+    /// 88: no process receives the signal, but the queues are flushed.
     @Test func aBreakThatInterrupts() {
         #expect(queued(0, .breakCondition, [.BRKINT]) == (nil, "d"))
         #expect(queued(0, .breakCondition, [.BRKINT, .PARMRK]) == (nil, "d"))

@@ -3,14 +3,13 @@ import Glibc
 import LineDiscipline
 import TestSupport
 
-/// A pseudo-terminal of the kernel the test runs on: its own N_TTY, the oracle. The slave is what a program has open;
-/// the master, which is raw, is the line: what is written to it has been received, what is read from it has been
-/// output.
+/// A pseudo-terminal of the running kernel, with the kernel's own N_TTY as the reference. The slave is the program's
+/// side; the master, which is raw, is the line: bytes written to it are received, bytes read from it are output.
 final class KernelPTY {
     private let line: Int32
     private let program: Int32
 
-    /// nil where the kernel gives none.
+    /// nil if the kernel provides none.
     init?() {
         let flags = O_RDWR | O_NOCTTY | O_NONBLOCK | O_CLOEXEC
         line = open("/dev/ptmx", flags)
@@ -66,7 +65,7 @@ final class KernelPTY {
         return clinux_ioctl_pointer(program, Self.FIONREAD, &count) == 0 ? Int(count) : -Int(errno)
     }
 
-    /// What poll(2) says. Where there is no input, it first lets the kernel finish with all that was received.
+    /// The result of poll(2). If there is no input, first waits for the kernel to process the received bytes.
     var readiness: (isReadable: Bool, isWritable: Bool) {
         var entry = pollfd(fd: program, events: Int16(POLLIN | POLLOUT), revents: 0)
         guard poll(&entry, 1, 0) >= 0 else { return (false, false) }

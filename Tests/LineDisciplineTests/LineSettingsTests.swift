@@ -15,7 +15,7 @@ import Testing
 
     @Test func plain() {
         #expect(settings() == LineSettings(baud: 9600))
-        // IXON is on in a port nobody has set.
+        // IXON is set in a port's initial settings.
         #expect(Termios().lineSettings(baudAtB0: 1) == LineSettings(baud: 9600, flow: .xonXoff))
     }
 

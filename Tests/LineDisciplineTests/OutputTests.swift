@@ -30,7 +30,7 @@ import Testing
     }
 }
 
-/// A driver with little room: what is one to the eye is never split.
+/// A driver with little room: a sequence that belongs together is never split.
 @Suite struct OutputRoomTests {
     /// 95.
     @Test func asMuchAsThereIsRoomFor() {
@@ -67,7 +67,7 @@ import Testing
         #expect(bench.write("\r") == 0)
     }
 
-    /// Echoes wait whole, and go out ahead of what is written.
+    /// Echoes wait as a whole, and are sent ahead of written bytes.
     @Test func echoesWait() {
         var bench = DisciplineBench([], [.OPOST], [.ECHO, .ECHOCTL], room: 1)
         bench.receive("\u{1}b")
@@ -92,8 +92,8 @@ import Testing
         #expect(bench.takeOutput() == String(repeating: "\u{8}", count: 8))
     }
 
-    /// The queue of echoes is a ring of 4096: where the driver takes none, the oldest are dropped, and what is left is
-    /// whole.
+    /// The echo queue is a ring of 4096 bytes: if the driver takes none, the oldest are dropped, and the rest remains
+    /// intact.
     @Test func theOldestEchoesAreDropped() {
         var bench = DisciplineBench([], [], [.ECHO, .ECHOCTL], room: 0)
         for _ in 0..<3 {

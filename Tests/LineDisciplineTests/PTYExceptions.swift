@@ -1,7 +1,7 @@
 import LineDiscipline
 
-/// What a pty cannot show of a line discipline, or where ours is not like the kernel's, and why. All of it is here;
-/// random programs keep to what is left.
+/// The parts of a line discipline that a pty cannot show, or in which ours differs from the kernel's, with the
+/// reasons. This is the complete list; random programs avoid these parts.
 ///
 /// | Left out | Reason | Kept out by |
 /// |---|---|---|
@@ -16,7 +16,7 @@ import LineDiscipline
 /// | EXTPROC with ICANON beyond a full queue | the kernel lets a byte be read that it has dropped; FIONREAD is -1 then | `comparable` |
 /// | PARMRK with ICANON beyond a full queue | each 0xFF is two bytes, and the kernel counts past its ring | `comparable` |
 /// | More echoes waiting than the ring holds | the same: the kernel may miss the end of a block, which it hands on or drops | `comparable`, `mayStop` |
-/// | More than 8192 bytes waiting for room | the master's write takes no more | `mostWaiting` |
+/// | More than 8192 bytes waiting for room | the master's write takes only 8192 | `mostWaiting` |
 struct PTYExceptions {
     /// Does a program receive more than there is room for?
     let overflows: Bool
@@ -56,8 +56,8 @@ struct PTYExceptions {
         return termios
     }
 
-    /// The parts in which a step is to be done: each signal character that flushes begins one. None where it cannot be
-    /// done at all.
+    /// The parts in which a step must be carried out: each signal character that flushes begins one. Empty if the
+    /// step is impossible.
     static func parts(_ step: DisciplineProgram.Step, _ ours: DisciplineUnderTest) -> [DisciplineProgram.Step] {
         guard case .receive(let bytes) = step else { return [step] }
         guard !bytes.isEmpty, ours.waiting.count + bytes.count <= mostWaiting else { return [] }

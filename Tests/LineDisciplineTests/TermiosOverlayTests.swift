@@ -50,7 +50,7 @@ import Testing
         #expect(set.ospeed == 115_200 && set.ispeed == 115_200)
     }
 
-    /// F.2, 20 and A.4 "exactness": flags nobody knows, and c_line, are kept as given.
+    /// F.2, 20 and A.4 "exactness": unknown flags, and c_line, are kept as given.
     @Test func everyOtherBitIsKept() throws {
         var random = SplitMix64(seed: 19)
         for _ in 0..<2000 {

@@ -1,7 +1,7 @@
 import RFC2217
 import SerialLine
 
-/// One TCP connection: what is on its way, and what each end's kernel holds.
+/// One TCP connection: the bytes on the way, and the bytes in each end's kernel.
 struct ModelConnection {
     let number: Int
     /// Bytes the port's socket has taken and the server's kernel has not.

@@ -8,7 +8,7 @@ struct ModelServer {
     var profile = ServerProfile()
     /// The line, as the last client left it.
     var line = ComPortServer.PortState()
-    /// What has gone to the line, in order.
+    /// Bytes sent to the line, in order.
     var heard: [UInt8] = []
     private var server: ComPortServer?
 

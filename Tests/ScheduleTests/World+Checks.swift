@@ -32,7 +32,8 @@ extension World {
         if let command = copy.takeCommand() { fail("a second pass finds another command: \(command)") }
     }
 
-    /// In an exact schedule, where no close and no carrier is waited for, opens and settings end in their time.
+    /// In an exact schedule, in which no request waits for a close or for carrier, opens and settings end in their
+    /// time.
     func checkBound(_ request: Request, _ answer: Answer) {
         guard isExact else { return }
         let waited = clock.now.since(request.since)

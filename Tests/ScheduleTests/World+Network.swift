@@ -156,7 +156,7 @@ extension World {
         }
     }
 
-    // What goes wrong.
+    // Faults.
 
     /// Network and server have been as they should be since then, and are so now.
     var isUntroubled: Bool {

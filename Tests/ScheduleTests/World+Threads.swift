@@ -62,7 +62,7 @@ struct TransmitThread {
 }
 
 extension World {
-    /// A thread tells the port something. What follows is carried out step by step.
+    /// A thread passes an event to the port. The effects are carried out step by step.
     func event(_ name: ThreadName, _ what: String, _ body: (inout PortEngine) -> Void) {
         note("\(name): \(what)")
         askSocket()

@@ -7,8 +7,8 @@ import VirtualTTY
 /// One port between programs, threads, a network and a server, all of them played, in virtual time. Which of them does
 /// the next step is a choice of the tape. Carrying out an effect is a step of its own, as it is between real threads.
 ///
-/// By topic: `+Threads` (the port's threads and what they carry out), `+Network` (the connection and the server),
-/// `+Programs` (requests), `+Checks` (what must hold).
+/// By topic: `+Threads` (the port's threads and their effects), `+Network` (the connection and the server),
+/// `+Programs` (requests), `+Checks` (the invariants).
 final class World {
     /// The time, which only the schedule moves. One thread uses it.
     final class Clock: @unchecked Sendable {
@@ -54,7 +54,7 @@ final class World {
     var attemptedServer: Endpoint?
     /// How the first server fails.
     var firstFailure = Network.busy
-    /// The server asked for no more data.
+    /// The server has asked to stop sending data.
     var outputIsSuspended = false
     /// When something last went wrong.
     var lastTrouble = MonotonicTime(nanoseconds: 0)

@@ -87,7 +87,7 @@ import VirtualTTY
             #expect(port.outcome(second) == .error(.interrupted))
             #expect(port.disconnections.last == true)
             #expect(port.tty.link == .down)
-            // Nobody is there any more: the lines fall.
+            // No program has the port open: the lines fall.
             let last = wire("FF FA 2C 05 09 FF F0 | DTR off\nFF FA 2C 05 0C FF F0 | RTS off")
             #expect(port.segments.flatMap(\.self) == last)
         }
@@ -192,7 +192,7 @@ import VirtualTTY
             let start = port.clock.now
             let close = port.release(file)
             #expect(port.server?.port.outputs == [])
-            // Carrier now is none for an open that has to begin anew.
+            // Carrier now does not count for an open that has to start anew.
             port.far { $0.setLines([.dcd], now: port.clock.now) }
             port.far { $0.setLines([], now: port.clock.now) }
             port.advance(.milliseconds(UInt64(delay) * 10 - 1))
@@ -276,7 +276,7 @@ import VirtualTTY
         }
     }
 
-    /// Between a close and the next open nobody counts.
+    /// Changes between a close and the next open do not count.
     @Test func aCloseIsNoChange() throws {
         try withPort { port in
             port.inputs = [.dcd, .cts]

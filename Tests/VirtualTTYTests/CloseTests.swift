@@ -6,7 +6,7 @@ import TestSupport
 import Testing
 import VirtualTTY
 
-/// close(2): what it waits for, what it leaves and what survives it (TTY-SPEC C13, F.8; DESIGN 1, 5, 6).
+/// close(2): the conditions that it waits for, and the state that it leaves (TTY-SPEC C13, F.8; DESIGN 1, 5, 6).
 @Suite struct CloseTests {
     @Test func items126And127WhatSurvivesTheLastClose() throws {
         try withPort { port in
@@ -38,7 +38,7 @@ import VirtualTTY
             let file = try port.openRaw()
             _ = port.release(file)
             #expect(port.server == nil)
-            // What was said last went out before the end.
+            // The last commands were sent before the end.
             let last = wire("FF FA 2C 05 09 FF F0 | DTR off\nFF FA 2C 05 0C FF F0 | RTS off")
             #expect(port.segments.flatMap(\.self) == last)
         }
@@ -165,7 +165,7 @@ import VirtualTTY
         }
     }
 
-    /// Where the closer has been let go, an open need not wait: the lines fall and rise behind the old output.
+    /// After an interrupted close an open does not wait: the lines fall and rise behind the old output.
     @Test(arguments: [false, true]) func anOpenMeetsAnInterruptedClose(_ comesFirst: Bool) throws {
         try withPort { port in
             let file = try port.openRaw()

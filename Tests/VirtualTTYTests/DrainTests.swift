@@ -63,7 +63,7 @@ import VirtualTTY
         }
     }
 
-    /// A barrier that overtook stopped output would vouch for what has not gone out.
+    /// A barrier that overtook stopped output would confirm bytes that were not sent.
     @Test func theBarrierStaysBehindStoppedOutput() throws {
         try draining { port, file, _ in
             _ = port.ioctl(file, .TCXONC, value: 0)

@@ -98,7 +98,7 @@ import VirtualTTY
         }
     }
 
-    /// What has not gone to the socket is dropped (uart_flush_buffer).
+    /// Bytes that were not written to the socket are dropped (uart_flush_buffer).
     @Test func outputOfAHungUpPortIsDropped() throws {
         try withPort({ $0.connect = .always }) { port in
             port.tell { $0.start() }

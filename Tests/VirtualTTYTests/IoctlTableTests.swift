@@ -10,7 +10,7 @@ import VirtualTTY
         #expect(KernelConstants.value("\(ioctl)") == ioctl.rawValue)
     }
 
-    /// TTY-SPEC A.3, and the kernel's sizes where it has a structure.
+    /// TTY-SPEC A.3, and the kernel's sizes if it has a structure.
     private static let sizes: [(Ioctl, Int, Int)] = [
         (.TCGETS, 0, 36), (.TCSETS, 36, 0), (.TCSETSW, 36, 0), (.TCSETSF, 36, 0), (.TCGETA, 0, 18), (.TCSETA, 18, 0),
         (.TCSETAW, 18, 0), (.TCSETAF, 18, 0), (.TCSBRK, 0, 0), (.TCXONC, 0, 0), (.TCFLSH, 0, 0), (.TIOCEXCL, 0, 0),
@@ -33,7 +33,7 @@ import VirtualTTY
         #expect(KernelConstants.value("struct winsize") == 8)
     }
 
-    /// The first pass asks for the argument, whatever the ioctl then says; the second has it and asks no more.
+    /// The first pass asks for the argument, before any check; the second pass has it.
     @Test func theFirstPassAsksForTheArgument() throws {
         try withPort { port in
             let file = try port.openFile()
@@ -57,7 +57,7 @@ import VirtualTTY
         }
     }
 
-    /// F.1, 10 to 12: none of them, on the first pass, without a byte of the caller's memory.
+    /// F.1, 10 to 12: unknown ioctls fail on the first pass, without reading the caller's memory.
     @Test func unknownOnesAreNone() throws {
         let numbers: [UInt32] = [
             0x1234, 0x54FF, 0x4B44, 0x8910, 0x5420, 0x8004_5430, 0x4004_5431, 0x5441, 0x4004_5436, 0x541C, 0x5432,

@@ -6,7 +6,7 @@ import TestSupport
 import Testing
 import VirtualTTY
 
-/// TIOCSETD to one of the kernel's disciplines: what is asked of it, which bytes go where, and how it ends.
+/// TIOCSETD to one of the kernel's disciplines: the calls made to it, the path of the bytes, and its end.
 @Suite struct KernelDisciplineTests {
     private static let ppp: Int32 = 3
 
@@ -184,7 +184,7 @@ import VirtualTTY
             try #expect(port.number(file, .FIONREAD) == 0)
             #expect(port.outcome(port.read(file)) == .data([1, 1, 1]))
             #expect(port.outcome(port.write(file, [1, 2, 3])) == .written(2))
-            // None of anybody's: not asked at all.
+            // An ioctl that no discipline has is not passed on.
             let calls = port.disciplineCalls.count
             #expect(port.outcome(port.call(file, 0x1234)) == .error(.inappropriateIOCTLForDevice))
             #expect(port.disciplineCalls.count == calls)
@@ -283,7 +283,7 @@ import VirtualTTY
             #expect(port.withdrawals == [true])
             #expect(port.outcome(read) == .data([]))
             #expect(port.outcome(call) == .error(.ioError))
-            // What was under way comes too late.
+            // The answer to the earlier call is too late.
             port.tell { $0.disciplineAnswered(call, .bytes([1, 0, 0, 0])) }
             #expect(port.outcome(call) == .error(.ioError))
             let again = try port.openFile()
@@ -306,7 +306,7 @@ import VirtualTTY
         }
     }
 
-    /// Two programs at once: what was asked for last holds.
+    /// Two programs at once: the last request wins.
     @Test func resetWhileItIsBeingSet() throws {
         try withPort { port in
             let (file, other) = (try port.openRaw(), try port.openFile())

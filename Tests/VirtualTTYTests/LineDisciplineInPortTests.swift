@@ -6,8 +6,8 @@ import TestSupport
 import Testing
 import VirtualTTY
 
-/// What a port makes of its line discipline: where echoes go, who is woken, what waits upstream. What N_TTY itself does
-/// is tested against the kernel's.
+/// A port with its line discipline: the path of echoes, the wake-ups, the backlog. N_TTY itself is compared with the
+/// kernel's in other tests.
 @Suite struct LineDisciplineInPortTests {
     private static let again = Outcome.error(.resourceTemporarilyUnavailable)
 
@@ -58,7 +58,7 @@ import VirtualTTY
         }
     }
 
-    /// The mode changes under a blocked read: what is pending is input at once.
+    /// The mode changes under a blocked read: pending bytes become input at once.
     @Test func aBlockedReadSeesANewMode() throws {
         try withTerminal { port, file in
             let read = port.read(file)
@@ -142,7 +142,7 @@ import VirtualTTY
         }
     }
 
-    /// The far end knows only ^S and ^Q; what it does not know is done here.
+    /// The far end supports only ^S and ^Q; other flow characters are handled here.
     @Test func unusualFlowCharactersAreNotTheFarEnds() throws {
         try withTerminal { port, file in
             try port.change(file) { $0[.VSTOP] = 0x14 }
@@ -263,7 +263,7 @@ import VirtualTTY
         }
     }
 
-    /// Stopped by the far end, a last close waits; what it hears meanwhile is for nothing but to start it again.
+    /// While the far end has stopped output, a last close waits; received bytes can only restart output.
     @Test func aCloseCanBeStarted() throws {
         try withTerminal { port, file in
             port.far { $0.send([0x13]) }

@@ -37,7 +37,7 @@ import VirtualTTY
             _ = port.setLines(file, .TIOCMSET, .rts)
             #expect(port.server?.commands.last == .setControl(.rtsOn))
             try #expect(port.lines(file) == .rts)
-            // No round trip, and nothing where nothing changes.
+            // No round trip, and no command if the lines do not change.
             port.server?.forget()
             _ = port.setLines(file, .TIOCMSET, .rts)
             _ = port.setLines(file, .TIOCMBIS, .rts)
@@ -72,7 +72,7 @@ import VirtualTTY
         try withPort { port in
             port.inputs = [.cts]
             let file = try port.openFile()
-            // What was raised when the port was opened is no change.
+            // Lines that were up when the port was opened have not changed.
             try #expect(port.lines(file) == [.dtr, .rts, .cts])
             try #expect(counters(port, file) == [0, 0, 0, 0])
             port.far { $0.setLines([.dsr, .dcd, .ri], now: port.clock.now) }

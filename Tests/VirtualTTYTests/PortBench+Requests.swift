@@ -9,7 +9,7 @@ import VirtualTTY
 /// Why a test cannot go on.
 struct BenchError: Error { let what: String }
 
-// What programs do, as the kernel passes it on.
+// Calls of programs, as the kernel passes them on.
 extension PortBench {
     func open(nonBlocking: Bool = false, isAdministrator: Bool = false) -> RequestID {
         let id = newRequest()

@@ -76,7 +76,7 @@ final class PortBench {
     private(set) var disconnections: [Bool] = []
 
     // The kernel's line disciplines.
-    /// What one answers; nil where that is not yet.
+    /// Answers a call; nil if the answer comes later.
     var discipline: (DisciplineCall) -> DisciplineAnswer? = { _ in .failed(.invalidArgument, reason: nil) }
     private(set) var disciplineCalls: [DisciplineCall] = []
     private(set) var heldCalls: [RequestID] = []
@@ -92,15 +92,15 @@ final class PortBench {
     private(set) var times: [RequestID: MonotonicTime] = [:]
     var notified: [FileID] = []
     private(set) var log: [String] = []
-    /// What people were told, each time it changed.
+    /// The reported status, each time it changed.
     private(set) var changes: [PortState] = []
-    /// How often the port said that its process is to end.
+    /// How many times the port has asked its process to end.
     private(set) var ends = 0
     /// Told of every answer as it comes.
     var whenAnswered: (RequestID, Outcome) -> Void = { _, _ in }
     /// What went wrong, said once.
     private(set) var failure: String?
-    /// Says which bench it is, where a test has many.
+    /// The name of the bench, for tests with several.
     var name = ""
 
     init(_ configure: (inout PortConfiguration) -> Void = { _ in }) {
@@ -324,7 +324,7 @@ final class PortBench {
         tell { $0.connectionLost($0.connection, "broken by the test") }
     }
 
-    /// The socket takes so many bytes more.
+    /// The socket has room for this many more bytes.
     func makeRoom(_ count: Int) {
         room = room > Int.max - count ? Int.max : room + count
         settle()

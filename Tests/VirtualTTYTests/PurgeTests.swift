@@ -8,7 +8,7 @@ import VirtualTTY
 
 /// TCFLSH (TTY-SPEC F.6, 105; DESIGN 4).
 @Suite struct PurgeTests {
-    /// What was on its way when it was flushed never shows up; what was sent after the purge does.
+    /// Bytes on the way at the time of a flush are dropped; bytes sent after the purge arrive.
     @Test func item105APurgeIsABarrier() throws {
         try withPort { port in
             let file = try port.openRaw()
@@ -97,7 +97,7 @@ import VirtualTTY
         }
     }
 
-    /// What was half sent is finished: the other half of a doubled 0xFF would make a command of what comes next.
+    /// A half-sent escape is completed: the second half of a doubled 0xFF would otherwise begin a command.
     @Test(arguments: [0, 1, 2, 3, 4, 5, 8]) func aFlushKeepsEscapesWhole(_ sent: Int) throws {
         try withPort { port in
             let file = try port.openRaw()

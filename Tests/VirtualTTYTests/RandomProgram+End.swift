@@ -7,7 +7,7 @@ import VirtualTTY
 
 // How a program ends, and what must hold then.
 extension RandomProgram {
-    /// What this connection's server heard counts though the connection ends.
+    /// Bytes that this connection's server has received count even if the connection ends.
     func keepHeard() {
         heard += port.server?.data ?? []
         port.server?.forget()
@@ -18,14 +18,14 @@ extension RandomProgram {
         port.isMute = false
         // Who waits for carrier gets in.
         port.inputs = [.dcd]
-        // A mute server may have told of it already, to nobody.
+        // A mute server may have reported the lines already, without effect.
         for lines in [[], [.dcd]] as [ModemLines] where port.server != nil {
             port.far { $0.setLines(lines, now: port.clock.now) }
         }
         port.makeRoom(.max)
         if let file = file() { _ = port.ioctl(file, .TCXONC, value: 1) }
         if port.server != nil { port.far { $0.send(.flowControlResume) } }
-        // An attempt that nobody answers ends one day.
+        // An attempt without an answer times out.
         port.tell { $0.connectFailed($0.connection, .timedOut) }
         // Long enough for the longest breaks, one after the other.
         port.advance(.seconds(2000))
@@ -40,7 +40,7 @@ extension RandomProgram {
         }
         keepHeard()
         var rounds = 0
-        // One that is to retire ends with the last close, once.
+        // A retiring port ends with the last close, once.
         let isEnded = port.ends > 0
         let isRetiring = port.tty.isRetiring
         while let file = files.first, rounds < 100 {

@@ -19,12 +19,12 @@ final class RandomProgram {
     private var writes: [RequestID: [UInt8]] = [:]
     private var opens: Set<RequestID> = []
     var parked: [RequestID] = []
-    /// What the far end sent, and what programs read; what programs wrote, and what the far end heard.
+    /// Bytes sent by the far end and read by programs; bytes written by programs and received by the far end.
     var sent: [UInt8] = []
     var read: [UInt8] = []
     var written: [UInt8] = []
     var heard: [UInt8] = []
-    /// The far end reported errors of its line: what programs read is not what was sent.
+    /// The far end reported line errors: the bytes that programs read differ from the bytes sent.
     private(set) var sawErrors = false
 
     init(seed: UInt64) {
@@ -50,7 +50,7 @@ final class RandomProgram {
         port.whenAnswered = { [unowned self] in answered($0, $1) }
     }
 
-    /// Runs so many steps, ends everything, and checks what must hold then.
+    /// Runs this many steps, ends all requests, and checks the invariants.
     func run(steps: Int) {
         port.tell { $0.start() }
         if isRaw { becomeRaw() }
@@ -167,11 +167,11 @@ final class RandomProgram {
         case .TCSETS, .TCSETS2, .TCSETSW, .TCSETSW2, .TCSETSF, .TCSETSF2, .TCSETA, .TCSETAW, .TCSETAF:
             parked.append(setTermios(file, ioctl))
         case .TCFLSH where isLossless: break
-        // Flow characters would be data that nobody wrote.
+        // Flow characters would arrive as data that no program wrote.
         case .TCXONC: parked.append(port.ioctl(file, ioctl, value: random.pick([0, 1, 9])))
         case .TIOCVHANGUP where !isLossless:
             parked.append(port.call(file, ioctl.rawValue, isAdministrator: true))
-        // What is locked, or not local, may lose data.
+        // Locked or non-local settings may lose data.
         case .TIOCSLCKTRMIOS where isLossless, .TIOCSSOFTCAR where isLossless: break
         case .TIOCSSERIAL, .TIOCSRS485, .TIOCMBIS, .TIOCMBIC, .TIOCMSET, .TIOCSWINSZ, .TIOCSLCKTRMIOS, .TIOCSSOFTCAR:
             let isAdministrator = random.below(2) == 0
@@ -237,7 +237,7 @@ final class RandomProgram {
             if isLossless { state.formIntersection([.overrun, .dataReady, .timeout]) } else { sawErrors = true }
             port.far { $0.send(.notifyLineState(state)) }
         default:
-            // Before the port is open, what comes is nobody's.
+            // Bytes that arrive before the port is open are dropped.
             if isLossless && (files.isEmpty || port.tty.link != .up) { return }
             let bytes = random.bytes(random.pick([1, 3, 200, 6000]))
             sent += bytes

@@ -6,7 +6,7 @@ import Testing
 
 @testable import VirtualTTY
 
-/// The connection to the remote port: numbered commands, and what is said while it opens.
+/// The connection to the remote port: numbered commands, and the negotiation while it opens.
 @Suite struct RemoteLinkTests {
     // A connection that stands at a time when the port does not want it.
 

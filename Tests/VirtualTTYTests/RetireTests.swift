@@ -6,7 +6,7 @@ import TestSupport
 import Testing
 import VirtualTTY
 
-/// A port that is to end when nobody needs it any more.
+/// A port that ends once no program uses it.
 @Suite struct RetireTests {
     private static let gone = Outcome.error(.noSuchAddressOrDevice)
 

@@ -175,8 +175,8 @@ import VirtualTTY
         }
     }
 
-    /// uart_sanitize_serial_rs485: RTS has one level while sending and the other afterwards, RS422 has none of it, and
-    /// of a mode that is off nothing stays.
+    /// uart_sanitize_serial_rs485: RTS has one level while sending and the other afterwards, RS422 has no RTS level,
+    /// and a mode that is off keeps no settings.
     @Test(
         arguments: [(0x1, 0x3), (0x7, 0x3), (0x3, 0x3), (0x5, 0x5), (0x11, 0x13), (0x3F7, 0x221), (0x16, 0)]
             as [(UInt32, UInt32)])
@@ -228,7 +228,7 @@ import VirtualTTY
             port.breakLink()
             #expect(port.outcome(on) == .error(.ioError))
             try #expect(port.get(file, .TIOCGRS485) == Self.rs485(0))
-            // Not known to have the mode, and nobody there to be asked.
+            // The server is not known to have the mode, and there is no connection to ask it.
             let asked = port.ioctl(file, .TIOCSRS485, Self.rs485(3))
             #expect(port.outcome(asked) == .error(.ioError))
             port.advance(.seconds(1))

@@ -31,7 +31,7 @@ import Testing
         server.output = wire("FF FE 2C | DONT COM-PORT")
     }
 
-    // A server that accepts the connection and is none.
+    // A server that accepts the connection and does not speak RFC 2217.
 
     @Test func aServerThatRefusesLeadsToTheNextOne() throws {
         try withServers { port in

@@ -98,7 +98,7 @@ import VirtualTTY
         }
     }
 
-    /// A constant stays where the server's rate is close to it, and is not told again and again.
+    /// A Bxxx constant remains if the server's rate is close to it, and is not sent repeatedly.
     @Test func aCloseRateIsToldOnce() throws {
         try setting({ $0.profile.baudRates = [9600, 115_942] }) { port, file in
             try port.change(file) { $0.setBaud(115_200) }
@@ -171,7 +171,7 @@ import VirtualTTY
         }
     }
 
-    /// What this server never answers is waited for once.
+    /// A setting that this server never answers is waited for once.
     @Test func anUnansweredSettingIsGivenUp() throws {
         let mute: (inout ServerPlayer) -> Void = {
             $0.leavesUnanswered = { if case .setParity = $0 { true } else { false } }

@@ -6,7 +6,7 @@ import TestSupport
 import Testing
 import VirtualTTY
 
-/// What people are told about a port.
+/// The reported status of a port.
 @Suite struct StateTests {
     @Test func aConnectionsLife() throws {
         try withPort { port in
@@ -92,7 +92,7 @@ import VirtualTTY
             port.network = .accepts
             port.tell { $0.setServers([Endpoint(host: "other", port: 2)]) }
             #expect(port.connections == before + 1 && port.tty.link == .up)
-            // What is connected stays so.
+            // An established connection is kept.
             port.tell { $0.setServers([Endpoint(host: "other", port: 2)]) }
             #expect(port.connections == before + 1)
         }

@@ -62,7 +62,7 @@ import VirtualTTY
         }
     }
 
-    /// c_line and control characters are locked as a whole, where the mask is not 0; a locked rate stays.
+    /// c_line and control characters are locked as a whole if the mask is not 0; a locked rate remains.
     @Test func lockedBytesAndRate() throws {
         try withPort { port in
             let file = try port.openRaw()
@@ -100,7 +100,7 @@ import VirtualTTY
         }
     }
 
-    // Hang-up, and what is left afterwards.
+    // Hang-up, and the state after it.
 
     @Test func item132TIOCVHANGUP() throws {
         try withPort { port in
@@ -178,7 +178,7 @@ import VirtualTTY
         }
     }
 
-    // What is still on its way.
+    // Bytes still on the way.
 
     @Test func theTransmitterIsEmptyOrNot() throws {
         try withPort { port in
@@ -209,7 +209,7 @@ import VirtualTTY
             try #expect(port.number(file, .TIOCSERGETLSR) == 0)
             port.socket.unacknowledged = 0
             try #expect(port.number(file, .TIOCOUTQ) == 0)
-            // Once it is known to be out, the socket's own bytes are none of the program's.
+            // Once all output is known to be sent, the socket's own bytes do not count.
             let drain = port.ioctl(file, .TCSBRK, value: 1)
             #expect(port.outcome(drain) == .ioctl([]))
             port.socket.unacknowledged = 7
