@@ -198,7 +198,7 @@ csv_rows() {
 }
 
 missed=0
-# row TEXT KEY LIMIT: LIMIT is none, or: ratio|value|over COMPARISON NUMBER
+# row TEXT KEY LIMIT: prints a row. LIMIT is 'none', or: ratio|value|over COMPARISON NUMBER
 row() {
     local text=$1 key=$2 kind=${3%% *} limit=${3#* } ours theirs by got verdict=
     theirs=$(median "$key" "$work/reference")
@@ -245,7 +245,7 @@ report() {
     row "memory of one port, PSS (kB)" pss_kB none
     row "memory of each further port, PSS (kB)" further_pss_kB "value <= 700"
     row "the same with those open, PSS (kB)" further_open_pss_kB none
-    # An open may take two round trips; where only answers are late, connecting takes none of them.
+    # An open may take two round trips. If only the answers are late, connecting takes no round trip.
     row "open, answers 50 ms late (x 50 ms)" late_round_trips "value <= 1.2"
     if grep -q path_round_trips "$work/candidate"; then
         row "open, 50 ms path (round trips)" path_round_trips "value <= 2.2"

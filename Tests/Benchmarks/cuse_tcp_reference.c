@@ -180,7 +180,7 @@ static void port_release(fuse_req_t req, struct fuse_file_info *fi)
     (void)fi;
     if (--port.opens == 0) {
         shutdown(port.sock, SHUT_RDWR);
-        // The receive thread may wait for room: nobody reads any more.
+        // The receive thread may wait for room that no program will make.
         pthread_mutex_lock(&port.lock);
         port.first = port.end = 0;
         pthread_cond_signal(&port.room);

@@ -56,7 +56,7 @@ struct connection {
     bool has_sender;
 };
 
-// MARK: what goes out
+// MARK: output
 
 struct output {
     unsigned char *bytes;

@@ -137,7 +137,7 @@ static void measure_open(void)
         if (close(fd) < 0)
             fail("close: %s", strerror(errno));
         both[i] = now_us() - start;
-        // Where the end of a connection takes its time, it is not part of the next open.
+        // The pause keeps the end of a slow connection out of the next open's time.
         usleep(pause_ms * 1000);
     }
     report("open_only_us", percentile(usable, OPENS, 50));

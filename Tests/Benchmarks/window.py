@@ -301,7 +301,7 @@ def chosen_cells(options):
              for trip in trips for server in servers for rate in rates for buffer in buffers]
     if options.rates or options.buffers or options.round_trips or options.servers:
         return cells
-    # The other servers: with the buffer of a kernel driver, where the network matters and where the rate does.
+    # The other servers: with the buffer of a kernel driver, for the round trips and rates that matter.
     def is_chosen(cell):
         if cell.rate == 300 and cell.buffer > 4096:
             return False

@@ -20,7 +20,7 @@ struct DeviceRig {
 
 private struct Failure: Error {}
 
-/// Both sides of a port that is of no more use: the device it belonged to, which holds it, can go.
+/// Replaces both sides of a port after a test, so that the device can be released.
 final class Nobody: KernelSide, RemoteSide {
     func answer(_ id: RequestID, _ answer: Answer, bytes: borrowing Span<UInt8>) {}
     func notifyPoll(_ file: FileID) {}
@@ -121,7 +121,7 @@ func withSimulatedServer(
     try withRemote(tcpPorts[0], configure) { rig in try body(rig, server, log) }
 }
 
-/// A device whose server is somebody on a TCP port of this machine, or nobody.
+/// A device whose server listens on a TCP port of this machine, or does not exist.
 func withRemote(
     _ tcpPort: UInt16, _ configure: (inout PortConfiguration) -> Void = { _ in }, deadAfter: Int32 = 15,
     _ body: (DeviceRig) throws -> Void

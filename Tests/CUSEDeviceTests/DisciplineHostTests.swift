@@ -124,8 +124,8 @@ import VirtualTTY
         }
     }
 
-    /// What is written to the slave goes to the line, comes back, and is read from the slave: all of it, in order, with
-    /// a socket that takes part of what it is given, and a reader that lets the pseudo-terminal run full.
+    /// Bytes written to the slave go to the line, come back, and are read from the slave: all of them, in order, with
+    /// a socket that takes only part of each write, and a reader that lets the pseudo-terminal fill up.
     @Test func allBytesPassBothWays() throws {
         try withNTTY(echoes: true, sendsShort: true) { rig, _ in
             let file = try rig.kernel.openRaw()

@@ -36,7 +36,7 @@ final class FakeRemote: RemoteSide {
     private let port: Port
     /// Data comes back, as from a loopback plug.
     let echoes: Bool
-    /// The socket takes part of what it is given.
+    /// The socket takes only part of each write.
     let sendsShort: Bool
 
     init(_ port: Port, echoes: Bool = false, sendsShort: Bool = false) {
@@ -68,7 +68,7 @@ final class FakeRemote: RemoteSide {
     /// The far end does something.
     func far(_ body: (inout ServerPlayer) -> Void) { change { serve(&$0, body) } }
 
-    /// Looks at the server; nil where there is no connection.
+    /// Reads the server's state; nil without a connection.
     func look<Result>(_ body: (ServerPlayer) -> Result) -> Result? { state.withLock { $0.server.map(body) } }
 
     func stop() { change { $0.isStopped = true } }

@@ -85,7 +85,7 @@ import VirtualTTY
                     file, ioctl.rawValue, UserMemory.base, &memory, isCompat: true)
                 #expect(error == nil && passes == 2, "\(ioctl)")
                 #expect(Array(memory.bytes[size...]) == Self.canary, "\(ioctl)")
-                // The last byte there is can be written: no more is asked for.
+                // The last byte of the memory can be written: the ioctl asks for exactly `size` bytes.
                 var exact = UserMemory([UInt8](repeating: 0, count: size))
                 #expect(rig.kernel.ioctl(file, ioctl.rawValue, UserMemory.base, &exact, isCompat: true).error == nil)
             }

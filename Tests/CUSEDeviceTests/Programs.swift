@@ -5,7 +5,7 @@ import SerialLine
 import SystemPackage
 import VirtualTTY
 
-// What programs usually do first, and tests as well.
+// Common first calls of programs and tests.
 extension KernelStub {
     /// Opens, and sets raw mode with these VMIN and VTIME.
     func openRaw(min: UInt8 = 1, time: UInt8 = 0) throws(Errno) -> File {
@@ -23,7 +23,7 @@ extension KernelStub {
         return file
     }
 
-    /// Reads until there are so many bytes; each read blocks.
+    /// Reads until it has this many bytes; each read blocks.
     func readAll(_ file: File, _ count: Int) throws(Errno) -> [UInt8] {
         var all: [UInt8] = []
         while all.count < count {
@@ -53,7 +53,7 @@ extension KernelStub {
 }
 
 /// Waits until `ready`, which is asked again and again.
-/// - Returns: what it said last.
+/// - Returns: the last result of `ready`.
 func eventually(seconds: UInt64 = 20, _ ready: () -> Bool) -> Bool {
     let deadline = MonotonicTime.now + .seconds(seconds)
     while MonotonicTime.now < deadline {

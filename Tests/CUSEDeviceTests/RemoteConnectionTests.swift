@@ -61,7 +61,8 @@ import VirtualTTY
             let kernel = rig.kernel
             let file = try kernel.openRaw()
             var random = SplitMix64(seed: 5)
-            // More than this port takes in, and no more than the kernel then has room for: the end comes behind it.
+            // More bytes than this port takes in, but few enough for the kernel's buffer: the end of the connection
+            // comes behind them.
             let unread = random.bytes(290_000)
             server.inject(unread, port: 0)
             #expect(eventually { !rig.port.look { $0.wantsToReceive(isPausing: true) } })
@@ -140,7 +141,7 @@ import VirtualTTY
             let rest = server.data.dropFirst(first.count)
             #expect(first.elementsEqual(bytes.prefix(first.count)))
             #expect(rest.elementsEqual(bytes.suffix(rest.count)))
-            // The server may have confirmed a part of what it received.
+            // The server may have confirmed a part of the bytes that it received.
             let counted = Int(rig.port.look { $0.state.lostBytes }) + rest.count
             #expect(counted >= bytes.count - first.count && counted <= bytes.count)
         }

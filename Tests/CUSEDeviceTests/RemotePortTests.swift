@@ -65,7 +65,7 @@ import VirtualTTY
         }
     }
 
-    /// What was taken to be sent on one connection never goes out on another.
+    /// Bytes taken for one connection are never sent on another.
     @Test func bytesForAnotherConnectionStay() throws {
         var configuration = SimulatorConfiguration()
         configuration.ports = 1

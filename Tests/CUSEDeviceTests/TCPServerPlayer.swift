@@ -20,7 +20,7 @@ final class TCPServerPlayer: Sendable {
 
     private struct State {
         var reads = true
-        /// The connection is to be reset.
+        /// The connection must be reset.
         var drops = false
         /// Length of `data` when a connection was reset.
         var dataBeforeReset: Int?
@@ -68,11 +68,11 @@ final class TCPServerPlayer: Sendable {
         }?.join()
     }
 
-    /// Connections accepted so far.
+    /// Number of connections accepted.
     var connections: Int { state.withLock { $0.connections } }
-    /// Data received so far.
+    /// All data received.
     var data: [UInt8] { state.withLock { $0.data } }
-    /// Reads no more, or reads on.
+    /// Stops or resumes reading.
     func setReading(_ reads: Bool) { state.withLock { $0.reads = reads } }
 
     /// Bytes of data received before the reset that `drop` asked for; nil before it.

@@ -60,7 +60,7 @@ import Testing
             #expect(answer.payload.count == 16 + 36)
             #expect(Array(answer.payload[..<8]) == wire("00 00 00 00 | result\n00 00 00 00 | flags"))
             #expect(Array(answer.payload[24..<28]) == wire("BD 0C 00 00 | c_cflag"))
-            // An ioctl that is none, at once.
+            // An unknown ioctl is answered at once.
             let none = kernel.wait(
                 kernel.start(.ioctl, fh + wire("02 00 00 00\n34 12 00 00") + [UInt8](repeating: 0, count: 16)))
             #expect(none.error == -25 && none.payload == [], "ENOTTY")

@@ -3,7 +3,7 @@ import SerialLine
 import TestSupport
 import Testing
 
-/// The catalogue against a plain list of what was said, in random orders.
+/// Compares the catalogue with a plain list of announcements, in random orders.
 struct CatalogueModelTests {
     private struct Said {
         let item: ServiceItem

@@ -19,7 +19,7 @@ struct FairSharesTests {
         #expect(shares.admit(20, to: 3) == .inPlaceOf(2, interface: 1))
     }
 
-    /// An interface never loses a place while it has no more than its equal share, and gets one while it has less.
+    /// An interface never loses a place while it has at most its equal share, and gets one while it has fewer.
     @Test func randomFloods() {
         var random = SplitMix64(seed: 2)
         for _ in 0..<300 {

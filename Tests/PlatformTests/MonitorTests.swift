@@ -33,7 +33,7 @@ import Testing
     @Test func readyAtOnce() {
         let monitor = Monitor(0)
         #expect(monitor.wait { $0 == 0 })
-        // Ready counts even where the deadline is long past.
+        // A true condition counts even if the deadline has passed long before.
         #expect(monitor.wait(until: MonotonicTime(nanoseconds: 0)) { $0 == 0 })
     }
 
@@ -120,7 +120,8 @@ import Testing
         let limit = Self.limit
         let threads = try (0..<4).map { number in
             try Thread("sleeper \(number)") {
-                // Noted under the lock that sleeping lets go of: who is noted sleeps when others see it.
+                // Recorded under the lock that sleeping releases: other threads see the record only once this thread
+                // sleeps.
                 monitor.wait(until: limit) { state in
                     state.sleeping.insert(number)
                     return state.open

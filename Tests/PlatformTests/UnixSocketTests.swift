@@ -3,7 +3,7 @@ import Platform
 import SystemPackage
 import Testing
 
-/// Addresses of Unix sockets, and who is at the other end of one.
+/// Addresses of Unix sockets, and credentials of peers.
 @Suite struct UnixSocketTests {
     /// The address as the kernel sees it: family, and the name's bytes.
     private static func bytes(_ address: UnixAddress) -> [UInt8] {

@@ -5,7 +5,7 @@ import Testing
 
 @testable import PortControl
 
-/// Who may ask what.
+/// The rights to send requests.
 @Suite struct ControlAccessTests {
     private let access = ControlAccess(owner: 1000, group: 20, mode: 0o020660)
     private static let orders: [ControlRequest] = [.servers([Endpoint(host: "h", port: 1)]), .retire, .keep]

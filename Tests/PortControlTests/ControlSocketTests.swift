@@ -56,7 +56,7 @@ import Testing
         _ = text.withUTF8 { send(socket.raw, $0.baseAddress, $0.count, Int32(MSG_NOSIGNAL)) }
     }
 
-    /// Everything until the end of the connection; nil where it has none within two seconds.
+    /// Everything until the end of the connection; nil if it does not end within two seconds.
     private static func hear(_ socket: borrowing Descriptor) throws -> String? {
         var heard: [UInt8] = []
         var chunk = [UInt8](repeating: 0, count: 4096)

@@ -71,8 +71,8 @@ import Testing
         #expect(wanted(planner) == [])
     }
 
-    /// A port that runs says so when it answers, which may be after its announcement: it stays where it is while the
-    /// grace lasts, and then goes to the host that announces it.
+    /// A running port is known once it answers, which may be after its announcement: it keeps its address during the
+    /// grace period, and then follows the host that announces it.
     @Test func whatRunsIsRememberedAfterItWasAnnounced() throws {
         var planner = planner("[discovery]\ngrace = 5\n")
         planner.update([port("a", "192.0.2.9")], isComplete: true, start)
@@ -99,7 +99,7 @@ import Testing
         #expect(wanted(planner) == [])
     }
 
-    /// An address that gets lost on the way leaves a port where it was.
+    /// A port keeps its address if the announcement arrives without one.
     @Test func withoutAddress() {
         var planner = heard([port("a"), port("b", "")])
         #expect(wanted(planner) == ["a"])
@@ -152,7 +152,7 @@ import Testing
         #expect(planner.notes == [], "what the operator does not want needs no words")
     }
 
-    /// Who has a device keeps it, whoever else comes.
+    /// A port with a device keeps it when others come.
     @Test func noMoreThanAllowed() {
         var planner = heard([port("m"), port("n")], "[discovery]\nmax-ports = 2\n")
         planner.update([port("a"), port("m"), port("n")], isComplete: true, settled)

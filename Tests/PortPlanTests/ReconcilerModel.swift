@@ -3,8 +3,8 @@ import SerialLine
 import TestSupport
 
 /// A small world around planner and reconciler: announcements that come and go, processes that crash, programs that
-/// open ports, a network that cannot be heard at times, and supervisors that are replaced. What the supervisor knows
-/// reaches it late; what it orders happens late.
+/// open ports, a network that is sometimes silent, and supervisors that are replaced. The supervisor learns of events
+/// late, and its orders take effect late.
 ///
 /// Each honest port has a host of its own. Others announce, too: the same names from other hosts, other addresses under
 /// the honest host's name, addresses that no network of ours has, goodbyes, many names, TXT records, other spellings.
@@ -39,7 +39,7 @@ struct ReconcilerModel {
     /// Names that attackers say of that they ask for security.
     private var secured: Set<String> = []
     private var flooded = 0
-    /// Since when an honest port cannot be reached where it is looked for.
+    /// The moment since which an honest port is unreachable at its known address.
     private var failingSince: [DeviceName: MonotonicTime] = [:]
     /// Ports that were there before: their names are remembered as their honest hosts'.
     private var protected: Set<DeviceName> = []
@@ -53,7 +53,7 @@ struct ReconcilerModel {
     /// On their way to the supervisor.
     private var events: [Event] = []
     private var orders: [Step] = []
-    /// What was broken; empty while all is well.
+    /// Violated invariants; empty if there are no violations.
     private(set) var faults: [String] = []
     private var storedMinors = MinorTable()
     private var firstMinors: [DeviceName: UInt32] = [:]
@@ -199,7 +199,7 @@ struct ReconcilerModel {
         plan()
     }
 
-    /// Avahi is gone, or lists anew: some of what is there is heard.
+    /// Avahi has ended, or lists anew: only some of the announcements are received.
     private mutating func loseHearing() {
         heard = false
         planner.update(announcements.filter { _ in random.below(2) == 0 }, isComplete: false, now)
@@ -284,7 +284,7 @@ struct ReconcilerModel {
         takeSteps()
     }
 
-    /// Where the port of a name is in truth; nil where it is not there.
+    /// The true address of a name's port; nil if there is no such port.
     private func place(_ name: String) -> Endpoint? { announced[name]?.first }
 
     /// Each process says how its connection stands. The network in between fails at times.
@@ -323,7 +323,7 @@ struct ReconcilerModel {
     private mutating func takeSteps() {
         let steps = reconciler.steps(now)
         orders += steps
-        // With room for all, who is announced, and configured as it runs, is let be.
+        // If there is room for all, an announced port, and one that runs as configured, is not retired.
         for case .retire(let name) in steps where configuration.maxPorts > Self.names.count {
             guard protected.contains(name), let since = announcedSince[name.port], now.since(since) >= .seconds(1),
                 announced[name.port]?.isEmpty == false, configuration.names.admits(name.port),
@@ -423,13 +423,13 @@ struct ReconcilerModel {
             uniqueKeysWithValues: configuration.sections.map { ($0.pattern.description, $0.servers) })
         let names = announced.filter { !$0.value.isEmpty && (try? DeviceName(port: $0.key)) != nil }
         let admitted = names.filter { name, _ in
-            // Who came first has the name; what was not there yet may ask for security.
+            // The first host has the name; a port that was not there yet may require security.
             configuration.names.admits(name)
                 && ((try? DeviceName(port: name)).map { protected.contains($0) } ?? false
                     || !attacked.contains(name) && !secured.contains(name))
         }.merging(statics) { $1 }
         guard processes.count == planner.wanted.count, processes.count <= configuration.maxPorts else { return false }
-        // With room for all, each announced port runs; one whose address is not known runs where it did.
+        // If there is room for all, each announced port runs; a port whose address is unknown keeps its old one.
         if configuration.maxPorts > Self.names.count,
             !admitted.keys.allSatisfy({ name in
                 (try? DeviceName(port: name)).map { processes[$0] != nil } ?? false
@@ -440,7 +440,7 @@ struct ReconcilerModel {
         guard Set(processes.keys.map { planner.minors[$0] }).count == processes.count else { return false }
         return processes.allSatisfy { name, process in
             let spec = planner.wanted.first { $0.name == name }
-            // One whose address is not known keeps the port where it was, whatever its spelling.
+            // A host whose address is unknown keeps the port at its address, in any spelling.
             let isAnnounced = (Array(announced.keys) + hostile.keys).contains {
                 $0.lowercased() == name.port.lowercased()
             }

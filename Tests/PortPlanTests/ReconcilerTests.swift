@@ -127,8 +127,8 @@ import Testing
         #expect(reconciler.steps(start).count == 1)
     }
 
-    /// Worlds of random events, each ending in rest: then what runs has to be what is announced and configured.
-    /// Starting twice, a changed minor, a touched port where a supervisor was replaced, are faults at any time.
+    /// Random worlds, each of which ends at rest: then exactly the announced and configured ports must run. A second
+    /// start, a changed minor number, or a change to a port whose supervisor was replaced is an error at any time.
     @Test func randomWorlds() {
         // The long run: make test-long.
         let worlds = getenv("TTYNVT_WORLDS").flatMap { Int(String(cString: $0)) } ?? 2_000

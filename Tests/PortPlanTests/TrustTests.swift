@@ -73,7 +73,7 @@ struct PlannerBench {
         planner.advance(now)
     }
 
-    /// The servers of a port; nil where it is not wanted.
+    /// The servers of a port; nil if it is unwanted.
     func servers(_ name: String) -> [String]? {
         planner.wanted.first { $0.name.port == name }?.servers.map(\.description)
     }
@@ -421,7 +421,7 @@ struct PlannerBench {
         #expect(bench.planner.remembered.count == 1)
     }
 
-    /// Where it was is tried first after a start as well.
+    /// The last address is tried first, after a start as well.
     @Test func rememberedAddress() throws {
         var bench = restarted(bench())
         bench.announce("a", [Bench.claim("module.local", ["192.0.2.66"])])

@@ -43,7 +43,7 @@ struct ClientBench {
 
     /// Sets rates and data sizes at random times, at a server that answers each copy with what it asks for, all after
     /// the same time.
-    /// - Returns: answers that settled a request for something else.
+    /// - Returns: answers that settled a request for another value.
     mutating func playSlowServer(latency: UInt64, seed: UInt64) -> [String] {
         var random = SplitMix64(seed: seed)
         var coming: [(at: UInt64, command: ComPortCommand)] = []

@@ -17,7 +17,7 @@ import Testing
         #expect(bench.client.answered == [.baudRate, .dataSize])
     }
 
-    // Answers to what was sent twice.
+    // Answers to repeated requests.
 
     /// The server answers each copy after 500 ms.
     @Test func theAnswerToAResentCopySettlesNoNewerRequest() {
@@ -28,13 +28,13 @@ import Testing
         #expect(bench.answer(.setBaudRate(9600), at: 500) == .answered(.setBaudRate(9600), 1))
         bench.ask(.setBaudRate(115_200), 2, at: 600)
         #expect(bench.answer(.setBaudRate(9600), at: 900) == .answered(.setBaudRate(9600), nil))
-        // Not the last word: it is not to be adopted.
+        // A further answer follows, so this value must not be adopted.
         #expect(bench.client.isOutstanding(.baudRate))
         #expect(bench.answer(.setBaudRate(115_200), at: 1100) == .answered(.setBaudRate(115_200), 2))
         #expect(!bench.client.isOutstanding(.baudRate))
     }
 
-    /// The same of a rate that the server has not got: its answer to the second copy is the one to the first.
+    /// The same for a rate that the server lacks: its answers to both copies are equal.
     @Test func theAnswerToAResentCopyIsKnownByTheAnswerToTheFirst() {
         var bench = ClientBench()
         bench.ask(.setBaudRate(230_400), 1, at: 0)
@@ -57,7 +57,7 @@ import Testing
         #expect(bench.answer(.setBaudRate(9600), at: 1100) == .answered(.setBaudRate(9600), 2))
     }
 
-    /// The server was deaf to the first copy, so that it owes no more than one answer.
+    /// The server dropped the first copy, so it sends only one answer.
     @Test func aLostFirstCopyTakesNoAnswerAway() {
         var bench = ClientBench()
         bench.ask(.setBaudRate(9600), 1, at: 0)
@@ -161,7 +161,7 @@ import Testing
         #expect(bench.answer(.setBaudRate(57600), at: 3600) == .answered(.setBaudRate(57600), nil))
     }
 
-    /// What is given up for want of room may be answered too, and so many answers at most are told apart.
+    /// Requests given up for lack of room may be answered too; the number of those remembered is limited.
     @Test func memoryIsBounded() {
         var bench = ClientBench()
         for ticket in 1...600 as ClosedRange<UInt64> { bench.ask(.setBaudRate(UInt32(ticket)), ticket, at: 0) }
@@ -198,7 +198,7 @@ import Testing
         var bench = ClientBench()
         bench.ask(Self.rs485On, 1, at: 0)
         #expect(bench.answer(Self.rs485Off, at: 1) == .answered(Self.rs485Off, 1))
-        // Each by its own value, where there are two.
+        // With two requests, each is matched by its own value.
         bench.ask(Self.rs485Off, 2, at: 10)
         bench.ask(Self.rs485On, 3, at: 10)
         #expect(bench.answer(Self.rs485On, at: 11) == .answered(Self.rs485On, 3))

@@ -15,7 +15,7 @@ import Testing
         #expect(ComPortCommand(payload: [0, 0x4D], from: .server) == .signature([0x4D]))
     }
 
-    /// What is taken from Moxa for three codes is taken for no other: 7 from a server is no NOTIFY-MODEMSTATE.
+    /// Moxa's client codes are accepted for three commands only: 7 from a server is not NOTIFY-MODEMSTATE.
     @Test(arguments: [1, 2, 3, 4, 5, 6, 7, 10, 11, 12] as [UInt8]) func otherBareCodesOfServers(_ code: UInt8) {
         let value: [UInt8] = code == 1 ? [0, 0, 0x25, 0x80] : [1]
         #expect(ComPortCommand(payload: [code] + value, from: .server) == .unknown(code: code, payload: value))

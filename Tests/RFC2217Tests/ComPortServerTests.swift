@@ -284,7 +284,7 @@ extension ServerBench {
         return output
     }
 
-    /// nil where the client is not told.
+    /// nil if nothing is sent to the client.
     mutating func notify(_ state: LineState) -> [UInt8]? {
         var output: [UInt8] = []
         return server.notify(state, &output) ? output : nil

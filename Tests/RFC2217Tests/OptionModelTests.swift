@@ -2,7 +2,7 @@ import RFC2217
 import TestSupport
 import Testing
 
-/// Two Q-method peers about one option, the messages between them, and what is left to happen.
+/// Two Q-method peers and one option, the messages between them, and the remaining events.
 private struct OptionModel {
     /// The end that would do the option, and the end that would let it.
     var sides = [OptionSide(), OptionSide()]
@@ -70,8 +70,8 @@ private struct OptionModel {
 @Suite struct OptionModelTests {
     static let requests = 24
 
-    /// Every order of 24 requests and of the messages they lead to: the exchange ends, with both ends of one mind
-    /// and no question open, after no more than two messages for each request.
+    /// Every order of 24 requests and of the resulting messages: the exchange ends, both ends agree, no question is
+    /// open, and each request causes at most two messages.
     @Test(arguments: [true, false], [true, false]) func alwaysSettles(_ firstWilling: Bool, _ secondWilling: Bool) {
         var open = [OptionModel(willing: [firstWilling, secondWilling], requestsLeft: Self.requests)]
         var seen: Set<UInt64> = []

@@ -10,7 +10,7 @@ import Testing
         OptionNegotiation(offered: [.comPort, .binary], accepted: [.binary, .suppressGoAhead])
     }
 
-    /// What is sent in answer to one verb.
+    /// The answer to one verb.
     private func answer(
         _ negotiation: inout OptionNegotiation, _ verb: TelnetVerb, _ option: TelnetOption
     ) -> [UInt8] {

@@ -113,8 +113,8 @@ extension OptionSide {
         #expect(side.isAsked == (row.state != .yes && row.state != .no))
     }
 
-    /// However often an offer or a refusal is repeated, it is answered once; once more where it came while a request
-    /// of ours was open, whose answer the first one is.
+    /// A repeated offer or refusal is answered once; once more if it arrived while a request was open, because the
+    /// first one was the answer to that request.
     @Test(arguments: table, [OptionEvent.onWilling, .off]) func repetitions(_ row: Row, _ event: OptionEvent) {
         var side = OptionSide(after: row.way)
         let most = side.isAsked ? 2 : 1

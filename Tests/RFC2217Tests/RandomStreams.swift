@@ -60,7 +60,7 @@ extension SplitMix64 {
         }
     }
 
-    /// A well-formed stream and what it says.
+    /// A well-formed stream and its elements.
     mutating func stream(elements count: Int) -> (bytes: [UInt8], elements: [StreamElement]) {
         var bytes: [UInt8] = []
         var elements: [StreamElement] = []

@@ -6,7 +6,7 @@ import TestSupport
 struct ServerBench {
     var server: ComPortServer
     var now = MonotonicTime(nanoseconds: 1_000_000_000)
-    /// What was found in the client's bytes.
+    /// Events found in the client's bytes.
     var events: [ComPortServerEvent] = []
     /// What reached the line.
     var line: [UInt8] = []
@@ -25,7 +25,7 @@ struct ServerBench {
     }
 
     /// Hands one read to the server, carries requests out.
-    /// - Returns: what it answers.
+    /// - Returns: the server's answers.
     @discardableResult
     mutating func send(_ bytes: [UInt8]) -> [UInt8] {
         var output: [UInt8] = []
@@ -46,7 +46,7 @@ struct ServerBench {
         return output
     }
 
-    /// Opens, agrees on COM-PORT-OPTION, and forgets what was said so far.
+    /// Opens, negotiates COM-PORT-OPTION, and forgets the earlier output.
     mutating func negotiate() {
         _ = open()
         send(will(44))

@@ -22,7 +22,7 @@ import Testing
                 0xFF, 0xFD, 0x2C,  // DO COM-PORT-OPTION
             ])
         #expect(bench.send(Telnet.do(44)) == wont(44))
-        // DO again, the modem mask and the modem state, none of it asked for.
+        // DO again, the modem mask and the modem state, all unasked.
         #expect(bench.send(will(44)) == Telnet.do(44) + comPort(111, 0xFF, 0xFF) + comPort(107, 0x10))
         #expect(bench.send(comPort(11, 0x0F)) == comPort(111, 0x0F) + comPort(107, 0))
         bench.impossible = [.setDTR(true)]
@@ -232,7 +232,7 @@ import Testing
             10: comPort(10, 4), 11: comPort(11, 4), 12: comPort(12, 1),
         ]
         for (code, request) in requests { #expect(bench.send(request).isEmpty == silent.contains(code)) }
-        // What is not answered is done all the same.
+        // Unanswered requests are carried out all the same.
         #expect(bench.requests.count == 6)
         #expect(bench.server.lineStateMask == .parity)
     }

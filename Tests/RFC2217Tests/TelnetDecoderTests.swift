@@ -22,7 +22,7 @@ import Testing
         #expect(elements("FF FF FF FF | twice") == [.data([0xFF, 0xFF])])
     }
 
-    /// Data is copied by the range: an escaped 0xFF and what follows are one run.
+    /// Data is copied range by range: an escaped 0xFF and the data behind it are one run.
     @Test func dataRanges() {
         let input = wire("61 FF FF 62 63 FF F1 64")
         var decoder = TelnetDecoder()
@@ -78,7 +78,7 @@ import Testing
         #expect(elements("FF FA FF FD 2C 61") == [.malformed, .negotiation(.do, .comPort), .data([0x61])])
     }
 
-    /// What was kept of a subnegotiation broken off is not in the next one.
+    /// Bytes of an interrupted subnegotiation are not in the next one.
     @Test func subnegotiationBrokenOffByAnother() {
         let elements = elements("FF FA 2C 65 01 02 FF FA 2C 66 08 FF F0")
         #expect(elements == [.malformed, .subnegotiation(.comPort, payload: [0x66, 8])])

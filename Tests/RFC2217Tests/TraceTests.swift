@@ -36,7 +36,7 @@ import Testing
         #expect(command.description == text)
     }
 
-    /// What a control value is called agrees with what it is about.
+    /// The name of a control value agrees with its subject.
     @Test func controlValues() {
         for value in UInt8.min...19 {
             let control = ControlValue(rawValue: value)

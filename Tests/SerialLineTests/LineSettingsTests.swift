@@ -19,7 +19,7 @@ import Testing
         #expect(settings.frameNanoseconds == nanoseconds)
     }
 
-    /// A rate of 0 is none, but a peer may send it: slow, not a division by zero.
+    /// A rate of 0 is invalid, but a peer may send it: the frame time is long, and there is no division by zero.
     @Test func frameTimeWithoutRate() {
         #expect(LineSettings(baud: 0).frameNanoseconds == LineSettings(baud: 1).frameNanoseconds)
     }

@@ -41,8 +41,8 @@ import Testing
         #expect(ModemState(lines: change.lines, previous: change.previous).rawValue == change.byte)
     }
 
-    /// The high nibble is the levels whatever was before; the low nibble has a delta where a level differs, but for
-    /// RI, which has it where the line fell.
+    /// The high nibble contains the levels, whatever the state before; the low nibble has a delta for each changed
+    /// level, except that RI has one only if the line fell.
     @Test func everyChange() {
         for lines in Self.allInputs {
             for previous in Self.allInputs {

@@ -67,7 +67,7 @@ import Testing
             var escaped: [UInt8] = []
             escaped.appendTelnetData(sent.span)
             var start = 0
-            // Sending and receiving in turn: the simulator holds no more than its buffers.
+            // Sending and receiving in turn: the simulator holds at most its buffers.
             let done = eventually(seconds: 60) {
                 start += client.sendSome(Array(escaped[start..<min(start + 65536, escaped.count)]))
                 client.listen(milliseconds: 1)
@@ -84,7 +84,7 @@ import Testing
             let chunk = [UInt8](repeating: 0x41, count: 65536)
             var sent = 0
             var held = 0
-            // Socket buffers of both sides and the simulator's own, but no more.
+            // At most the socket buffers of both sides and the simulator's own.
             let isHeld = eventually(seconds: 20) {
                 let some = client.sendSome(chunk)
                 sent += some

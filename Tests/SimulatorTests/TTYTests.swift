@@ -126,7 +126,7 @@ private final class PTY {
             pty = nil
             #expect(log.wait(port: 0) { $0.contains(.lost(path)) })
             #expect(client.receives(.notifyModemState([.deltaCTS, .deltaDSR, .deltaDCD])))
-            // The client stays, and what it sends is lost.
+            // The client remains connected, and its bytes are lost.
             try client.send([0x41])
             try client.send(.setBaudRate(1200))
             #expect(client.receives(.setBaudRate(9600)))

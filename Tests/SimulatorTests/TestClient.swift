@@ -76,8 +76,8 @@ final class TestClient {
         try send(bytes)
     }
 
-    /// Receives until `ready`, or nothing more comes for so long.
-    /// - Returns: what `ready` said last.
+    /// Receives until `ready` returns true, or no byte has arrived for this time.
+    /// - Returns: the last result of `ready`.
     func wait(seconds: UInt64 = 10, until ready: (TestClient) -> Bool) -> Bool {
         let deadline = MonotonicTime.now + .seconds(seconds)
         while !ready(self) {
@@ -175,7 +175,7 @@ func withSimulator(
 }
 
 /// Waits until `ready`, which is asked again and again.
-/// - Returns: what it said last.
+/// - Returns: the last result of `ready`.
 func eventually(seconds: UInt64 = 10, _ ready: () -> Bool) -> Bool {
     let deadline = MonotonicTime.now + .seconds(seconds)
     while deadline.since(.now) > 0 {

@@ -127,7 +127,7 @@ import Testing
     @Test func theBusGoes() throws {
         let bus = try SystemBus.open()
         _ = try bus.call(daemon("GetId"))
-        // To somebody who does not answer: itself.
+        // To a name that does not answer: the connection's own.
         let me = try #require(try bus.call(daemon("ListNames")).first?.items?.compactMap(\.text).last)
         var answers: [Result<[BusValue], BusError>] = []
         try bus.call(BusCall(me, path: "/", interface: "org.example", "Never")) { answers.append($0) }

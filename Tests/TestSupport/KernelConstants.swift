@@ -10,6 +10,6 @@ package enum KernelConstants {
         return all
     }()
 
-    /// - Returns: nil where the table has no such name.
+    /// - Returns: nil if the table lacks the name.
     package static func value(_ name: String) -> UInt32? { all[name] }
 }

@@ -1,7 +1,7 @@
 import RFC2217
 import SerialLine
 
-/// What a Telnet stream says, apart from where it was split: adjacent data is one element.
+/// An element of a Telnet stream, independent of how the stream was split: adjacent data is one element.
 package enum StreamElement: Equatable, Sendable {
     case data([UInt8])
     case command(UInt8)
@@ -61,7 +61,7 @@ package struct StreamReader {
         }
     }
 
-    /// Reads a payload as a command of both roles: what is read, written and read again is the same.
+    /// Parses a payload as a command of both roles: parsing the written form again gives the same command.
     package static func violation(reading payload: [UInt8]) -> String? {
         for role in [ComPortRole.client, .server] {
             guard let command = ComPortCommand(payload: payload, from: role) else {

@@ -13,7 +13,7 @@ enum FuseOpcode: UInt32 {
     case cuseInit = 4096
 }
 
-/// struct fuse_in_header: 40 bytes, and what follows it.
+/// struct fuse_in_header (40 bytes) and the payload behind it.
 struct FuseRequest {
     let opcode: FuseOpcode
     let unique: UInt64
@@ -35,7 +35,7 @@ struct FuseRequest {
     }
 }
 
-/// struct fuse_out_header: 16 bytes, and what follows it.
+/// struct fuse_out_header (16 bytes) and the payload behind it.
 struct FuseReply {
     /// 0 for a notification.
     let unique: UInt64
@@ -43,7 +43,7 @@ struct FuseReply {
     let error: Int32
     let payload: [UInt8]
 
-    /// nil where the message is none.
+    /// nil if the bytes are not a message.
     init?(_ bytes: [UInt8]) {
         guard bytes.count >= 16, Int(bytes.number(at: 0) as UInt32) == bytes.count else { return nil }
         error = bytes.number(at: 4)
@@ -86,7 +86,7 @@ enum FusePayload {
         return bytes
     }
 
-    /// struct fuse_ioctl_in, and what was copied in.
+    /// struct fuse_ioctl_in and the bytes copied in.
     static func ioctl(
         _ fh: UInt64, _ command: UInt32, _ argument: UInt64, _ data: [UInt8], outSize: Int, isCompat: Bool = false
     ) -> [UInt8] {
@@ -133,7 +133,7 @@ extension [UInt8] {
         }
     }
 
-    /// The number at `offset`, low byte first; 0 where it is not all there.
+    /// The number at `offset`, low byte first; 0 if the payload is too short.
     func number<Number: FixedWidthInteger>(at offset: Int) -> Number {
         let size = Number.bitWidth / 8
         guard offset + size <= count else { return 0 }

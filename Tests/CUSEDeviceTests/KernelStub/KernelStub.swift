@@ -23,7 +23,7 @@ final class KernelStub: Sendable {
 
     let state = Monitor(State())
     private let socket: Descriptor
-    /// Who calls, as the header says.
+    /// The caller, as in the message's header.
     let uid: UInt32
 
     /// - Returns: the stub, and the other end, to be the device's channel.
@@ -104,7 +104,7 @@ final class KernelStub: Sendable {
     func send(_ opcode: FuseOpcode, _ unique: UInt64, _ payload: [UInt8]) {
         let bytes = FuseRequest(opcode: opcode, unique: unique, uid: uid, payload: payload).bytes
         let sent = bytes.withUnsafeBytes { Glibc.send(socket.raw, $0.baseAddress, $0.count, Int32(MSG_NOSIGNAL)) }
-        // After `close` nobody takes it.
+        // After `close` the request has no receiver.
         if sent != bytes.count && !state.withLock({ $0.isClosed }) { Issue.record("a request could not be sent") }
     }
 

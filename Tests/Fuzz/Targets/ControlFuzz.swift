@@ -3,8 +3,8 @@ import PortControl
 import PortPlan
 import SerialLine
 
-/// Lines to and from the control sockets, and to the starter: what is read is written as it was, and replies are one
-/// line, or as many as they say. The first byte chooses.
+/// Lines to and from the control sockets, and to the starter: a parsed line is written back unchanged, and a reply
+/// has one line, or as many as it announces. The first byte selects the kind.
 enum ControlFuzz {
     static func violation(_ bytes: [UInt8]) -> String? {
         Violation.of { () throws(Violation) in

@@ -11,9 +11,9 @@ import SystemPackage
 import TestSupport
 import VirtualTTY
 
-/// One device on a played kernel, in one thread: FUSE requests of all kinds, their interrupts, and what a server and a
-/// network do between them. Every request is answered once, in the form that FUSE gives its answer, with no more bytes
-/// than were asked for; and the port is left with nothing.
+/// One device with a simulated kernel, in one thread: FUSE requests of all kinds, their interrupts, and events of the
+/// server and the network between them. Every request is answered once, in the form that FUSE defines, with at most
+/// as many bytes as requested; at the end the port holds no request.
 enum DeviceFuzz {
     static func violation(_ bytes: [UInt8]) -> String? {
         Violation.of { () throws(Violation) in
@@ -112,7 +112,7 @@ private final class DeviceBench {
         send(opcode, nextUnique, payload)
     }
 
-    /// struct fuse_in_header, and what follows it.
+    /// struct fuse_in_header and the payload behind it.
     private func send(_ opcode: UInt32, _ unique: UInt64, _ payload: [UInt8]) {
         put(numbers(UInt32(40 + payload.count), opcode) + wide(unique) + wide(0) + numbers(0, 0, 0, 0) + payload)
     }
@@ -135,7 +135,7 @@ private final class DeviceBench {
         }
     }
 
-    /// struct fuse_out_header, and what follows it.
+    /// struct fuse_out_header and the payload behind it.
     private func take(_ message: [UInt8]) throws(Violation) {
         try Violation.unless(message.count >= 16, "a message of \(message.count) bytes")
         let error = Int32(bitPattern: message.littleEndian(4))

@@ -1,8 +1,9 @@
 import LineDiscipline
 import SerialLine
 
-/// The line discipline: settings, received bytes, reads and writes, with drivers that have little room. No more comes
-/// out than there is room for, or was asked for, and what is kept stays within bounds. In raw mode every byte comes out.
+/// The line discipline: settings, received bytes, reads and writes, with drivers that have little room. It never puts
+/// out more than there is room for, or more than requested, and its memory is bounded. In raw mode every byte comes
+/// out.
 enum DisciplineFuzz {
     /// What a driver has queued at most.
     private static let mostRoom = 4096
@@ -128,7 +129,7 @@ enum DisciplineFuzz {
             return termios
         }
 
-        /// Whatever state the settings are in, what is left can be read or flushed; raw bytes are all there.
+        /// In any settings, the remaining bytes can be read or flushed; in raw mode none is missing.
         mutating func end() throws(Violation) {
             var output = OutputBuffer(room: mostRoom, roomWhenEmpty: mostRoom)
             if isRaw {

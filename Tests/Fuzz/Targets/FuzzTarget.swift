@@ -31,7 +31,7 @@ struct Violation: Error {
         if !holds { throw Violation(text()) }
     }
 
-    /// - Returns: the error thrown; nil if there was none.
+    /// - Returns: the error thrown; nil without an error.
     static func of(_ body: () throws(Violation) -> Void) -> String? {
         do throws(Violation) {
             try body()
@@ -62,7 +62,7 @@ struct Feed {
 
     mutating func pick<Element>(_ list: [Element]) -> Element { list[Int(byte()) % list.count] }
 
-    /// Up to so many bytes.
+    /// Up to this many bytes.
     mutating func bytes(_ count: Int) -> [UInt8] {
         let end = min(at + count, bytes.count)
         defer { at = end }
@@ -76,7 +76,7 @@ struct Feed {
 }
 
 extension [UInt8] {
-    /// Cut into pieces of so many bytes.
+    /// Cut into pieces of this length.
     func pieces(of length: Int) -> [[UInt8]] {
         stride(from: 0, to: count, by: length).map { Array(self[$0..<Swift.min($0 + length, count)]) }
     }
