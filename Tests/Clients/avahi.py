@@ -123,7 +123,7 @@ class Avahi:
 
 
 def unshare_mounts():
-    """Mounts of this process and those it starts are seen by nobody else."""
+    """Hides the mounts of this process and its children from other processes."""
     import ctypes
     libc = ctypes.CDLL(None, use_errno=True)
     if libc.unshare(0x00020000) != 0:  # CLONE_NEWNS

@@ -1,4 +1,4 @@
-"""Carrier, and what a terminal's ioctls say and do besides: hang-up, locks, who may do what; 32-bit programs."""
+"""Carrier, and the other ioctls of a terminal: hang-up, locks, permissions; 32-bit programs."""
 import errno
 import fcntl
 import os
@@ -88,7 +88,7 @@ def open_waits_for_carrier(t):
     helper.kill()
     helper.wait()
     t.took("killed, it is gone", time.monotonic() - started, 0, 1)
-    t.check("nobody waits any more: DTR is low", eventually(
+    t.check("no open is waiting: DTR is low", eventually(
         lambda: server.log.rstrip().rfind("SET-CONTROL DTR off") > server.log.rfind("SET-CONTROL DTR on")),
         server.log[-500:])
 
@@ -101,12 +101,12 @@ def carrier_counts_with_clocal(t):
     t.check("carrier", eventually(lambda: ioctl_int(descriptor, termios.TIOCMGET) & CD))
     os.close(far_end)
     t.check("carrier falls", eventually(lambda: not ioctl_int(descriptor, termios.TIOCMGET) & CD))
-    t.equal("and nobody is hung up", events(descriptor, 0), 0)
+    t.equal("and no file is hung up", events(descriptor, 0), 0)
     counters = struct.unpack_from("4i", fcntl.ioctl(descriptor, fixture.TIOCGICOUNT, bytes(80)))
     t.equal("it was counted", counters[3], 2)
     set_clocal(descriptor, False)
     time.sleep(0.3)
-    t.equal("clearing CLOCAL without carrier hangs nobody up", events(descriptor, 0), 0)
+    t.equal("clearing CLOCAL without carrier hangs no file up", events(descriptor, 0), 0)
 
 
 @case(60)
@@ -193,7 +193,7 @@ def break_ends_with_the_close(t):
         lambda: "break off" in server.log[before:].lower()), server.log[before:])
 
 
-# Who the terminal is, and who may do what with it.
+# The terminal's identity, and permissions.
 
 @case(40)
 def terminal_ioctls(t):

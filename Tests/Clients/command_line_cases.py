@@ -181,7 +181,7 @@ def aborted_by_the_administrator(t):
 @case(60)
 def check_option(t):
     closed = free_tcp_port()
-    fails(t, "--check, nobody there", ["-S", "127.0.0.1:{}".format(closed), "-n", t.port_name(), "--check", "-D", "0"],
+    fails(t, "--check, no server", ["-S", "127.0.0.1:{}".format(closed), "-n", t.port_name(), "--check", "-D", "0"],
           ["127.0.0.1:{}".format(closed), "refused"])
     for quirk in ("raw", "wont-comport", "silent"):
         server = t.simulator("--quirk", quirk)
@@ -297,7 +297,7 @@ def log_levels(t):
             t.check("-D 5 shows every command in words", "SET-BAUDRATE 9600" in port.log, port.log[:600])
             t.note("-D 5: " + " | ".join(line.split(": ", 1)[-1] for line in port.log.splitlines()[:8]))
         if level < 2:
-            t.equal("-D {} is silent where nothing is wrong".format(level), port.log, "")
+            t.equal("-D {} logs nothing without an error".format(level), port.log, "")
     t.check("each level says at least as much as the one before", sizes == sorted(sizes), sizes)
 
 

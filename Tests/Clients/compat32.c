@@ -1,4 +1,4 @@
-// A 32-bit program without a C library: what three ioctls of a port write, as hexadecimal, and what they leave alone.
+// A 32-bit program without a C library: prints the memory that three ioctls of a port write, and its surroundings, in hexadecimal.
 enum { EXIT = 1, WRITE = 4, OPEN = 5, IOCTL = 54 };
 enum { O_RDWR_NOCTTY_NONBLOCK = 02 | 0400 | 04000 };
 

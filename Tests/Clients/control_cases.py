@@ -140,11 +140,11 @@ def status_for_whom(t):
     t.check("its owner sees it", code == 0 and port.name in output, output)
     code, output = as_user("games", ["--clear-groups"])
     row = [line for line in output.splitlines() if line.startswith(port.name)]
-    t.check("another sees that there is one, and no more",
-            code == 0 and len(row) == 1 and "not yours" in row[0] and "idle" not in output, output)
+    t.check("another user sees only that the port exists",
+            code == 0 and len(row) == 1 and "no permission" in row[0] and "idle" not in output, output)
     code, output = as_user("games", ["--clear-groups"], port.name)
     t.check("and is told so when asking for it", code == 1 and len(output.strip().splitlines()) == 1
-            and "not permitted" in output and port.name in output, output)
+            and "no permission" in output and port.name in output, output)
     code, output = as_user("games", ["--clear-groups"], "--json")
     found = [each for each in json.loads(output) if each["name"] == port.name]
     t.check("in JSON, too", len(found) == 1 and set(found[0]) == {"name", "error"}, output)
@@ -317,7 +317,7 @@ def retire_against_opens(t):
         ask(port.name, "retire")
         for thread in threads:
             thread.join(15)
-        # ENOENT, ENXIO, ENODEV; ECONNABORTED where the kernel still held the request when the device went.
+        # ENOENT, ENXIO, ENODEV; ECONNABORTED if the kernel still held the request when the device went.
         t.check("{} opens, then none".format(opened[0]), set(errors) <= {2, 6, 19, 103} and len(errors) == 2, errors)
         ends_with_success(t, "round {}".format(round), port)
 
@@ -332,7 +332,7 @@ class ServiceManager:
             self.socket.bind("\0" + name[1:])
         else:
             self.socket.bind(name)
-            os.chmod(name, 0o666)  # as systemd has it: the port is nobody by then
+            os.chmod(name, 0o666)  # like systemd's: the port runs as user nobody by then
         self.told = []
         threading.Thread(target=self.take, daemon=True).start()
 
@@ -406,7 +406,7 @@ def notify_watchdog(t):
     pings = [at for at, lines in manager.told if "WATCHDOG=1" in lines]
     gaps = [b - a for a, b in zip(pings, pings[1:])]
     t.check("pings well within 400 ms: {}".format(len(pings)), len(pings) >= 8 and max(gaps) < 0.4, gaps)
-    t.check("and no more often than needed", len(pings) <= 13, len(pings))
+    t.check("and not more often than needed", len(pings) <= 13, len(pings))
     other = port_of(t, manager, t.simulator(), WATCHDOG_USEC="400000", WATCHDOG_PID="1")
     other.expect("created ")
     port.ends_cleanly = False
@@ -484,7 +484,7 @@ def hostile_clients(t):
     time.sleep(0.2)
     exchange(t, "data flows in a flood of requests", descriptor, b"data")
     t.check("the flood was one", sum(each.result(10) for each in floods) > 100)
-    t.equal("nobody's orders were followed", status_of(t, port.name)["retiring"], False)
+    t.equal("orders of user nobody were refused", status_of(t, port.name)["retiring"], False)
     t.note("open files: {}".format(len(os.listdir("/proc/{}/fd".format(port.pid)))))
 
 
@@ -526,7 +526,7 @@ def a_directory_with_surprises(t):
     other = t.port_name()
     os.symlink("/run", "{}/{}".format(BASE, other))
     second = t.port(t.simulator(), name=other)
-    t.check("a directory that is a link is not used", "cannot be asked" in second.log and not os.path.exists("/run/control"),
+    t.check("a directory that is a link is not used", "status unavailable" in second.log and not os.path.exists("/run/control"),
             second.log)
 
 
@@ -620,7 +620,7 @@ def probe_what_is_none(t):
             ("a silent host", "192.0.2.99:4000", ["timed out"]),
             ("an unknown host", "no-such-host.invalid:1", ["no-such-host.invalid"]),
             ("SSH", t.ssh_server(), ["does not speak RFC 2217", "SSH-2.0"]),
-            ("an echo", t.simulator("--quirk", "raw"), ["does not speak RFC 2217", "sends back"]),
+            ("an echo", t.simulator("--quirk", "raw"), ["does not speak RFC 2217", "echoes what"]),
             ("one that refuses", t.simulator("--quirk", "wont-comport"), ["does not speak RFC 2217", "refuses"]),
             ("one that says nothing", t.simulator("--quirk", "silent"), ["does not speak RFC 2217", "no answer"]),
             ("no address", "nowhere", ["nowhere", "port"])):

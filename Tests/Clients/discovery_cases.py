@@ -226,7 +226,7 @@ def interface_goes(t):
 
 @case(60)
 def host_name_changes(t):
-    """Avahi's host name: what it announces is announced anew, and found at the new name."""
+    """Avahi's host name changes: its services are announced again, and found at the new name."""
     bus = t.bus()
     t.avahi(bus)
     server = t.simulator("--advertise", "box", ports=2)
@@ -239,7 +239,7 @@ def host_name_changes(t):
 
 
 HOSTILE = [
-    # The name, and as XML where that is not enough to write it.
+    # The name, and its XML form if it needs escapes.
     'quote"s', "apos'trophe", "a/b", "../../etc/passwd", "..", "a b", "back\\slash", "$(reboot)", "%s%n", "-rf",
     "ä" * 31 + "x", "S0", "USB3", "ACM0", "printk", "日本語", "\u202egnp.exe", "\u009b31m", "<b>&amp;</b>", ".",
     "x" * 62, "line\nfeed", "tab\there",
@@ -520,7 +520,7 @@ def hostile_avahi_words(t):
         fake.signal(client, "/none", "ServiceBrowser", "ItemNew", "iisssu", [1, 0, "x", "_ttynvt._tcp", "local", 0])
     fake.announce((1, 0, "last"), ONE)
     t.check("still watched", watch.saw("appeared", "last"), watch.events)
-    t.equal("nobody else is believed", [event for event in watch.events if event[1] in ("evil", "x", "")
+    t.equal("signals of other senders are ignored", [event for event in watch.events if event[1] in ("evil", "x", "")
                                         or event[0] == "vanished"], [])
 
 

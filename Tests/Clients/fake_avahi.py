@@ -1,4 +1,4 @@
-"""An Avahi made of what it says on the bus: for what the real one never says, or not in time for a test."""
+"""A simulated Avahi on the bus, for signals that the real one never sends, or not in time for a test."""
 import threading
 
 from dbus_wire import (CALL, DESTINATION, ERROR, ERROR_NAME, INTERFACE, MEMBER, NO_REPLY, PATH, REPLY_SERIAL, RETURN,

@@ -40,7 +40,7 @@ HUNG_UP = select.POLLHUP | select.POLLERR
 # Programs that wait, each in one call and a process of its own.
 
 def outcome(body):
-    """["value", what it gave] or ["errno", its name]."""
+    """["value", result] or ["errno", name]."""
     try:
         return ["value", body()]
     except OSError as error:
@@ -265,7 +265,7 @@ def waiting_calls_outlive_the_connection(t, fault):
     wanted = pattern(WRITTEN)
     first, last = line.server.data(0), line.server.data(-1)
     is_right = wanted.startswith(first) and wanted.endswith(last) and len(first) + len(last) <= WRITTEN
-    t.check(fault + ": the server has the beginning ({} bytes) and the end ({}) of what was written".format(
+    t.check(fault + ": the server has the beginning ({} bytes) and the end ({}) of the written bytes".format(
         len(first), len(last)), is_right, difference(last, wanted[-len(last):]))
     missing = WRITTEN - len(first) - len(last)
     lost = sum(int(count) for count in LOST.findall(line.port.log))
@@ -490,7 +490,7 @@ def check_dialogue(t, what, port, limit, baud=termios.B57600):
             lambda: ioctl_int(descriptor, termios.TIOCMGET) & fixture.DSR == wanted, 4))
     timed(t, what + ": tcdrain", 0, 11.5, lambda: termios.tcdrain(descriptor))
     timed(t, what + ": tcflush", 0, 2.5, lambda: termios.tcflush(descriptor, termios.TCIOFLUSH))
-    # What comes before the answer to the flush is taken for older than it, for a second at most.
+    # Bytes that arrive before the answer to the flush count as older than the flush, for a second at most.
     timed(t, what + ": echo after a flush", 0, 1.5,
           lambda: wait_until(lambda: echoes(descriptor), 3, "an echo", pause=0))
     timed(t, what + ": close", 0, 12, lambda: os.close(descriptor))

@@ -96,7 +96,7 @@ def field_module(t):
         port.reset_output_buffer()
 
 
-# What is asked of the adapter, again and again, and what comes.
+# Requests to the adapter, repeated, and the answers.
 def adapter_requests(chance):
     while True:
         level = chance.randrange(2)

@@ -157,7 +157,7 @@ def encode_frame(clock, identifier, payload):
 
 
 def decode_frame(data, offset):
-    """((time, identifier, payload), where it ends); (None, where to go on) while none is complete."""
+    """((time, identifier, payload), end offset); (None, offset to continue at) while no frame is complete."""
     while len(data) - offset >= HEAD.size:
         start, clock, count, identifier = HEAD.unpack_from(data, offset)
         if start != 0xAA or count > 8:

@@ -376,7 +376,7 @@ class Test:
         return Port(self, server, name or self.port_name(), options, prepare).wait_ready()
 
     def null_modem(self, *options):
-        """Two ports that are each other's far end: what goes into one comes out of the other."""
+        """Two ports that are each other's far end: bytes written to one are read from the other."""
         server = self.simulator(*options, ports=2, wirings=("null-modem",))
         return [self.port(address) for address in server.addresses]
 
@@ -431,7 +431,7 @@ class Test:
 
 
 class Helper:
-    """A function in a process of its own; what it returns comes back as JSON."""
+    """Runs a function in a process of its own; its result is passed back as JSON."""
 
     def __init__(self, body, arguments, user=None):
         self.reader, writer = os.pipe()
@@ -484,7 +484,7 @@ class Helper:
         return time.monotonic() - self.started
 
     def result(self, seconds=5.0):
-        """What it returned; its OSError is raised here again."""
+        """Returns the function's result, or raises its OSError."""
         self.wait(seconds)
         text = b""
         while True:
@@ -556,7 +556,7 @@ def events(descriptor, wanted=select.POLLIN | select.POLLOUT, seconds=0.0):
 
 
 def read_exactly(descriptor, count, seconds=5.0):
-    """Reads until so many bytes are there, or time is over."""
+    """Reads until this many bytes have arrived, or the time is over."""
     data = b""
     end = time.monotonic() + seconds
     while len(data) < count:

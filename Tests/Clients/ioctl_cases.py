@@ -48,7 +48,7 @@ def later(seconds, body):
 def vmin_vtime(t):
     path = t.port(t.simulator()).path
     port = t.open_raw(path)
-    far = t.open(path)  # what it writes comes back from the loopback plug
+    far = t.open(path)  # the loopback plug returns the bytes that it writes
 
     def fresh(vmin, vtime):
         termios.tcflush(port, termios.TCIFLUSH)
@@ -58,7 +58,7 @@ def vmin_vtime(t):
     t.equal("MIN 0 TIME 0: nothing", timed(lambda: os.read(port, 10))[0], b"")
     write_all(far, b"ab")
     wait_until(lambda: events(port, select.POLLIN))
-    t.equal("MIN 0 TIME 0: what is there", os.read(port, 10), b"ab")
+    t.equal("MIN 0 TIME 0: available bytes", os.read(port, 10), b"ab")
 
     fresh(0, 5)
     value, seconds = timed(lambda: os.read(port, 10))
@@ -374,7 +374,7 @@ def modem_changes_from_the_far_end(t):
             counters(port))
 
 
-# Who may do what.
+# Permissions.
 
 def open_only(path):
     os.close(os.open(path, os.O_RDWR | os.O_NOCTTY))
@@ -386,17 +386,17 @@ def exclusive_use(t):
     path = t.port(t.simulator()).path
     port = t.open_raw(path)
     t.equal("TIOCGEXCL before", ioctl_int(port, fixture.TIOCGEXCL), 0)
-    t.equal("nobody may open before", t.helper(open_only, path, user="nobody").result(), 0)
+    t.equal("user nobody may open before", t.helper(open_only, path, user="nobody").result(), 0)
     fcntl.ioctl(port, fixture.TIOCEXCL)
     t.equal("TIOCGEXCL", ioctl_int(port, fixture.TIOCGEXCL), 1)
     t.raises("nobody may not open", errno.EBUSY, lambda: t.helper(open_only, path, user="nobody").result())
     t.equal("root may", t.helper(open_only, path).result(), 0)
-    t.raises("nor may nobody after root's close", errno.EBUSY, lambda: t.helper(open_only, path, user="nobody").result())
+    t.raises("nor may user nobody after root's close", errno.EBUSY, lambda: t.helper(open_only, path, user="nobody").result())
     fcntl.ioctl(port, fixture.TIOCNXCL)
-    t.equal("nobody may after TIOCNXCL", t.helper(open_only, path, user="nobody").result(), 0)
+    t.equal("user nobody may after TIOCNXCL", t.helper(open_only, path, user="nobody").result(), 0)
     fcntl.ioctl(port, fixture.TIOCEXCL)
     os.close(port)
-    t.equal("nobody may after the last close", t.helper(open_only, path, user="nobody").result(), 0)
+    t.equal("user nobody may after the last close", t.helper(open_only, path, user="nobody").result(), 0)
     with serial.Serial(path, exclusive=True):
         try:
             serial.Serial(path, exclusive=True).close()

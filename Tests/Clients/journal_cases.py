@@ -33,7 +33,7 @@ def journal_entries_have_fields(t):
     if not has_journal:
         os.makedirs(os.path.dirname(JOURNAL), exist_ok=True)
         listener.bind(JOURNAL)
-        os.chmod(JOURNAL, 0o666)  # as journald has it: the port is nobody by then
+        os.chmod(JOURNAL, 0o666)  # like journald's: the port runs as user nobody by then
         listener.settimeout(5)
     process, stream = start_under_journal(t, name)
     try:

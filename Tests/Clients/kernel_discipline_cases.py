@@ -53,7 +53,7 @@ def ping(t, address, count=1000):
 
 
 def serve_bytes(namespace, address, count):
-    """In the namespace: takes a connection and sends back a checksum of what comes."""
+    """In the namespace: accepts a connection and returns a checksum of the received bytes."""
     namespace.enter()
     with socket.socket() as listener:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -128,7 +128,7 @@ def kernel_discipline_ppp(t):
     t.equal("c_line shows it", termios2(descriptor)[4], N_PPP)
     t.check("the channel's number can be asked", fcntl.ioctl(descriptor, PPPIOCGCHAN, bytes(4)) != bytes(4))
     t.equal("termios is the port's", termios2(descriptor)[6], 115200)
-    t.raises("an ioctl of SLIP's is none of PPP's", errno.ENOTTY, lambda: interface_name(descriptor))
+    t.raises("PPP refuses an ioctl of SLIP", errno.ENOTTY, lambda: interface_name(descriptor))
     t.raises("read is pppd's way to say no", errno.EAGAIN, lambda: os.read(descriptor, 1))
     t.equal("nothing is ready", events(descriptor), 0)
     ping(t, "10.7.0.2")
@@ -174,7 +174,7 @@ def kernel_discipline_slip(t):
     names = [interface_name(descriptor) for descriptor in descriptors]
     t.check("each line has its interface", set(names) <= interfaces() and len(set(names)) == 2, names)
     t.raises("read has no meaning there", errno.EIO, lambda: os.read(descriptors[0], 1))
-    t.raises("an ioctl of PPP's is none of SLIP's", errno.ENOTTY,
+    t.raises("SLIP refuses an ioctl of PPP", errno.ENOTTY,
              lambda: fcntl.ioctl(descriptors[0], PPPIOCGCHAN, bytes(4)))
     namespace = Namespace(t)
     namespace.ip("link", "set", names[1], "netns", namespace.name)

@@ -1,4 +1,4 @@
-"""Opens and closes, signals, servers that stall, vanish, come back, or are none."""
+"""Opens and closes, signals, servers that stall, vanish, return, or do not speak RFC 2217."""
 import errno
 import fcntl
 import os
@@ -236,7 +236,7 @@ def read_blocking(path, vmin):
 
 
 def read_with_handler(path, vmin):
-    """A handler without SA_RESTART: the read ends early, with what has come, or EINTR."""
+    """A handler without SA_RESTART: the read ends early, with the bytes received, or with EINTR."""
     import ctypes
     descriptor = os.open(path, os.O_RDWR | os.O_NOCTTY)
     set_raw(descriptor, vmin)
@@ -316,7 +316,7 @@ def write_with_handler(path, count):
 
 @case(40)
 def writer_interrupted_by_handler(t):
-    """A signal ends a write that has taken some with what it has taken, and one that has taken nothing with EINTR."""
+    """A signal ends a write: it returns the bytes taken, or EINTR if none was taken."""
     server = t.simulator("--stall-after", "1000")
     port = t.port(server)
     keep = t.open_raw(port)
@@ -445,7 +445,7 @@ def writer_behind_a_stalled_server(t):
 
 @case(60)
 def nonblocking_writer_behind_a_stalled_server(t):
-    """Partial counts and EAGAIN: what was counted as written arrives, and nothing else."""
+    """Partial counts and EAGAIN: exactly the bytes counted as written arrive."""
     server = t.simulator("--stall-after", "5000")
     port = t.port(server)
     descriptor = t.open_raw(port, flags=os.O_NONBLOCK)
@@ -543,7 +543,7 @@ def lost_connection_resumes(t, how):
     write_all(descriptor, b"after")
     started = time.monotonic()
     got = read_exactly(descriptor, 5, 10)
-    t.equal("what was written meanwhile arrives after it", got, b"after")
+    t.equal("bytes written meanwhile arrive after it", got, b"after")
     t.took("it came back", time.monotonic() - started, 0, 6)
     t.check("lines up again", eventually(lambda: ioctl_int(descriptor, termios.TIOCMGET) & fixture.CTS))
     t.check("the rate was told again", eventually(
@@ -675,7 +675,7 @@ def carrier_loss_hangs_up_without_clocal(t):
     check_hung_up(t, "without CLOCAL", descriptor)
 
 
-# Servers that are none.
+# Servers that do not speak RFC 2217.
 
 @case(30)
 def server_absent(t):
@@ -702,7 +702,7 @@ def server_comes_later(t):
 
 @case(30)
 def server_on_an_address_that_does_not_answer(t):
-    """Packets that vanish: an address of the guest's test network that nobody has."""
+    """Packets that vanish: an unused address of the guest's test network."""
     port = t.port("192.0.2.77:9", "--connect-timeout", "1.5")
     started = time.monotonic()
     try:

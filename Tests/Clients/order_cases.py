@@ -23,7 +23,7 @@ def set_line(port, flags=0, speed=termios.B115200, when=termios.TCSANOW):
 
 
 def joined(events):
-    """What was got, neighbouring pieces of data in one."""
+    """The received elements, with adjacent data merged."""
     seen = []
     for event in events:
         if event.kind == "data" and seen and seen[-1][0] == "data":

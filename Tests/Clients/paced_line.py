@@ -16,7 +16,7 @@ STOP, START = b"\x01", b"\x02"
 
 
 class Line:
-    """What has left the line, from the simulator's log."""
+    """The bytes that have left the line, by the simulator's log."""
 
     def __init__(self, path, frame):
         self.path = path
@@ -75,7 +75,7 @@ class Line:
 
 
 class FarEnd:
-    """A paced server, its line, and who is at the other end of that."""
+    """A paced server, its line, and the client at the line's other end."""
 
     def __init__(self, test, baud, *options, percent=0):
         test.names += 1

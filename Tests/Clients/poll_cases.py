@@ -53,7 +53,7 @@ def read_by_readiness(descriptor, how, total, seconds):
 
 @case(60, over=("select", "poll", "epoll", "epoll-et"))
 def readiness_is_exact_for_one_reader(t, how):
-    """VMIN = VTIME = 0: a read never waits, so a readiness that is none shows as a read of nothing."""
+    """VMIN = VTIME = 0: a read never waits, so a false readiness shows as an empty read."""
     path = t.port(t.simulator()).path
     reader = t.open_raw(path, vmin=0)
     writer = t.open(path)

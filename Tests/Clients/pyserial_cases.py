@@ -13,7 +13,7 @@ KINDS = ("simulator", "pyserial", "ser2net")
 
 
 def read_all(port, count, seconds=10.0):
-    """Reads until so many bytes are there."""
+    """Reads until this many bytes have arrived."""
     port.timeout = 0.2
     data = b""
     end = time.monotonic() + seconds
@@ -76,10 +76,10 @@ def pyserial_timeouts(t, kind):
         port.inter_byte_timeout = None
         port.write_timeout = 1
         t.equal("write with timeout", port.write(b"0123456789"), 10)
-        t.equal("what was written with timeout", read_all(port, 10), b"0123456789")
+        t.equal("the bytes written with a timeout", read_all(port, 10), b"0123456789")
         port.write_timeout = 0
         t.equal("write without waiting", port.write(b"abcdef"), 6)
-        t.equal("what was written without waiting", read_all(port, 6), b"abcdef")
+        t.equal("the bytes written without waiting", read_all(port, 6), b"abcdef")
     with serial.VTIMESerial(path, 115200, timeout=0.5) as port:
         started = time.monotonic()
         t.equal("VTIMESerial: read of nothing", port.read(1), b"")
@@ -93,7 +93,7 @@ def pyserial_timeouts(t, kind):
 
 @case(30)
 def pyserial_write_timeout(t):
-    """The server reads no more: buffers fill up, and then a write has to give up in its time."""
+    """The server stops reading: buffers fill up, and then a write must time out."""
     path = t.port(t.simulator("--stall-after", "1000")).path
     with serial.Serial(path, 115200, timeout=1, write_timeout=0.5) as port:
         data = b"\x55" * 65536
@@ -203,7 +203,7 @@ def far_settings(server):
 
 @case(120, over=KINDS)
 def pyserial_settings(t, kind):
-    """Every setting is read back from the kernel, and at the far end where that is a device too."""
+    """Every setting is read back from the kernel, and at the far end if that is a device too."""
     server = t.server(kind)
     path = t.port(server).path
     with serial.Serial(path, 9600, timeout=2) as port:

@@ -141,7 +141,7 @@ def is_answer(part):
 
 
 def split(data):
-    """Whole parts of a stream, each plain bytes or one Telnet command; and what is left over."""
+    """Complete parts of a stream, each plain bytes or one Telnet command; and the incomplete rest."""
     parts, offset = [], 0
     while offset < len(data):
         if data[offset] != IAC:

@@ -87,7 +87,7 @@ def breaks(port):
     check("break on", port.break_condition)
     port.break_condition = False
     got = port.read(1)
-    check("a break that nobody asked to be told of reads as NUL", got == b"\0", got)
+    check("a break without a line-state mask reads as NUL", got == b"\0", got)
     port.send_break(0.05)
     got = port.read(1)
     check("send_break", got == b"\0", got)
@@ -110,7 +110,7 @@ def purges(port):
     check("hardware flow control holds", port.read(1) == b"")
     port.reset_output_buffer()
     port.rts = True
-    check("what was held has been purged", port.read(1) == b"")
+    check("the held bytes have been purged", port.read(1) == b"")
     port.timeout = 3
     port.rtscts = False
     check("echo goes on", echo(port, b"z") == b"z")

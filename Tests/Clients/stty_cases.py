@@ -6,7 +6,7 @@ from fixture import case
 
 
 def settings(t, path):
-    """`stty -a` as a list of words: what follows `=` stays with its name."""
+    """`stty -a` as a list of words: a value behind `=` is part of its name's word."""
     status, output = t.run("stty", "-F", path, "-a")
     if status != 0:
         return ["status {}".format(status), output]
@@ -14,7 +14,7 @@ def settings(t, path):
     return re.sub(r"\b(speed|rows|columns) (\d+)", r"\1=\2", text).split()
 
 
-# What is set, and the words of `stty -a` that have to be there afterwards.
+# The settings, and the words that `stty -a` must contain afterwards.
 SETTINGS = [
     ("raw -echo", "-icanon -isig -opost -echo -icrnl -ixon min=1 time=0"),
     ("115200", "speed=115200"),

@@ -47,7 +47,7 @@ def supervisor(t, configuration="", *options, **named):
 
 
 def status(t, name):
-    """What the port says of itself; None where it does not run."""
+    """The port's status; None if it does not run."""
     code, text = t.run(t.binary, "status", "--json", name)
     return json.loads(text)[0] if code == 0 else None
 
@@ -143,7 +143,7 @@ def supervise_vanish_and_return(t):
     made.send(signal.SIGHUP)
     made.expect("ttyMIO04-1-com1 is no longer announced or configured", 10)
     t.equal("data flows although the configuration denies the name", exchange(descriptor), b"hello")
-    t.check("status says that it is to go", status(t, "ttyMIO04-1-com1")["retiring"], status(t, "ttyMIO04-1-com1"))
+    t.check("status shows that it is retiring", status(t, "ttyMIO04-1-com1")["retiring"], status(t, "ttyMIO04-1-com1"))
     made.write("")
     made.send(signal.SIGHUP)
     made.expect("is wanted again; retirement cancelled", 10)
@@ -362,7 +362,7 @@ def supervise_minors(t):
 
 @case(90)
 def supervise_hostile_names(t):
-    """What is announced can claim no path, no node that is there, no option, and no line of the log."""
+    """An announcement cannot name a path, an existing node or an option, nor forge a line of the log."""
     avahi = t.avahi()
     server = t.simulator()
     port = int(server.address.rsplit(":", 1)[1])
@@ -380,7 +380,7 @@ def supervise_hostile_names(t):
     made = supervisor(t)
     made.expect("created /dev/ttyMIO-good ", 15)
     time.sleep(3)
-    t.equal("what is legal, and no more", set(os.listdir("/dev")) - devices - {"serial"}, {"ttyMIO-good", "tty-S"})
+    t.equal("only the legal names", set(os.listdir("/dev")) - devices - {"serial"}, {"ttyMIO-good", "tty-S"})
     t.equal("the node that was there is untouched", numbers("/dev/ttyMIO-taken"), (1, 3))
     log = made.log
     t.check("the collision is named", "not used: 'MIO-taken', because /dev/ttyMIO-taken already exists" in log, log[-1500:])

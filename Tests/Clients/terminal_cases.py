@@ -1,4 +1,4 @@
-"""Terminal programs, driven through a pseudo-terminal: what is typed comes back from the loopback plug."""
+"""Terminal programs, driven through a pseudo-terminal: the loopback plug returns the typed text."""
 import os
 import termios
 
@@ -58,7 +58,7 @@ def minicom(t, kind):
     terminal.type(b"\r")
     t.equal("it ends by its own command", terminal.wait(), 0)
     # It leaves the port at B0, five bits and without CLOCAL (with -o, on any tty): the next program starts from there.
-    # Without carrier, which at B0 a loopback plug has not got, only one that does not wait for it gets in.
+    # At B0 a loopback plug has no carrier, so only an open that does not wait for carrier succeeds.
     descriptor = t.open_raw(path, flags=os.O_NONBLOCK)
     os.set_blocking(descriptor, True)
     t.check("lines are up after B0", eventually(lambda: ioctl_int(descriptor, termios.TIOCMGET) & (DTR | RTS) == DTR | RTS))

@@ -92,7 +92,7 @@ def write_window_nonblocking_write_and_poll(t):
 
 @case(30, over=("honest", "ignore-purge"))
 def write_window_flush_then_silence(t, server):
-    """Nothing of what is flushed comes later; what has left the port and is not on the line is 512 bytes."""
+    """No flushed byte arrives later; 512 bytes have left the port and are not on the line."""
     options = () if server == "honest" else ("--quirk", server)
     with paced(t, *options, flags=os.O_NONBLOCK) as (_, descriptor, far):
         fill(descriptor)
@@ -105,7 +105,7 @@ def write_window_flush_then_silence(t, server):
         before = far.line.count
         os.set_blocking(descriptor, True)
         write_all(descriptor, b"end")
-        t.check("what is written later comes", eventually(lambda: far.line.update().count == before + 3, 2),
+        t.check("bytes written later arrive", eventually(lambda: far.line.update().count == before + 3, 2),
                 far.line.count - before)
 
 

@@ -197,7 +197,7 @@ NOBODY = 65534
 
 
 def become_nobody():
-    """Makes this thread an unprivileged user's, who may use serial ports (group dialout)."""
+    """Switches this thread to an unprivileged user in group dialout."""
     import grp
     groups = (ctypes.c_uint * 1)(grp.getgrnam("dialout").gr_gid)
     setgroups, setresgid, setresuid = IDENTITY_CALLS[platform.machine()]

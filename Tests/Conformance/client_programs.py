@@ -1,4 +1,4 @@
-"""F.9: programs and libraries, each once. What has no package of Debian or PyPI is played: its system calls."""
+"""F.9: programs and libraries, each once. Programs without a package of Debian or PyPI are represented by their system calls."""
 import ctypes
 import errno
 import fcntl
@@ -218,7 +218,7 @@ def node(t):
 
 
 def typed(t, name, program, ready):
-    """What is typed goes out, what comes in is shown."""
+    """Typed text is sent, received text is shown."""
     if not t.that(name, program.expect(ready, 8), program.shown[-300:], "ready"):
         return False
     program.look(0.3)
@@ -536,5 +536,5 @@ def libserialport(t):
     message = (library.sp_last_error_message() or b"").decode()
     t.that("result", result < 0, result, "an error")
     t.equal("listed in /sys/class/tty", os.path.exists("/sys/class/tty/" + t.port.name), False)
-    raise Forbidden("a CUSE device is not in /sys/class/tty, where the library looks ({})".format(
+    raise Forbidden("a CUSE device is not in /sys/class/tty, which the library searches ({})".format(
         message or "result {}".format(result)))

@@ -42,7 +42,7 @@ class Recorder:
             self.changed.notify_all()
 
     def forget(self):
-        """What is asked for from here on is what comes from here on."""
+        """Forgets the bytes received before."""
         with self.changed:
             self.start = len(self.events)
             self.taken = 0
@@ -72,7 +72,7 @@ class Recorder:
         return True
 
     def take(self, count, seconds=3.0):
-        """The next so many bytes, or what has come of them in time."""
+        """The next `count` bytes, or those of them that arrive in time."""
         self.wait(lambda: len(self.data) >= self.taken + count, seconds)
         data = self.data[self.taken:self.taken + count]
         self.taken += len(data)
@@ -190,7 +190,7 @@ class FarSide(Recorder):
     def transmit(self, data):
         with self.lock:
             if self.client is None:
-                raise RuntimeError("nobody is connected to the far side")
+                raise RuntimeError("no client is connected to the far side")
             self.client.sendall(data)
 
     @staticmethod
@@ -334,7 +334,7 @@ class FarSide(Recorder):
     # The same for all kinds.
 
     def settle(self, descriptor, seconds=3.0):
-        """Waits until the port has dealt with everything sent so far: its RI is as the notification behind it said."""
+        """Waits until the port has dealt with everything sent before: its RI is as the notification behind it said."""
         import calls
         self.set_modem(**({"off": RI} if self.modem & RI else {"on": RI}))
         wanted = calls.RI if self.modem & RI else 0

@@ -1,4 +1,4 @@
-"""One numbered check at work: its port, its far side, what it saw and what was expected."""
+"""One running check: its port, its far side, the observed and the expected result."""
 import os
 import re
 import signal
@@ -155,7 +155,7 @@ class Blocked:
         return self.value
 
     def errno(self, seconds=3.0):
-        """The errno it failed with; 0 where it succeeded."""
+        """The errno of the failure; 0 after success."""
         self.wait(seconds)
         if self.error is None:
             return 0
@@ -165,7 +165,7 @@ class Blocked:
 
 
 class Child:
-    """A function in a process of its own, which has none of this one's files."""
+    """Runs a function in a process of its own, without this one's open files."""
 
     def __init__(self, body):
         self.pid = os.fork()
@@ -254,7 +254,7 @@ class Check:
             self.far.defaults()
         self.far.forget()
 
-    # What was seen.
+    # Observations.
 
     def fault(self, what, seen, expected):
         self.faults.append("{}: {}, expected {}".format(what, seen, expected))
@@ -283,7 +283,7 @@ class Check:
     # The port.
 
     def fresh_port(self, *options, far=None, **more):
-        """A port that nobody has used yet."""
+        """A new port."""
         port = Port(self.binary, far or FarSide(), *options, **more)
         self.ports.append(port)
         return port
@@ -335,7 +335,7 @@ class Check:
         self.far.settle(descriptor)
 
     def arrives(self, descriptor, data):
-        """The far side sends this, and so much more can be read."""
+        """The far side sends this; returns once it can be read."""
         wanted = calls.fionread(descriptor) + len(data)
         self.far.send(data)
         self.until("what the far side sent can be read", lambda: calls.fionread(descriptor) >= wanted)

@@ -98,10 +98,10 @@ def set_line_discipline(t):
     # N_SLIP wants CAP_NET_ADMIN, of the caller and of the port.
     wanted = set_discipline(slave, 1)
     allowed = t.fresh_port("--kernel-ldisc")
-    t.equal("TIOCSETD 1, where the port may", set_discipline(t.open(path=allowed.path), 1), wanted)
+    t.equal("TIOCSETD 1, with --kernel-ldisc", set_discipline(t.open(path=allowed.path), 1), wanted)
     if wanted[0] == "success":
         wanted = ("EPERM", 0)
-    t.equal("TIOCSETD 1, where the port may not", set_discipline(port, 1), wanted)
+    t.equal("TIOCSETD 1, without --kernel-ldisc", set_discipline(port, 1), wanted)
 
 
 @conformance(8, "TIOCGEXCL: 0")
@@ -135,7 +135,7 @@ def ioctls_of_others(t):
         t.error(name, errno.ENOTTY, lambda: calls.ioctl(port, getattr(calls, name), argument))
 
 
-@conformance(12, "TIOCGPGRP, TIOCSPGRP, TIOCGSID, TIOCNOTTY: ENOTTY, it is nobody's controlling terminal")
+@conformance(12, "TIOCGPGRP, TIOCSPGRP, TIOCGSID, TIOCNOTTY: ENOTTY, it is not a controlling terminal")
 def no_controlling_terminal(t):
     port = t.raw()
     for name in ("TIOCGPGRP", "TIOCSPGRP", "TIOCGSID", "TIOCNOTTY"):

@@ -180,7 +180,7 @@ def custom_speed(t):
     ioctl(port, TIOCSSERIAL, bytearray(original))
 
 
-@conformance(122, "TIOCSRS485: ENOTTY from a server without it; kept, and read back, where the server answers",
+@conformance(122, "TIOCSRS485: ENOTTY from a server without it; kept, and read back, if the server answers",
              pty=False)
 def rs485(t):
     port = t.raw()

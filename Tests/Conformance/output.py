@@ -79,7 +79,7 @@ def full_queue(t):
     t.far.suspend()
     t.far.settle(port)
     counts = fill(port)
-    # What is under way to a pty's master makes room once more.
+    # Bytes on the way to a pty's master make room again.
     time.sleep(0.03)
     counts += fill(port)
     t.that("counts", 0 < sum(counts) <= 1 << 24 and 0 < counts[-1] < 5000, counts[-5:], "the last one short")
@@ -196,7 +196,7 @@ def input_off(t):
         ioctl(port, TCXONC, TCOOFF)
         calls.write(port, b"queued")
         ioctl(port, TCXONC, TCIOFF)
-        t.far_gets("ahead of what is queued", b"\x13")
+        t.far_gets("ahead of queued bytes", b"\x13")
 
 
 @conformance(104, "TCXONC 9, TCFLSH 9, TCFLSH -1: EINVAL")
@@ -206,7 +206,7 @@ def bad_arguments(t):
         t.error("{:#x} {}".format(command, argument), errno.EINVAL, lambda: ioctl(port, command, argument))
 
 
-@conformance(105, "TCIFLUSH with data in flight: what was sent before the purge never shows, what comes after it does",
+@conformance(105, "TCIFLUSH with data in flight: bytes sent before the purge never arrive, later ones do",
              pty=False)
 def flush_is_a_barrier(t):
     port = t.raw()

@@ -1,4 +1,4 @@
-"""F.2: what is set reads back, and reaches the far side."""
+"""F.2: settings read back, and reach the far side."""
 import errno
 import os
 import time
@@ -133,7 +133,7 @@ def tcseta_keeps_the_high_bits(t):
     t.equal("CRTSCTS", tcgets(port).cflag & CRTSCTS, CRTSCTS)
 
 
-@conformance(29, "TIOCSLCKTRMIOS: what it locks stays as it is")
+@conformance(29, "TIOCSLCKTRMIOS: locked settings do not change")
 def locked_termios(t):
     port = t.raw()
     mask = calls.Termios(bytes(36))
@@ -181,7 +181,7 @@ def tcsetsf_flushes(t):
     t.far.forget()
     t.set(port, when=calls.TCSETSF2)
     t.equal("FIONREAD", calls.fionread(port), 0)
-    # What is sent before the far side has been told of the flush is dropped with the rest.
+    # Bytes sent before the far side has received the purge are dropped with the rest.
     if not t.is_pty:
         t.that("far side", t.far.event("PURGE-DATA", 1), t.far.commands(), "PURGE-DATA 1")
     t.arrives(port, b"new")

@@ -4,7 +4,7 @@
 # group, session or tracer those have. User-mode Linux needs that: its guest
 # processes are traced processes of the host.
 
-contained= # process id of unshare, as long as it is to be waited for
+contained= # process id of unshare, until it was waited for
 # An option of unshare for users other than root: they appear as root inside.
 contained_as=--map-root-user
 

@@ -3,7 +3,7 @@
 # kernel's command line keeps neither blanks nor more than a few hundred bytes.
 
 # write_job COMMAND [ARG...]: a script for bash on stdout. TMPDIR and
-# GUEST_RESULTS are for the place where it runs to say.
+# GUEST_RESULTS are set by the host or the guest that runs it.
 write_job() {
     local name
     printf 'cd -- %q || exit 126\nexec env -i' "$PWD"

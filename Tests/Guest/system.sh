@@ -1,6 +1,6 @@
 # shellcheck shell=sh
 # Sourced by init: a whole system. This host's root with a layer of its own above it, where all changes go,
-# becomes the root, and systemd its first process. The layer is the disk's, where there is one: then a second
+# becomes the root, and systemd its first process. If there is a disk, the layer is on it, and a second
 # run is the next start of the same machine. Its last unit runs the job and powers off.
 # shellcheck disable=SC2154
 
@@ -17,7 +17,7 @@ first_start=
 mkdir -p /run/layer/upper /run/layer/work
 mount -t overlay -o lowerdir=/run/lower,upperdir=/run/layer/upper,workdir=/run/layer/work none "$new"
 
-# What this host has enabled, mounted or forbidden is not the guest's.
+# The guest does not inherit units, mounts and restrictions of this host.
 if [ -n "$first_start" ]; then
     etc=$new/etc
     units=$etc/systemd/system

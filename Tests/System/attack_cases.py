@@ -14,7 +14,7 @@ from lab import GRACE, LONG, Module, Segment, configure, memory, snapshot, statu
 from system import (PROGRAM, SUPERVISOR, Open, Timeout, as_operator, case, check, holds_for, is_active, is_ready,
                     journal, node, number, output, rights, run, same, show, wait_until, within)
 
-# Who may not do what the supervisor may: a user of serial ports, the ports' own user, one without any right.
+# Users without the supervisor's rights: a user of serial ports, the ports' own user, one without any right.
 USERS = [system.OPERATOR, "ttynvt", "nobody"]
 
 
@@ -58,7 +58,7 @@ class Untouched:
         good = holds_for(self.settle, lambda: snapshot(self.field.names) == self.before)
         if not check("{}: the honest ports keep server, process and number".format(self.what), good,
                      {name: now for name, now in snapshot(self.field.names).items() if now != self.before[name]}):
-            # The next attack is to begin where this one did.
+            # The next attack begins in the same state as this one.
             took(lambda: servers_of(self.field.names) == self.field.servers, 20)
 
 
@@ -211,7 +211,7 @@ def plain_users_announce():
         check("the log names allow-names", "allow-names" in said_since(log), said_since(log)[-300:])
         configure("local = yes", "allow-names = AML0 MSM? MIO04-*")
         within("with allow-names these are there, too", 15, lambda: is_ready("AML0") and is_ready("MSM0"))
-        within("and what it does not list goes", GRACE + 10, lambda: not os.path.lexists(node("bench-1")))
+        within("and unlisted names are removed", GRACE + 10, lambda: not os.path.lexists(node("bench-1")))
         configure()
         within("a reload that takes local = yes away takes them all away", GRACE + 10, lambda: not there())
     for name in ["GPS0", "AML0"]:
@@ -496,7 +496,7 @@ def many_ports_and_a_dying_supervisor():
             lab.write_configuration(more=sections(sorted(wanted)))
             run("systemctl", "reload-or-restart", "--no-block", SUPERVISOR)
             time.sleep(chooser.random())
-            # Between two supervisors there is none to kill.
+            # Between two supervisors there is no process to kill.
             run("systemctl", "kill", "--kill-whom=main", "--signal=KILL", SUPERVISOR)
             seconds = took(lambda: nodes() == wanted and is_active(SUPERVISOR), 60)
             if seconds is None:

@@ -40,12 +40,12 @@ def status(name):
 
 
 def vanish(names=NAMES):
-    within("they are gone when nobody announces them", GRACE + 5, lambda: all_gone(names))
+    within("they are removed when they are no longer announced", GRACE + 5, lambda: all_gone(names))
 
 
 @case()
 def announced_ports_appear():
-    check("there is none before", all_gone())
+    check("there are no ports before", all_gone())
     with Service("simulator", PROGRAM, "simulate", "--port", "10000", "--ports", "2", "--advertise", MODULE):
         within("both are there, with rights and links, within 3 s of the simulator's start", 3, all_ready)
         for name in NAMES:
@@ -54,7 +54,7 @@ def announced_ports_appear():
             with Open(link(name)) as program:
                 check("a user in group dialout has bytes back from {}".format(name), program.echoes("hello " + name))
                 show("status while it is open", system.as_operator(PROGRAM, "status")[1])
-                check("status knows who has it open", system.OPERATOR or status(name))
+                check("status names the program that has it open", system.OPERATOR or status(name))
         show("systemctl status", output("systemctl", "status", "--no-pager", unit_of(NAMES[0])))
         show("journal of {}".format(NAMES[0]), journal(unit_of(NAMES[0])))
         show("journal of the supervisor", journal(SUPERVISOR))
@@ -115,7 +115,7 @@ def a_port_is_killed():
             within("kill -9: back", 2, lambda: main_pid(NAMES[0]) not in (0, before[0]) and is_ready(NAMES[0]))
             same("with its number", number(NAMES[0]), was)
             same("the other is untouched", main_pid(NAMES[1]), before[1])
-            check("as is who has it open", other.echoes("still here"))
+            check("and so is the program that has it open", other.echoes("still here"))
         with Open(node(NAMES[0])) as program:
             check("the new one works", program.echoes("again"))
     vanish()

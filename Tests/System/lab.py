@@ -113,7 +113,7 @@ class Module(Station):
         wait_until(lambda: "0.0.0.0:{}".format(9999 + ports) in self.sockets(), 10, "the start of " + name)
 
     def change_address(self, address):
-        """As DHCP does: its stack forgets its connections, and tells nobody."""
+        """As DHCP does: its stack drops its connections without a packet."""
         super().change_address(address)
         self.server.stop()
         self.serve()

@@ -27,7 +27,7 @@ def modem_manager():
             lines = journal(MANAGER).splitlines()
             ours = [line for line in lines if NAME in line]
             ports = {word for line in lines for word in line.split() if word.startswith("(tty/")}
-            show("what it says of our port", "\n".join(ours) or "nothing")
+            show("its log lines about our port", "\n".join(ours) or "nothing")
             check("it has looked at {} serial ports".format(len(ports)), ports, lines[-20:])
             check("ours is not one of them", not any(NAME in port for port in ports), ours)
             same("and it has found none", output("mmcli", "--list-modems"), "No modems were found")

@@ -1,4 +1,4 @@
-"""What is left when the package goes."""
+"""The state after removal of the package."""
 import glob
 import os
 

@@ -204,7 +204,7 @@ def users_of_the_machine():
             check(user + " does not see servers in udev's properties",
                   SERVER not in as_user(user, "udevadm", "info", "--query=all", node(NAME))[1])
         same("the supervisor's user gives orders", ask("ttynvt-supervisor", NAME, "keep"), "ok")
-        check("who may read the node sees its status", SERVER in system.as_operator(PROGRAM, "status", "--json", "tty" + NAME)[1])
+        check("a user who may read the node sees its status", SERVER in system.as_operator(PROGRAM, "status", "--json", "tty" + NAME)[1])
         same("the port is untouched", (main_pid(NAME), is_ready(NAME)), (pid, True))
         holder = Service("holder", "-p", "User=" + OPERATOR, "/bin/sh", "-c", "exec 9<{}; flock 9; sleep 100".format(LOCK))
         same("a restart while a user tries to hold the lock", run("systemctl", "restart", SUPERVISOR), (0, ""))

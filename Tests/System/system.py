@@ -7,7 +7,7 @@ import time
 
 PROGRAM = "/usr/bin/ttynvt-swift"
 SUPERVISOR = "ttynvt-supervisor.service"
-# A user of serial ports: in group dialout, and nobody else.
+# A user of serial ports: the only member of group dialout.
 OPERATOR = "lab"
 
 package = None  # the file to install
@@ -151,7 +151,7 @@ def link(name):
 
 
 def rights(path):
-    """owner:group mode of a file, or None where there is none."""
+    """owner:group mode of a file, or None if it does not exist."""
     status, text = run("stat", "-c", "%U:%G %a", path)
     return text if status == 0 else None
 

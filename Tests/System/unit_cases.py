@@ -63,7 +63,7 @@ def one_port_by_its_unit():
         same("the link's target", os.path.realpath(link(NAME)), node(NAME))
         within("there is a unit to depend on", 3, lambda: is_active(device_unit(NAME)))
         properties = output("udevadm", "info", "--query=property", node(NAME))
-        check("ModemManager is to leave it alone", "ID_MM_DEVICE_IGNORE=1" in properties, properties)
+        check("udev tells ModemManager to ignore it", "ID_MM_DEVICE_IGNORE=1" in properties, properties)
 
         status = process_status(main_pid(NAME))
         ids = {output("id", "-u", "ttynvt")}
@@ -224,5 +224,5 @@ def what_goes_wrong_is_said():
         port.servers = "nonsense"
         port.write()
         run("systemctl", "reset-failed", unit_of(NAME))
-        check("a server that is none: it does not start", run("systemctl", "start", unit_of(NAME))[0] != 0)
+        check("an illegal server: it does not start", run("systemctl", "start", unit_of(NAME))[0] != 0)
         check("and its journal says so in a line", "illegal server 'nonsense'" in system.journal(unit_of(NAME)))

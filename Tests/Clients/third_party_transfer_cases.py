@@ -89,7 +89,7 @@ def transfer(t, protocol, source, target, direction, size, seconds=25):
 
 
 @case(60, over=PROTOCOLS)
-def zoo_lrzsz(t, protocol):
+def third_party_lrzsz(t, protocol):
     """On a line of 115200 baud, where bytes take their time. lrzsz acknowledges a block and then flushes its input,
     block by block: the answer must not be there before the flush."""
     one, other = t.null_modem("--pace")
@@ -105,7 +105,7 @@ def zoo_lrzsz(t, protocol):
 
 
 @case(60)
-def zoo_lrzsz_bulk(t):
+def third_party_lrzsz_bulk(t):
     """Without a line's time between: 1 MiB each way."""
     one, other = t.null_modem()
     transfer(t, "zmodem", one, other, "there", 1 << 20)
@@ -113,7 +113,7 @@ def zoo_lrzsz_bulk(t):
 
 
 @case(60)
-def zoo_kermit_transfer(t):
+def third_party_kermit_transfer(t):
     one, other = t.null_modem()
     settings = "set carrier-watch off,set flow none,set parity none,set file type binary," \
         "set file collision overwrite,fast,set transfer display none,set quiet on"
@@ -145,7 +145,7 @@ def zoo_kermit_transfer(t):
 
 
 @case(60)
-def zoo_socat_transfer(t):
+def third_party_socat_transfer(t):
     """socat's own way to name a serial port, at both ends; the sender closes its port when the file is read."""
     one, other = t.null_modem()
     size = 2 << 20

@@ -1,4 +1,4 @@
-"""Services on a port: a clock and place for gpsd, a login for whoever is at the far end, a TCP port for the network."""
+"""Services on a port: a clock and place for gpsd, a login for the user at the far end, a TCP port for the network."""
 import os
 import shlex
 import shutil
@@ -17,7 +17,7 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 
 
 @case(60)
-def zoo_gpsd(t):
+def third_party_gpsd(t):
     """A receiver behind the port, gpsd on it as its own user, and two of its clients."""
     import gps
     source = "exec:/usr/bin/python3 -u " + shlex.quote(os.path.join(HERE, "nmea_source.py"))
@@ -100,7 +100,7 @@ def accounts(t):
     return ["unshare", "--mount", "--pid", "--fork", "--kill-child", "sh", "-c", script + 'exec "$0" "$@"']
 
 
-# What is typed in the shell, and what has been shown when it is done. The last thing ends the shell.
+# The text typed in the shell, and the text that it shows afterwards. The last step ends the shell.
 STEPS = (
     (b"echo $((6 * 7)) as $(id -un) with $TERM\r", b"\r\n42 as visitor with vt100\r\n$ "),
     (b"echo right wronk\x7f\x7f\x7f\x7f\x7fwords\r", b"\r\nright words\r\n$ "),
@@ -149,7 +149,7 @@ def log_in(t, far, where):
 
 
 @case(90)
-def zoo_login(t):
+def third_party_login(t):
     """agetty and login on the port, a shell reached through them; byte by byte what the same session shows on a kernel
     pty. A CUSE device cannot be a controlling terminal, which the shell complains of, and nothing else."""
     master, slave = os.openpty()
@@ -171,13 +171,13 @@ def zoo_login(t):
                 difference(b"".join(lines), pty_shown))
     t.check("the far end sees agetty's DTR", ioctl_int(far.descriptor, termios.TIOCMGET) & CD)
     ours.stop(signal.SIGKILL)
-    t.check("and that there is nobody any more",
+    t.check("and that the client has gone",
             eventually(lambda: not ioctl_int(far.descriptor, termios.TIOCMGET) & CD))
     os.close(far.descriptor)
 
 
 @case(60)
-def zoo_login_refused(t):
+def third_party_login_refused(t):
     """A wrong password: not shown, and there is a new prompt."""
     near, far_port = t.null_modem()
     far = FarEnd(t.open_raw(far_port))
@@ -195,7 +195,7 @@ def zoo_login_refused(t):
 
 
 @case(60)
-def zoo_ser2net_on_top(t):
+def third_party_ser2net_on_top(t):
     """A TCP client, ser2net, our device, and what hangs on it."""
     near, far_port = t.null_modem()
     far = t.open_raw(far_port)

@@ -60,7 +60,7 @@ def has_settings(t, port, wanted):
 
 
 @case(60)
-def zoo_picocom(t):
+def third_party_picocom(t):
     """It has a file sent by a program of lrzsz, which gets the port as its standard input and output."""
     near, far_port = t.null_modem()
     far = t.open_raw(far_port, baud=termios.B230400)
@@ -95,7 +95,7 @@ def zoo_picocom(t):
 
 
 @case(60)
-def zoo_minicom(t):
+def third_party_minicom(t):
     """A port whose server has a serial port of its own, which is one of ours, too: two of them in a row."""
     inner, far_port = t.null_modem()
     near = t.port(t.simulator(wirings=("tty:" + inner.path,)))
@@ -115,7 +115,7 @@ def zoo_minicom(t):
 
 
 @case(60)
-def zoo_tio(t):
+def third_party_tio(t):
     near, far_port = t.null_modem()
     far = t.open_raw(far_port, baud=termios.B57600)
     terminal = Terminal("tio", "-b", "57600", "-c", "none", "--rs-485", "--rs-485-config", "RTS_ON_SEND=1", near.path)
@@ -144,7 +144,7 @@ def zoo_tio(t):
 
 
 @case(60)
-def zoo_screen(t):
+def third_party_screen(t):
     near, far_port = t.null_modem()
     far = t.open_raw(far_port, baud=termios.B19200)
     directory = os.path.join(t.directory, "screen")
@@ -157,7 +157,7 @@ def zoo_screen(t):
     terminal.type(b"\x01b")
     t.equal("its break is a NUL at the far end", read_exactly(far, 1), b"\0")
     write_all(far, b"after the break")
-    t.check("what comes after it is shown", terminal.expect(b"after the break", 5), terminal.shown)
+    t.check("text after it is shown", terminal.expect(b"after the break", 5), terminal.shown)
     terminal.type(b"\x01k")
     t.check("it asks before it ends", terminal.expect(b"[y/n]", 5), terminal.shown)
     terminal.type(b"y")
@@ -166,7 +166,7 @@ def zoo_screen(t):
 
 
 @case(60)
-def zoo_cu(t):
+def third_party_cu(t):
     """cu reads and writes in two processes that share one open file. Root's cu becomes the user uucp."""
     near, far_port = t.null_modem()
     os.chmod(near.path, 0o666)
@@ -207,7 +207,7 @@ def zoo_cu(t):
 
 
 @case(60)
-def zoo_kermit_terminal(t):
+def third_party_kermit_terminal(t):
     near, far_port = t.null_modem()
     far = t.open_raw(far_port)
     terminal = Terminal("kermit", "-Y", "-l", near.path, "-b", "115200", "-C",
@@ -230,7 +230,7 @@ def zoo_kermit_terminal(t):
 
 
 @case(60)
-def zoo_miniterm(t):
+def third_party_miniterm(t):
     """pyserial's own terminal: one thread reads, another writes."""
     near, far_port = t.null_modem()
     far = t.open_raw(far_port, baud=termios.B921600)
@@ -250,7 +250,7 @@ def zoo_miniterm(t):
 
 
 @case(40)
-def zoo_setserial(t):
+def third_party_setserial(t):
     """What setserial sets it reads back, also in a second process; and it changes nothing that it was not told to."""
     path = t.port(t.simulator()).path
 

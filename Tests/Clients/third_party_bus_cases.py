@@ -16,7 +16,7 @@ SLAVE = 17
 
 
 @case(60)
-def zoo_python_can(t):
+def third_party_python_can(t):
     """Its `serial` interface: 0xAA, time, length, identifier, data, 0xBB. Frames both ways at the same time."""
     import can
     one, other = t.null_modem()
@@ -131,7 +131,7 @@ PAIRS = ("libmodbus-libmodbus", "libmodbus-pymodbus", "pymodbus-libmodbus", "pym
 
 
 @case(60, over=PAIRS)
-def zoo_modbus(t, pair):
+def third_party_modbus(t, pair):
     """Master and slave at 57600 baud, 8E1, RS485 half duplex, on a line where bytes take their time."""
     master_name, slave_name = pair.split("-")
     near, far = t.null_modem("--pace", "-v")
