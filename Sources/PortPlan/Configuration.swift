@@ -98,6 +98,9 @@ package struct PortOption: Equatable, Sendable {
     /// Options without a value on the command line; in the file they are yes or no.
     package static let flags: Set<String> = ["kernel-ldisc"]
 
+    /// Options whose value is a time; the file may give it with a unit.
+    package static let times: Set<String> = ["linger", "connect-timeout", "loss-timeout", "dead-after"]
+
     /// The option in the form of the `port` command's arguments.
     package var arguments: [String] {
         if Self.flags.contains(key) { return value == "yes" ? ["--\(key)"] : [] }

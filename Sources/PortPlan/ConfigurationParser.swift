@@ -11,7 +11,7 @@ package struct ConfigurationError: Error, Equatable, Sendable, CustomStringConve
 }
 
 /// Parses the configuration file: sections in brackets, `key = value` lines, comments after `#` or `;` at the
-/// beginning of a line. All errors are found in one pass.
+/// beginning of a line or behind a blank. All errors are found in one pass.
 package struct ConfigurationParser {
     /// Returns the error in an option of the `port` command; nil if the option is valid.
     package typealias OptionCheck = (_ key: String, _ value: String) -> String?
@@ -47,6 +47,7 @@ package struct ConfigurationParser {
         _ text: String, checkOption: @escaping OptionCheck
     ) -> (configuration: Configuration, errors: [ConfigurationError]) {
         var parser = ConfigurationParser(checkOption)
+        let text = text.unicodeScalars.first == "\u{FEFF}" ? String(text.unicodeScalars.dropFirst()) : text
         for line in text.split(omittingEmptySubsequences: false, whereSeparator: { $0 == "\n" || $0 == "\r\n" }) {
             parser.line += 1
             parser.take(line)
@@ -66,12 +67,12 @@ package struct ConfigurationParser {
         guard !text.unicodeScalars.contains(where: { $0.value < 0x20 && $0.value != 9 || $0.value == 0x7F }) else {
             return fail("the line contains a control character")
         }
-        if first == "[" { return takeHeader(text) }
+        if first == "[" { return takeHeader(text.withoutComment) }
         guard let equals = text.firstIndex(of: "=") else {
             return fail("'\(text)' is neither 'key = value' nor [section]")
         }
         let key = String(text[..<equals].trimmed)
-        let value = String(text[text.index(after: equals)...].trimmed)
+        let value = String(text[text.index(after: equals)...].withoutComment.trimmed)
         guard let section else { return fail("'\(key)' is outside a section: put it below a [section]") }
         guard !key.isEmpty else { return fail("no key before '='") }
         if case .unknown = section { return }
@@ -100,11 +101,17 @@ package struct ConfigurationParser {
         case ("interface", 2): takeInterfaceHeader(String(words[1]))
         case ("interface", _): fail("[interface NAME] takes one name, without blanks")
         default:
+            let names = ["discovery", "interface", "ports", "port"]
+            if let word = words.first, let name = Suggestion.nearest(to: String(word), among: names) {
+                return fail("unknown section [\(sectionTitle)]: did you mean [\(name)\(words.count > 1 ? " …" : "")]?")
+            }
             fail("unknown section [\(sectionTitle)]: use [discovery], [interface NAME], [ports] or [port NAME]")
         }
     }
 
-    private mutating func takePortHeader(_ name: String) {
+    private mutating func takePortHeader(_ title: String) {
+        // The device's name stands for the port's.
+        let name = title.hasPrefix("tty") && title.utf8.count > 3 ? String(title.dropFirst(3)) : title
         let pattern = Pattern(name)
         // A pattern may match anything, but a name must be a valid port name.
         if pattern.isLiteral {
@@ -145,7 +152,7 @@ package struct ConfigurationParser {
             configuration.local = local
         case "trust": if let trust = trust(value) { configuration.trust = trust }
         case "grace":
-            guard let seconds = Double(value), seconds >= 0, seconds <= 3600 else {
+            guard let seconds = Double(value.inSeconds), seconds >= 0, seconds <= 3600 else {
                 return fail("grace takes 0 to 3600 seconds, not '\(value)'")
             }
             configuration.grace = UInt64(seconds * 1e9)
@@ -154,8 +161,18 @@ package struct ConfigurationParser {
                 return fail("max-ports takes 0 to 4096, not '\(value)'")
             }
             configuration.maxPorts = number
-        default: fail("unknown key '\(key)' in [discovery]")
+        default: failUnknown(key, among: Self.discoveryKeys)
         }
+    }
+
+    private static let discoveryKeys = [
+        "types", "allow-names", "deny-names", "allow-interfaces", "deny-interfaces", "allow-addresses", "local",
+        "trust",
+        "grace", "max-ports",
+    ]
+
+    private mutating func failUnknown(_ key: String, among keys: some Sequence<String>) {
+        fail("unknown key '\(key)' in [\(sectionTitle)]\(Suggestion.text(for: key, among: keys))")
     }
 
     private mutating func takeTypes(_ value: String) {
@@ -178,7 +195,7 @@ package struct ConfigurationParser {
     }
 
     private mutating func takeInterface(_ key: String, _ value: String, _ index: Int) {
-        guard key == "trust" else { return fail("unknown key '\(key)' in [\(sectionTitle)]") }
+        guard key == "trust" else { return failUnknown(key, among: ["trust"]) }
         if let trust = trust(value) { configuration.interfaceSections[index].trust = trust }
     }
 
@@ -241,7 +258,15 @@ package struct ConfigurationParser {
         }
     }
 
-    private mutating func option(_ key: String, _ value: String) -> PortOption? {
+    /// Keys of one port, and those of all, besides the options of the `port` command.
+    private static let portKeys: Set<String> = ["server", "minor", "host", "interface", "trust"]
+
+    private mutating func option(_ key: String, _ text: String) -> PortOption? {
+        guard PortOption.keys.contains(key) else {
+            failUnknown(key, among: PortOption.keys.union(Self.portKeys))
+            return nil
+        }
+        let value = PortOption.times.contains(key) ? text.inSeconds : text
         // Values are written to an environment file and to a command line: they must not need quoting.
         guard !value.isEmpty, value.utf8.allSatisfy({ $0.isPlain }) else {
             fail("illegal value '\(value)' for '\(key)'")
@@ -305,6 +330,28 @@ extension StringProtocol where SubSequence == Substring {
         while let first = rest.first, blank(first) { rest.removeFirst() }
         while let last = rest.last, blank(last) { rest.removeLast() }
         return rest
+    }
+
+    /// The text up to a comment, which begins with `#` or `;` behind a blank.
+    fileprivate var withoutComment: Substring {
+        var last: Character = " "
+        for index in indices {
+            if self[index] == "#" || self[index] == ";", last == " " || last == "\t" { return self[..<index].trimmed }
+            last = self[index]
+        }
+        return self[...]
+    }
+
+    /// A time with a unit (`500ms`, `5s`, `1min`, `2h`) as a number of seconds; any other text unchanged.
+    fileprivate var inSeconds: String {
+        for (unit, seconds) in [("ms", 0.001), ("min", 60), ("h", 3600), ("s", 1)] where hasSuffix(unit) {
+            let number = dropLast(unit.count).trimmed
+            guard let count = Double(number), count.isFinite, number.utf8.allSatisfy({ $0 == 0x2E || $0 - 0x30 < 10 })
+            else { break }
+            let total = count * seconds
+            return total == total.rounded() && total < 1e9 ? "\(Int(total))" : "\(total)"
+        }
+        return String(self)
     }
 
     fileprivate var words: [String] { split { $0 == " " || $0 == "\t" }.map(String.init) }

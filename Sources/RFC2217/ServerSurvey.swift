@@ -80,6 +80,9 @@ package struct ServerSurvey: Sendable {
 
     package var isDone: Bool { phase == .done }
     package var isRFC2217: Bool { agreedAfter != nil }
+    /// The server has closed the connection.
+    package private(set) var hasClosed = false
+
     /// The data bytes that the server sent before it agreed to the option.
     package var heard: [UInt8] { client.heard }
     /// The request whose answer confirms everything before it; nil if none is known.
@@ -133,7 +136,10 @@ package struct ServerSurvey: Sendable {
     }
 
     /// The connection has ended.
-    package mutating func close() { end("the server closed the connection") }
+    package mutating func close() {
+        hasClosed = true
+        end("the server closed the connection")
+    }
 
     private mutating func end(_ why: String) {
         if !isRFC2217 { refusal = why }

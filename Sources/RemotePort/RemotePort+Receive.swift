@@ -39,7 +39,7 @@ extension RemotePort {
             } catch {
                 return port.withTTY { $0.connectionLost(number, "\(error)") }
             }
-            if count == 0 { return port.withTTY { $0.connectionLost(number, "the server closed it") } }
+            if count == 0 { return port.withTTY { $0.connectionClosed(number) } }
             let (isFull, awaitsAnswers) = port.withTTY(scratch) { tty -> (Bool, Bool) in
                 let bytes = UnsafeBufferPointer(
                     start: buffer.baseAddress?.assumingMemoryBound(to: UInt8.self), count: count)

@@ -12,6 +12,8 @@ package struct ServerProbe: ~Copyable {
         package let isRFC2217: Bool
         /// The reason why the server does not speak RFC 2217; nil if it does.
         package let refusal: String
+        /// The server has closed the connection.
+        package let hasClosed: Bool
         package let answered: AnswerKinds
         package let unanswered: AnswerKinds
         /// The data bytes that the server sent before it agreed to the option.
@@ -66,7 +68,12 @@ package struct ServerProbe: ~Copyable {
         }
         send(wire)
         var open = Set(0..<UInt64(queries.count))
-        while !(open.isEmpty && client.isActive), MonotonicTime.now < deadline, let bytes = receive() {
+        var hasClosed = false
+        while !(open.isEmpty && client.isActive), MonotonicTime.now < deadline {
+            guard let bytes = receive() else {
+                hasClosed = true
+                break
+            }
             var offset = 0
             while let event = client.next(bytes.span, &offset, now: { .now }) {
                 if case .answered(_, let ticket?) = event { open.remove(ticket) }
@@ -77,7 +84,7 @@ package struct ServerProbe: ~Copyable {
             client.output.removeAll()
             for ticket in client.expire(.now) { open.remove(ticket) }
         }
-        return report(client, "no answer to COM-PORT-OPTION")
+        return report(client, "no answer to COM-PORT-OPTION", hasClosed: hasClosed)
     }
 
     /// Asks all questions, one after the other.
@@ -95,10 +102,10 @@ package struct ServerProbe: ~Copyable {
         return survey
     }
 
-    private func report(_ client: ComPortClient, _ refusal: String) -> Report {
+    private func report(_ client: ComPortClient, _ refusal: String, hasClosed: Bool = false) -> Report {
         Report(
-            isRFC2217: client.isActive, refusal: refusal, answered: client.answered, unanswered: client.unanswered,
-            heard: client.heard)
+            isRFC2217: client.isActive, refusal: refusal, hasClosed: hasClosed, answered: client.answered,
+            unanswered: client.unanswered, heard: client.heard)
     }
 
     private func send(_ bytes: [UInt8]) {

@@ -27,7 +27,13 @@ package struct Endpoint: Sendable, Hashable, CustomStringConvertible {
         }
     }
 
+    /// The URL scheme of RFC 2217 servers, as pyserial writes it.
+    private static let scheme = "rfc2217://"
+
+    /// Parses `host:port`, or `rfc2217://host:port`, which means the same.
     package init(parsing text: String) throws(ParseError) {
+        let text =
+            text.prefix(Self.scheme.count).lowercased() == Self.scheme ? text.dropFirst(Self.scheme.count) : text[...]
         guard let colon = text.lastIndex(of: ":") else { throw .noPort }
         var host = text[..<colon]
         let portText = text[text.index(after: colon)...]

@@ -179,9 +179,9 @@ extension VirtualTTY {
 
     /// The server does not speak RFC 2217.
     mutating func refused(_ why: String) {
-        let heard = remote.client.heard
-        let said = heard.isEmpty ? "it sent no text" : "it sent \"\(heard.printable(limit: 60))\""
-        failOpening(.protocolError, "the server does not speak RFC 2217: \(why); \(said)")
+        let text = ServerText(remote.client.heard)
+        let error: Errno = text.meaning == .portInUse ? .resourceBusy : .protocolError
+        failOpening(error, "the server \(text.diagnosis(why, hasClosed: false))")
     }
 
     /// A connection ended before the port was open: the next address is tried, if there is one.
@@ -193,6 +193,18 @@ extension VirtualTTY {
         let failure = remote.takeFailure()
         fault(remote.attempts == 1 ? .error : .debug, failure.reason)
         failOpens(failure.error)
+    }
+
+    /// The server has closed the connection. If it had not agreed to RFC 2217, its text may say why.
+    package mutating func connectionClosed(_ number: Int) {
+        let reason = "the server closed it"
+        guard number == remote.number, case .opening = link, !remote.client.isActive else {
+            return connectionLost(number, reason)
+        }
+        beginEvent()
+        let text = ServerText(remote.client.heard)
+        let error: Errno = text.meaning == .portInUse ? .resourceBusy : .connectionReset
+        failOpening(error, "the server \(text.diagnosis(reason, hasClosed: true))")
     }
 
     /// The connection ended, and the port had not ordered that.
@@ -208,7 +220,8 @@ extension VirtualTTY {
         case .opening:
             let heard = remote.client.heard
             let said = remote.client.isActive || heard.isEmpty ? "" : "; it sent \"\(heard.printable(limit: 60))\""
-            failOpening(.connectionReset, "connection lost: \(reason)\(said)")
+            let isInUse = !remote.client.isActive && ServerText(heard).meaning == .portInUse
+            failOpening(isInUse ? .resourceBusy : .connectionReset, "connection lost: \(reason)\(said)")
         case .up:
             fault(liveFiles > 0 ? .error : .notice, "connection lost: \(reason)")
             remote.lose()

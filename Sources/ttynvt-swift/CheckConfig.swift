@@ -12,7 +12,11 @@ struct CheckConfig: ParsableCommand {
     func run() throws {
         let file = try ConfigurationFile(file)
         guard file.faults.isEmpty else {
-            for fault in file.faults { print(fault) }
+            for (fault, line) in zip(file.faults, file.faultyLines) {
+                print(fault)
+                print("    | \(line)")
+            }
+            print("\(file.faults.count) error\(file.faults.count == 1 ? "" : "s")")
             throw ExitCode(1)
         }
         let configuration = file.configuration

@@ -11,6 +11,8 @@ struct ConfigurationFile {
     let configuration: Configuration
     /// Its errors, each a line that begins with `FILE:LINE: `.
     let faults: [String]
+    /// The lines of the file with the errors, in the same order, safe to print.
+    let faultyLines: [String]
 
     /// - Throws: `Failure` if the file cannot be read.
     init(_ path: String) throws {
@@ -24,6 +26,10 @@ struct ConfigurationFile {
         let (configuration, errors) = ConfigurationParser.parse(text, checkOption: Self.fault)
         self.configuration = configuration
         faults = errors.map { "\(path):\($0)".singleLine }
+        let lines = text.split(omittingEmptySubsequences: false, whereSeparator: \.isNewline)
+        faultyLines = errors.map { error in
+            lines.indices.contains(error.line - 1) ? String(lines[error.line - 1].prefix(200)).singleLine : ""
+        }
     }
 
     private static func read(_ path: String) throws -> String {
@@ -39,7 +45,6 @@ struct ConfigurationFile {
 
     /// The `port` command's error about an option; nil if the option is valid.
     private static func fault(_ key: String, _ value: String) -> String? {
-        guard PortOption.keys.contains(key) else { return "unknown key '\(key)'" }
         if PortOption.flags.contains(key) {
             return value == "yes" || value == "no" ? nil : "\(key) takes yes or no, not '\(value)'"
         }
@@ -47,7 +52,8 @@ struct ConfigurationFile {
             _ = try PortCommand.parse(["-S", "localhost:1", "-n", "ttyCheck", "--\(key)=\(value)"])
             return nil
         } catch {
-            return PortCommand.message(for: error)
+            // The parser names the option of the command line, but the file has a key.
+            return PortCommand.message(for: error).replacing("--\(key)", with: key)
         }
     }
 }

@@ -1,4 +1,5 @@
 import ArgumentParser
+import PortPlan
 import Logs
 import Platform
 import SerialLine
@@ -68,7 +69,10 @@ struct PortCommand: ParsableCommand {
 
     func validate() throws {
         if let word = words.first {
-            throw ValidationError("unknown command '\(word.singleLine)'; see ttynvt-swift --help")
+            let commands = TTYNVT.configuration.subcommands.filter { $0.configuration.shouldDisplay }
+            let hint = Suggestion.text(for: word, among: commands.map { $0._commandName })
+            throw ValidationError(
+                "unknown command '\(word.singleLine)'\(hint.isEmpty ? "; see ttynvt-swift --help" : hint)")
         }
         guard settings.serverList != nil else {
             throw ValidationError("Missing expected argument '--server <host:port>'")

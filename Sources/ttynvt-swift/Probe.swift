@@ -53,9 +53,7 @@ struct ProbeReport {
     let survey: ServerSurvey
 
     var refusal: String {
-        let heard = survey.heard
-        let said = heard.isEmpty ? "it sent no text" : "it sent \"\(heard.printable(limit: 60))\""
-        return "\(server) does not speak RFC 2217: \(survey.refusal); \(said)"
+        "\(server) \(ServerText(survey.heard).diagnosis(survey.refusal, hasClosed: survey.hasClosed))"
     }
 
     private var signature: String? {

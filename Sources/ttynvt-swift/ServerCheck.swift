@@ -6,7 +6,6 @@ import VirtualTTY
 
 /// `--check`: connects once before any program does, to report a problem with the server at once. One of several
 /// servers must be right.
-/// must be right.
 struct ServerCheck {
     private let servers: [Endpoint]
     private let timeout: UInt64
@@ -32,9 +31,8 @@ struct ServerCheck {
     private func check(_ endpoint: Endpoint, _ log: PortLog) throws {
         let report = try ServerProbe(endpoint, timeout: timeout).run()
         guard report.isRFC2217 else {
-            let said =
-                report.heard.isEmpty ? "it sent no text" : "it sent \"\(report.heard.printable(limit: 60))\""
-            throw Failure("\(endpoint) does not speak RFC 2217: \(report.refusal); \(said)")
+            let text = ServerText(report.heard)
+            throw Failure("\(endpoint) \(text.diagnosis(report.refusal, hasClosed: report.hasClosed))")
         }
         log.log(.notice, "\(endpoint) speaks RFC 2217; it answers queries of \(report.answered)")
     }

@@ -412,9 +412,11 @@ def supervise_errors(t):
     lines = wrong.log.splitlines()
     t.check("each fault with its line", len(lines) == 3 and ":6: " in lines[0] and ":7: " in lines[1], wrong.log)
     code, text = t.run(t.binary, "check-config", wrong.configuration)
-    t.check("check-config says the same", code == 1 and text.splitlines() == lines[:2], text)
+    shown = text.splitlines()
+    t.check("check-config prints the same errors, with the lines and their number", code == 1 and shown
+            == [lines[0], "    | loss-timeout = abc", lines[1], "    | whatever = 1", "2 errors"], text)
     code, text = t.run(t.binary, "check-config", made.configuration)
-    t.check("and what is right", code == 0 and "is right" in text, text)
+    t.check("and what is right", code == 0 and "no errors" in text, text)
     code, text = t.run(t.binary, "check-config", "/nonexistent")
     t.check("no such file", code == 1 and "cannot read /nonexistent: No such file" in text, text)
     os.environ["DBUS_SYSTEM_BUS_ADDRESS"] = "unix:path=/nonexistent/bus"

@@ -64,6 +64,19 @@ import Testing
             ])
     }
 
+    /// A byte-order mark, line ends of Windows, comments behind values, times with units, and the device's name.
+    @Test func whatEditorsAndPeopleWrite() throws {
+        let text =
+            "\u{FEFF}[discovery]  # where from\r\ngrace = 1min ; a comment\r\n\r\n[port ttyone]\r\nserver = a:1 # its server\r\n"
+            + "dead-after = 20s\r\nlinger = 500ms\r\n"
+        let (configuration, errors) = parse(text)
+        #expect(errors == [])
+        #expect(configuration.grace == 60_000_000_000)
+        #expect(configuration.sections.map(\.pattern) == [Pattern("one")])
+        #expect(configuration.sections.first?.servers == [Endpoint(host: "a", port: 1)])
+        #expect(configuration.options(of: "one").map(\.value) == ["20", "0.5"])
+    }
+
     @Test func nothing() { #expect(parse("").configuration == Configuration()) }
 
     /// No discovery at all: static ports only.
@@ -94,7 +107,12 @@ import Testing
         ("[port a]\nminor = 0", "2: minor takes 1 to 1048575, not '0'"),
         ("[port a]\nminor = 5\n[port b]\nminor = 5", "4: minor 5 is already set for another port"),
         ("[ports]\nconnect = open\nconnect = open", "3: 'connect' is already set in line 2"),
-        ("[ports]\nspeed = 1", "2: unknown option 'speed'"),
+        ("[ports]\nspeed = 1", "2: unknown key 'speed' in [ports]"),
+        ("[ports]\ndead-aftr = 5", "2: unknown key 'dead-aftr' in [ports]: did you mean 'dead-after'?"),
+        ("[discovery]\nallow-name = a", "2: unknown key 'allow-name' in [discovery]: did you mean 'allow-names'?"),
+        ("[prots]\nx = 1", "1: unknown section [prots]: did you mean [ports]?"),
+        ("[prt a]\nx = 1", "1: unknown section [prt a]: did you mean [port …]?"),
+        ("[discovery]\ngrace = 5 days", "2: grace takes 0 to 3600 seconds, not '5 days'"),
         ("[ports]\nconnect = bad", "2: 'bad' is no value for connect"),
         ("[ports]\nconnect = a b", "2: illegal value 'a b' for 'connect'"),
         ("[ports]\ngroup = $(reboot)", "2: illegal value '$(reboot)' for 'group'"),

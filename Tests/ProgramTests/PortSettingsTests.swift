@@ -57,6 +57,19 @@ import Testing
         }
     }
 
+    /// As getopt(3) has it: the value may follow a short option without a blank.
+    @Test func valuesBehindShortOptions() throws {
+        let words = ["-Slocalhost:1", "-nttyX", "-M199", "-m3", "-D5", "-f", "--mode=600"]
+        let split = TTYNVT.splitShortOptions(words)
+        #expect(split == ["-S", "localhost:1", "-n", "ttyX", "-M", "199", "-m", "3", "-D", "5", "-f", "--mode=600"])
+        #expect(read(split) != nil)
+        #expect(read(split) == parsed(split))
+        #expect(TTYNVT.splitShortOptions(["-V"]) == ["--version"])
+        #expect(TTYNVT.splitShortOptions(["-S=a:1"]) == ["-S=a:1"])
+        #expect(TTYNVT.splitShortOptions(["simulate", "-mx"]) == ["simulate", "-mx"])
+        #expect(TTYNVT.splitShortOptions(["supervise", "-m7"]) == ["supervise", "-m", "7"])
+    }
+
     @Test func aPortNeedsServerAndName() {
         #expect(read(["-S", "localhost:1"]) == nil)
         #expect(read(["-n", "ttyX"]) == nil)

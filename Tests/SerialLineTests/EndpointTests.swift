@@ -9,6 +9,8 @@ import Testing
         ("[::1]:4001", "::1", 4001),
         ("[fe80::1%eth0.7]:1", "fe80::1%eth0.7", 1),
         ("h:007", "h", 7),
+        ("rfc2217://host:80", "host", 80),
+        ("RFC2217://[::1]:4001", "::1", 4001),
         (String(repeating: "a", count: 255) + ":1", String(repeating: "a", count: 255), 1),
     ]
 
@@ -21,6 +23,10 @@ import Testing
     static let bad: [(String, Endpoint.ParseError)] = [
         ("", .noPort),
         ("host", .noPort),
+        ("rfc2217://", .noPort),
+        ("rfc2217://host", .noPort),
+        ("telnet://host:1", .bareIPv6),
+        ("rfc2217://host:1/", .badPort("1/")),
         ("[::1]", .noPort),
         ("host:", .badPort("")),
         ("host:0", .badPort("0")),

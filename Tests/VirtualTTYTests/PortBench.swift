@@ -324,6 +324,12 @@ final class PortBench {
         tell { $0.connectionLost($0.connection, "broken by the test") }
     }
 
+    /// The server closes the connection.
+    func closeByServer() {
+        closeConnection()
+        tell { $0.connectionClosed($0.connection) }
+    }
+
     /// The socket has room for this many more bytes.
     func makeRoom(_ count: Int) {
         room = room > Int.max - count ? Int.max : room + count

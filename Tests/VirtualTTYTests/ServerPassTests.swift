@@ -58,6 +58,23 @@ import Testing
         }
     }
 
+    /// ser2net's refusal of a second client: the text tells why, and is not data of the port.
+    @Test(arguments: [("Port already in use\r\n", Errno.resourceBusy), ("Device open failure\r\n", .connectionReset)])
+    func aServerThatSaysWhyItCloses(_ text: String, _ error: Errno) throws {
+        try withPort { port in
+            port.prepare = { $0.output = Array(text.utf8) }
+            port.isMute = true
+            let open = port.open()
+            port.isMute = false
+            port.closeByServer()
+            #expect(port.outcome(open) == .error(error))
+            let said = text.dropLast(1).description
+            let line = "the server accepted the connection, then closed it; it sent \"\(said)\\x0d\\x0a\""
+            #expect(port.log.contains(line), "\(port.log)")
+            #expect(port.tty.state.counters.received == 0)
+        }
+    }
+
     /// A server that accepts the connection and is silent has its part of the open's time, as a silent address has.
     @Test func aServerThatSaysNothingLeadsToTheNextOne() throws {
         try withServers { port in
