@@ -272,11 +272,11 @@ package struct ConfigurationParser {
             fail("illegal value '\(value)' for '\(key)'")
             return nil
         }
+        guard let canonical = rights(key, value) else { return nil }
         if let fault = checkOption(key, value) {
             fail(fault)
             return nil
         }
-        guard let canonical = rights(key, value) else { return nil }
         return PortOption(key: key, value: canonical)
     }
 

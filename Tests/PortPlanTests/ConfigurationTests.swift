@@ -6,7 +6,10 @@ import Testing
 @Suite struct ConfigurationTests {
     private func parse(_ text: String) -> (configuration: Configuration, errors: [String]) {
         let (configuration, errors) = ConfigurationParser.parse(text) { key, value in
-            guard ["connect", "loss-timeout", "rs485-codes", "owner", "group", "mode"].contains(key) else {
+            guard
+                ["connect", "loss-timeout", "dead-after", "linger", "rs485-codes", "owner", "group", "mode"].contains(
+                    key)
+            else {
                 return "unknown option '\(key)'"
             }
             return value == "bad" ? "'\(value)' is no value for \(key)" : nil

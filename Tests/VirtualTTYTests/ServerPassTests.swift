@@ -62,9 +62,9 @@ import Testing
     @Test(arguments: [("Port already in use\r\n", Errno.resourceBusy), ("Device open failure\r\n", .connectionReset)])
     func aServerThatSaysWhyItCloses(_ text: String, _ error: Errno) throws {
         try withPort { port in
-            port.prepare = { $0.output = Array(text.utf8) }
             port.isMute = true
             let open = port.open()
+            port.tell { $0.receive(Array(text.utf8).span, connection: $0.connection) }
             port.isMute = false
             port.closeByServer()
             #expect(port.outcome(open) == .error(error))
