@@ -129,7 +129,8 @@ let package = Package(
         .testTarget(
             name: "ProgramTests",
             dependencies: [
-                "ttynvt-swift", "TestSupport", .product(name: "ArgumentParser", package: "swift-argument-parser"),
+                "ttynvt-swift", "PortControl", "SerialLine", "TestSupport",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             swiftSettings: common),
         .testTarget(

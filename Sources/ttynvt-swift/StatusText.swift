@@ -3,39 +3,109 @@ import SerialLine
 
 /// A port's status as text.
 enum StatusText {
-    /// A table with columns as wide as needed; the last column is not padded.
-    static func table(_ rows: [Status.Row], now: Int64) -> [String] {
-        var cells = [
-            [
-                "PORT", "REMOTE", "LINK", "SINCE", "SETTINGS", "LINES", "RECEIVED", "SENT", "ERRORS", "RECONNECTS",
-                "OPEN IN",
-            ]
+    /// The terminal on which a table is printed.
+    struct Screen {
+        /// Columns of the terminal; nil if the output is not a terminal, and all columns of the table are printed.
+        var width: Int?
+        var hasColour = false
+    }
+
+    /// One column of the table. Columns with a lower rank are dropped first if the terminal is too narrow.
+    private enum Column: String, CaseIterable {
+        case port = "PORT"
+        case remote = "REMOTE"
+        case state = "STATE"
+        case settings = "SETTINGS"
+        case lines = "LINES"
+        case received = "RECEIVED"
+        case sent = "SENT"
+        case errors = "ERRORS"
+        case reconnects = "RECONNECTS"
+        case openIn = "OPEN IN"
+
+        static let droppedFirst: [Column] = [
+            .reconnects, .errors, .lines, .sent, .received, .settings, .remote, .openIn,
         ]
-        for row in rows {
+    }
+
+    /// A table with columns as wide as needed; the last column is not padded. The last error of a port without a
+    /// connection follows below its row.
+    static func table(_ rows: [Status.Row], now: Int64, _ screen: Screen = Screen()) -> [String] {
+        let statuses = rows.map { row in (row, try? row.answer.get()) }
+        var columns = Column.allCases
+        let cells = statuses.map { _, status in
+            status.map { status in columns.map { cell($0, of: status, now: now) } } ?? []
+        }
+        let widths = Column.allCases.indices.map { column in
+            cells.filter { !$0.isEmpty }.map { $0[column].count }.reduce(Column.allCases[column].rawValue.count, max)
+        }
+        func width(_ column: Column) -> Int { widths[Column.allCases.firstIndex(of: column) ?? 0] }
+        for column in Column.droppedFirst {
+            let total = columns.reduce(-2) { $0 + width($1) + 2 }
+            guard let limit = screen.width, total > limit else { break }
+            columns.removeAll { $0 == column }
+        }
+        func line(_ text: (Column) -> String, _ colour: String? = nil) -> String {
+            columns.map { column in
+                let text = text(column)
+                let padded = column == columns.last ? text : text + spaces(width(column) - text.count)
+                guard column == .state, let colour, screen.hasColour else { return padded }
+                return "\u{1B}[\(colour)m\(padded)\u{1B}[0m"
+            }.joined(separator: "  ")
+        }
+        var lines = [line { $0.rawValue }]
+        for (row, status) in statuses {
             switch row.answer {
-            case .success(let status): cells.append(Self.cells(of: status, now: now))
-            case .failure(.notPermitted): cells.append(["\(row.name)", "(no permission)"])
-            case .failure(let error): cells.append(["\(row.name)", "(\(error))"])
+            case .success: break
+            case .failure(.notPermitted): lines.append("\(row.name)  (no permission)")
+            case .failure(let error): lines.append("\(row.name)  (\(error))")
+            }
+            guard let status else { continue }
+            lines.append(line({ cell($0, of: status, now: now) }, colour(of: status.link)))
+            if status.link == .connecting || status.link == .lost, let error = status.lastError {
+                lines.append("  \(span(since: error.at, now)) ago: \(error.text)")
             }
         }
-        let widths = (0..<cells[0].count).map { column in
-            cells.filter { $0.count > 2 }.map { $0[column].count }.max() ?? 0
-        }
-        return cells.map { line in
-            let padded = line.enumerated().map { column, cell in
-                column == line.count - 1 ? cell : cell + spaces(widths[column] - cell.count)
-            }
-            return padded.joined(separator: "  ")
+        return lines
+    }
+
+    /// Parameter of the terminal's colour sequence (ECMA-48, SGR): green, yellow, red.
+    private static func colour(of link: LinkState) -> String? {
+        switch link {
+        case .connected: "32"
+        case .connecting, .disconnecting: "33"
+        case .lost: "31"
+        case .idle: nil
         }
     }
 
-    private static func cells(of status: PortStatus, now: Int64) -> [String] {
-        [
-            "\(status.name)", status.peer ?? status.servers.first.map { "\($0)" } ?? "-", link(status),
-            span(since: status.since, now), status.settings, lines(status), bytes(status.received),
-            bytes(status.transmitted), "\(errorCount(status.errors))", "\(status.reconnects)",
-            programs(status).isEmpty ? "-" : programs(status).joined(separator: ", "),
-        ]
+    private static func cell(_ column: Column, of status: PortStatus, now: Int64) -> String {
+        switch column {
+        case .port: "\(status.name)"
+        case .remote: status.peer ?? status.servers.first.map { "\($0)" } ?? "-"
+        case .state: state(status, now)
+        case .settings: status.settings
+        case .lines: lines(status)
+        case .received: bytes(status.received)
+        case .sent: bytes(status.transmitted)
+        case .errors: "\(errorCount(status.errors))"
+        case .reconnects: "\(status.reconnects)"
+        case .openIn: programs(status).isEmpty ? "-" : programs(status).joined(separator: ", ")
+        }
+    }
+
+    /// The state of a port's connection, with its age: `connected 3m 12s`.
+    static func state(_ status: PortStatus, _ now: Int64) -> String {
+        let age = span(since: status.since, now)
+        let state =
+            switch status.link {
+            case .idle: status.since <= status.started ? "ready (never opened)" : "ready (closed \(age) ago)"
+            case .connecting: "connecting \(age)"
+            case .connected: "connected \(age)"
+            case .lost: "lost \(age), retrying"
+            case .disconnecting: "disconnecting"
+            }
+        return state + (status.isRetiring ? ", retiring" : "")
     }
 
     /// The full status of one port, a line for each item.
@@ -44,7 +114,7 @@ enum StatusText {
             ("port", "/dev/\(status.name) (\(status.major):\(status.minor))"),
             ("process", "\(status.pid), up \(span(since: status.started, now))"),
             ("servers", status.servers.listed),
-            ("link", "\(link(status)), \(span(since: status.since, now))" + (status.peer.map { ", \($0)" } ?? "")),
+            ("state", state(status, now) + (status.peer.map { ", \($0)" } ?? "")),
             ("settings", status.settings),
             ("lines", "out: \(status.outputs), in: \(status.inputs)"),
             ("received", "\(status.received) bytes"),
@@ -59,10 +129,6 @@ enum StatusText {
         if status.isRetiring { lines.append(("retiring", "ends once no program has it open")) }
         let width = lines.map(\.0.count).max() ?? 0
         return lines.map { $0 + ":" + spaces(width - $0.count + 1) + $1 }
-    }
-
-    private static func link(_ status: PortStatus) -> String {
-        status.link.rawValue + (status.isRetiring ? ", retiring" : "")
     }
 
     private static func lines(_ status: PortStatus) -> String {
@@ -96,14 +162,14 @@ enum StatusText {
         return counts.map { $1 == 1 ? $0 : "\($0) ×\($1)" }
     }
 
-    /// `12 min`: the largest unit of which there are at least two.
+    /// `1m 55s`: the two largest units.
     static func span(since then: Int64, _ now: Int64) -> String {
         let seconds = max(0, now.subtractingReportingOverflow(then).partialValue)
         switch seconds {
-        case ..<120: return "\(seconds) s"
-        case ..<7200: return "\(seconds / 60) min"
-        case ..<172_800: return "\(seconds / 3600) h"
-        default: return "\(seconds / 86400) d"
+        case ..<60: return "\(seconds)s"
+        case ..<3600: return "\(seconds / 60)m \(seconds % 60)s"
+        case ..<86400: return "\(seconds / 3600)h \(seconds / 60 % 60)m"
+        default: return "\(seconds / 86400)d \(seconds / 3600 % 24)h"
         }
     }
 

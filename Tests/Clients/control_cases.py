@@ -135,16 +135,16 @@ def status_for_whom(t):
         return t.run("setpriv", "--reuid", user, "--regid", "nogroup", *groups, t.binary, "status", *arguments)
 
     code, output = as_user("games", ["--groups", "dialout"])
-    t.check("a user in the node's group sees it", code == 0 and port.name in output and "idle" in output, output)
+    t.check("a user in the node's group sees it", code == 0 and port.name in output and "ready" in output, output)
     code, output = as_user("daemon", ["--clear-groups"], port.name)
     t.check("its owner sees it", code == 0 and port.name in output, output)
     code, output = as_user("games", ["--clear-groups"])
     row = [line for line in output.splitlines() if line.startswith(port.name)]
     t.check("another user sees only that the port exists",
-            code == 0 and len(row) == 1 and "no permission" in row[0] and "idle" not in output, output)
+            code == 0 and len(row) == 1 and "no permission" in row[0] and "ready" not in output, output)
     code, output = as_user("games", ["--clear-groups"], port.name)
     t.check("and is told so when asking for it", code == 1 and len(output.strip().splitlines()) == 1
-            and "no permission" in output and port.name in output, output)
+            and "no permission" in output and port.name in output and "usermod -aG dialout games" in output, output)
     code, output = as_user("games", ["--clear-groups"], "--json")
     found = [each for each in json.loads(output) if each["name"] == port.name]
     t.check("in JSON, too", len(found) == 1 and set(found[0]) == {"name", "error"}, output)
@@ -162,7 +162,12 @@ def status_for_whom(t):
 @case(40)
 def status_without_a_port(t):
     code, output = t.run(t.binary, "status")
-    t.check("no port: one line, and success", code == 0 and len(output.strip().splitlines()) == 1, (code, output))
+    lines = output.strip().splitlines()
+    t.check("no port: what runs and what to do, and success", code == 0 and len(lines) == 4
+            and lines[0] == "no port is running" and "supervisor is not running" in lines[1] and "Avahi" in lines[2]
+            and "ttynvt-swift browse" in lines[3], (code, output))
+    code, output = t.run(t.binary, "status", "--exit-code")
+    t.equal("no port: status with --exit-code", code, 2)
     code, output = t.run(t.binary, "status", "--json")
     t.check("no port in JSON", code == 0 and json.loads(output) == [], output)
     for name in ("ttyThereIsNone", "../x", "x", "ttyÄ\x1b[2J"):
