@@ -110,7 +110,7 @@ package final class Port: Sendable {
     package func withTTY<Result>(_ scratch: Scratch = Scratch(), _ body: (inout VirtualTTY) -> Result) -> Result {
         let result = engine.withLock { engine in
             let result = body(&engine.tty)
-            handOut(&engine, scratch)
+            collectWork(&engine, scratch)
             return result
         }
         carryOut(scratch)
@@ -145,8 +145,8 @@ package final class Port: Sendable {
     }
 
     /// Moves the pending effects to the calling thread. Called under the lock.
-    private func handOut(_ engine: inout PortEngine, _ scratch: Scratch) {
-        engine.handOut(&scratch.handout)
+    private func collectWork(_ engine: inout PortEngine, _ scratch: Scratch) {
+        engine.collectWork(&scratch.handout)
         if let command = scratch.handout.command { remote?.carryOut(command) }
         if scratch.handout.deadlineChanged { remote?.schedule(scratch.handout.deadline) }
     }
@@ -165,7 +165,7 @@ package final class Port: Sendable {
             guard handsUnsent else { return }
             engine.withLock { engine in
                 engine.sent(sent, &scratch.handout)
-                handOut(&engine, scratch)
+                collectWork(&engine, scratch)
             }
         }
     }

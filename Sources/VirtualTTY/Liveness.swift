@@ -1,12 +1,12 @@
 import SerialLine
 
-/// What the kernel knows of a connection's peer, at one moment (TCP_INFO).
+/// The kernel's view of a connection's peer at one moment (TCP_INFO).
 package struct LifeSigns: Equatable, Sendable {
-    /// Bytes are with the kernel that the peer's kernel has not acknowledged, sent or not.
+    /// The kernel holds bytes that the peer's kernel has not acknowledged, sent or not.
     package var hasPending: Bool
-    /// Some of them have been sent.
+    /// Some of these bytes have been sent.
     package var hasUnacknowledged: Bool
-    /// Nanoseconds since a segment of the peer came, each of which repeats its last acknowledgement.
+    /// Nanoseconds since the last segment of the peer, each of which repeats its last acknowledgement.
     package var sinceAcknowledgement: UInt64
     /// Bytes of this connection that the peer's kernel has acknowledged; nil if this kernel does not count them.
     package var acknowledged: UInt64?
@@ -24,30 +24,30 @@ package struct LifeSigns: Equatable, Sendable {
         self.unansweredProbes = unansweredProbes
     }
 
-    /// Nothing is pending.
+    /// No byte is pending.
     package static let quiet = LifeSigns(
         hasPending: false, hasUnacknowledged: false, sinceAcknowledgement: 0, unansweredProbes: 0)
 }
 
-/// Whether the peer lives, judged by what its kernel acknowledges. The peer is looked at only while bytes are pending:
-/// an idle connection is left to the kernel's keepalive, and causes no wake-up.
+/// Decides whether the peer is alive, by its acknowledgements. The peer is checked only while bytes are pending: the
+/// kernel's keepalive covers an idle connection, without wake-ups.
 struct Liveness: Sendable {
-    /// The pause before the first look, in nanoseconds. By then the peer has acknowledged everything, as a rule, and an
-    /// idle port stays idle.
+    /// The pause before the first check, in nanoseconds. Usually the peer has acknowledged everything by then, and an
+    /// idle port remains idle.
     private static let firstPause: UInt64 = .milliseconds(100)
-    /// The longest pause between two looks, in nanoseconds.
+    /// The longest pause between two checks, in nanoseconds.
     private static let longestPause: UInt64 = .milliseconds(500)
-    /// Window probes without an answer that count as death, if `deadAfter` has passed as well. The kernel sends them at
-    /// intervals that double, up to two minutes.
+    /// Number of unanswered window probes that count as death, if `deadAfter` has passed as well. The kernel sends
+    /// them at intervals that double, up to two minutes.
     private static let fatalProbes = 3
 
-    /// Nanoseconds without an acknowledgement after which the peer counts as dead.
+    /// Nanoseconds without any acknowledgement before the connection is considered dead.
     var deadAfter: UInt64
     /// Time of the last progress: since then bytes are pending and the peer has not acknowledged any.
     private var since: MonotonicTime?
     /// `LifeSigns.acknowledged` at the last look.
     private var acknowledged: UInt64?
-    /// When to look next; nil while nothing is pending.
+    /// When the next check is due; nil while no byte is pending.
     private(set) var nextLook: MonotonicTime?
 
     init(deadAfter: UInt64) { self.deadAfter = deadAfter }
@@ -65,7 +65,7 @@ struct Liveness: Sendable {
         nextLook = nil
     }
 
-    /// - Returns: is the peer dead?
+    /// - Returns: whether the peer is dead.
     mutating func look(_ signs: LifeSigns, now: MonotonicTime) -> Bool {
         guard signs.hasPending else {
             reset()
@@ -73,14 +73,14 @@ struct Liveness: Sendable {
         }
         nextLook = now + pause
         guard signs.hasUnacknowledged else {
-            // The peer's window is shut: it lives if it answers the probes.
+            // The peer's window is closed: it is alive if it answers the probes.
             since = nil
             return signs.unansweredProbes >= Self.fatalProbes && signs.sinceAcknowledgement >= deadAfter
         }
         // If our packets do not reach the peer, the peer's retransmissions still arrive and repeat its old acknowledgement.
         if signs.acknowledged != acknowledged { since = nil }
         acknowledged = signs.acknowledged
-        // Before this look the bytes may have been acknowledged, and others sent.
+        // Before this check the bytes may have been acknowledged, and others sent.
         let began = since ?? now
         since = began
         let silence = signs.acknowledged == nil ? min(now.since(began), signs.sinceAcknowledgement) : now.since(began)

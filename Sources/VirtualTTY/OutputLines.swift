@@ -9,8 +9,8 @@ struct OutputLines: Sendable {
     /// The lines that were commanded at least once.
     private(set) var commanded: ModemLines = []
     /// The lines that were sent on this connection, and their levels.
-    private var told: ModemLines = []
-    private var toldLevels: ModemLines = []
+    private var sent: ModemLines = []
+    private var sentLevels: ModemLines = []
 
     static let all: ModemLines = [.dtr, .rts]
 
@@ -22,17 +22,17 @@ struct OutputLines: Sendable {
     }
 
     /// A new connection begins: the state of the server's lines is unknown.
-    mutating func forgetTold() {
-        told = []
-        toldLevels = []
+    mutating func forgetSent() {
+        sent = []
+        sentLevels = []
     }
 
     /// Returns the commands that bring the server's lines to the commanded levels, and counts them as sent.
     mutating func takeCommands() -> [ComPortCommand] {
-        let changed = commanded.intersection(levels.symmetricDifference(toldLevels).union(Self.all.subtracting(told)))
+        let changed = commanded.intersection(levels.symmetricDifference(sentLevels).union(Self.all.subtracting(sent)))
         guard changed != [] else { return [] }
-        told.formUnion(changed)
-        toldLevels = toldLevels.subtracting(changed).union(levels.intersection(changed))
+        sent.formUnion(changed)
+        sentLevels = sentLevels.subtracting(changed).union(levels.intersection(changed))
         var commands: [ComPortCommand] = []
         if changed.contains(.dtr) { commands.append(.setControl(levels.contains(.dtr) ? .dtrOn : .dtrOff)) }
         if changed.contains(.rts) { commands.append(.setControl(levels.contains(.rts) ? .rtsOn : .rtsOff)) }

@@ -43,7 +43,7 @@ package struct PortEngine: Sendable {
     }
 
     /// After an event: moves the pending actions to the calling thread.
-    package mutating func handOut(_ out: inout Handout) {
+    package mutating func collectWork(_ out: inout Handout) {
         let isUnchanged = tty.takeUnchanged()
         if !isUnchanged { tty.progress() }
         out.hasEffects = !tty.effects.isEmpty
@@ -74,7 +74,7 @@ package struct PortEngine: Sendable {
     package mutating func sent(_ count: Int, _ out: inout Handout) {
         if count < out.unsent.count && out.resumes == resumes { blocked = out.connection }
         isSending = false
-        tty.giveBack(&out.unsent, sent: count)
+        tty.returnUnsent(&out.unsent, sent: count)
     }
 
     /// The socket has room again.

@@ -29,8 +29,8 @@ package struct PortState: Equatable, Sendable {
 /// The status as last reported, to detect changes, and facts that a later status request needs.
 struct Reporting: Sendable {
     /// The state of the link, the open files, the settings and `isRetiring`, as last reported.
-    var told = PortState()
-    var toldFiles = 0
+    var lastReported = PortState()
+    var lastReportedFiles = 0
     var lostBytes: UInt64 = 0
     var lastFault: (text: String, at: MonotonicTime)?
     /// The port ends once no program has it open.

@@ -96,5 +96,5 @@ struct RS485Mode: Sendable {
     var requests: [ComPortClient.Ticket: SerialRS485] = [:]
 
     /// A new connection must send the mode.
-    var isToBeTold: Bool { settings.isEnabled || isUnsure }
+    var mustBeSent: Bool { settings.isEnabled || isUnsure }
 }

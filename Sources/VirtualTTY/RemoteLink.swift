@@ -48,7 +48,7 @@ package struct RemoteLink: Sendable {
     /// The address of the peer.
     private(set) var peer: String?
     /// The settings last sent to the server, so that only changes are sent; nil if nothing was sent.
-    var told: LineSettings?
+    var lastSentSettings: LineSettings?
     var toldLineStateMask: LineState = []
     var liveness: Liveness
     private var nextTicket: ComPortClient.Ticket = 1
@@ -296,7 +296,7 @@ package struct RemoteLink: Sendable {
     mutating func forgetConnection() {
         unresolved.removeAll()
         peer = nil
-        told = nil
+        lastSentSettings = nil
         lingerUntil = nil
         liveness.reset()
     }

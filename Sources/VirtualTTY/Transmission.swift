@@ -210,8 +210,8 @@ struct Transmission: Sendable {
 
     /// The sender has sent `count` of its bytes.
     /// - Returns: the bytes lost, if their connection has ended meanwhile; otherwise nil.
-    mutating func giveBack(_ buffer: inout [UInt8], sent count: Int) -> LostBytes? {
-        let returned = wire.giveBack(&buffer, sent: count)
+    mutating func returnUnsent(_ buffer: inout [UInt8], sent count: Int) -> LostBytes? {
+        let returned = wire.returnUnsent(&buffer, sent: count)
         guard let rest = returned.outdated else {
             delivery.took(returned.sentData)
             delivery.align(waiting: wire.dataCount)
@@ -312,7 +312,7 @@ struct Transmission: Sendable {
 
     /// The connection has ended. Data that no socket took is kept; commands are dropped.
     /// - Parameter unacknowledged: bytes that the peer's kernel has not acknowledged.
-    /// - Returns: the lost bytes, if any. If a sender still has bytes, `giveBack` returns the lost bytes later.
+    /// - Returns: the lost bytes, if any. If a sender still has bytes, `returnUnsent` returns the lost bytes later.
     mutating func end(unacknowledged: Int) -> LostBytes? {
         hasConnectionState = false
         let rest = wire.reclaim()

@@ -115,7 +115,7 @@ extension VirtualTTY {
         }
         reception.forgetConnection()
         remote.forgetConnection()
-        outputs.forgetTold()
+        outputs.forgetSent()
         dropInputs()
         if !keepsWire {
             if let lost = transmission.end(unacknowledged: socket.unacknowledged()) { reportLoss(lost) }

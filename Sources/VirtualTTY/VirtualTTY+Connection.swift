@@ -9,7 +9,7 @@ extension VirtualTTY {
     /// The program has started: connects at once if the connection is held always.
     package mutating func start() {
         beginEvent()
-        reporting.told.since = now
+        reporting.lastReported.since = now
         if configuration.connect == .always { startConnecting() }
     }
 
@@ -34,7 +34,7 @@ extension VirtualTTY {
         log(.info, "connected to \(peer)")
         rs485.isRefused = false
         transmission.begin(server: peer)
-        outputs.forgetTold()
+        outputs.forgetSent()
         reception.forgetConnection()
         let isFirst = liveFiles == 0
         inputs.forgetFall()
@@ -58,10 +58,10 @@ extension VirtualTTY {
         commands += changes(from: nil, to: lineSettings)
         // Bytes received before the first open do not belong to the program that opens the port.
         if isFirst { commands.append(.purgeData(PurgeBuffers.receive.rawValue)) }
-        if rs485.isToBeTold { commands.append(.setControl(rs485Command(rs485.settings.isEnabled))) }
+        if rs485.mustBeSent { commands.append(.setControl(rs485Command(rs485.settings.isEnabled))) }
         if isBreaking { commands.append(.setControl(.breakOn)) }
         commands += outputs.takeCommands()
-        remote.told = lineSettings
+        remote.lastSentSettings = lineSettings
         remote.toldLineStateMask = wantedLineStateMask
         var required: Set<ComPortClient.Ticket> = []
         for command in commands {

@@ -64,7 +64,7 @@ extension VirtualTTY {
     }
 
     /// Continues echoes that waited for room: they precede the bytes that programs write.
-    mutating func goOnWithEchoes() {
+    mutating func resumeEchoes() {
         guard discipline.hasEchoes else { return }
         var output = makeOutput()
         discipline.processEchoes(to: &output)
@@ -163,8 +163,8 @@ extension VirtualTTY {
     mutating func sendSettings() -> Set<ComPortClient.Ticket> {
         transmission.forgetRoom()
         guard remote.takesCommands else { return [] }
-        let commands = changes(from: remote.told, to: lineSettings) + lineStateMaskChange()
-        remote.told = lineSettings
+        let commands = changes(from: remote.lastSentSettings, to: lineSettings) + lineStateMaskChange()
+        remote.lastSentSettings = lineSettings
         remote.toldLineStateMask = wantedLineStateMask
         var awaited: Set<ComPortClient.Ticket> = []
         for command in commands {
@@ -211,7 +211,7 @@ extension VirtualTTY {
     // To the socket.
 
     /// Takes the bytes to send now into `buffer`, which must be empty. Only one caller at a time, which then calls
-    /// `giveBack`.
+    /// `returnUnsent`.
     /// - Returns: whether there are any.
     package mutating func takeUnsent(into buffer: inout [UInt8]) -> Bool { transmission.take(into: &buffer) }
 
@@ -219,10 +219,10 @@ extension VirtualTTY {
     package var hasUnsent: Bool { !transmission.wire.isEmpty }
 
     /// `count` of the bytes from `takeUnsent` have been sent; the others are returned to be taken again.
-    package mutating func giveBack(_ buffer: inout [UInt8], sent count: Int) {
+    package mutating func returnUnsent(_ buffer: inout [UInt8], sent count: Int) {
         beginEvent()
         if count > 0 { remote.liveness.sent(&time) }
-        let returned = transmission.giveBack(&buffer, sent: count)
+        let returned = transmission.returnUnsent(&buffer, sent: count)
         if transmission.line.wantsReckoning { reckonLineTime() }
         if let lost = returned { reportLoss(lost) }
     }

@@ -7,20 +7,20 @@ extension VirtualTTY {
     package mutating func progress() {
         repeat {
             stage()
-            goOnWithEchoes()
+            resumeEchoes()
             serveWrites()
             resumeDiscipline()
             serveReads()
             serveSettings()
             serveModemWaits()
-        } while goOn()
+        } while advanceOnce()
         notifyPollers()
         review()
     }
 
     /// One step, which may enable others.
     /// - Returns: whether there was one.
-    private mutating func goOn() -> Bool {
+    private mutating func advanceOnce() -> Bool {
         completeOpening() || progressDrains() || progressClosing() || serveOpens() || leaveIfUnused()
             || connectIfWanted()
     }

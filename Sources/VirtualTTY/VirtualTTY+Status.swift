@@ -14,14 +14,15 @@ extension VirtualTTY {
         let link = linkState
         let settings = lineSettings
         guard
-            reporting.told.link != link || reporting.toldFiles != openFiles || reporting.told.settings != settings
-                || reporting.told.isRetiring != reporting.isRetiring
+            reporting.lastReported.link != link || reporting.lastReportedFiles != openFiles
+                || reporting.lastReported.settings != settings
+                || reporting.lastReported.isRetiring != reporting.isRetiring
         else { return }
-        if reporting.told.link != link { reporting.told.since = now }
-        reporting.told.link = link
-        reporting.told.settings = settings
-        reporting.told.isRetiring = reporting.isRetiring
-        reporting.toldFiles = openFiles
+        if reporting.lastReported.link != link { reporting.lastReported.since = now }
+        reporting.lastReported.link = link
+        reporting.lastReported.settings = settings
+        reporting.lastReported.isRetiring = reporting.isRetiring
+        reporting.lastReportedFiles = openFiles
         effects.list.append(.changed)
     }
 
@@ -36,7 +37,7 @@ extension VirtualTTY {
     }
 
     package var state: PortState {
-        var state = reporting.told
+        var state = reporting.lastReported
         state.peer = remote.peer
         state.settings = lineSettings
         state.outputs = outputs.levels

@@ -84,7 +84,7 @@ extension VirtualTTY {
             log(.info, "the server uses \(command) instead of the requested setting")
             putInForce(termios)
             // The agreed value replaces the requested one, so that it is not requested again.
-            if remote.told != nil { remote.told = lineSettings }
+            if remote.lastSentSettings != nil { remote.lastSentSettings = lineSettings }
         }
     }
 }

@@ -3,20 +3,19 @@ import RFC2217
 import SerialLine
 import SystemPackage
 
-/// One serial port: its open files, settings, queues and remote end, as a state machine. Requests of the kernel, bytes
-/// of the remote port and the time go in; `effects`, a command for the thread with the socket, and bytes to send come
-/// out. It does no I/O and never blocks: a request that cannot be answered yet is parked.
+/// One serial port as a state machine: its open files, settings, queues and remote end. Requests of the kernel, bytes
+/// of the remote port and the time go in; `effects`, a command for the thread that owns the socket, and bytes to send
+/// come out. It does no I/O and never blocks: a request that cannot be answered yet is parked.
 ///
-/// An event changes state, and `progress` then does everything that the new state allows, in one pass. Values that stand
-/// for themselves are types of their own, in files below this one. The topics are extensions above it; each uses only
-/// those above itself in this list:
-/// `+Window` (how far ahead of the line), `+Output` (to the wire), `+Input` (from the line), `+Flush`,
-/// `+KernelDiscipline` (the line lent), `+HangUp`, `+ModemLines`, `+RS485`, `+Termios`, `+Drain`, `+Read`, `+Write`,
-/// `+Poll`, `+Open`, `+Close`, `+Interrupt`, `+Ioctl`, `+Connection` (the remote end), `+Time` (deadlines), `+Status`
-/// (what people are told), `+Progress` (the pass).
+/// An event changes state, and `progress` then does everything that the new state allows, in one pass. Independent
+/// values are types of their own, in files below this one. The topics are extensions above it; each uses only topics
+/// before itself in this list: `+Window` (how far ahead of the line), `+Output` (to the wire), `+Input` (from the
+/// line), `+Flush`, `+KernelDiscipline` (the line lent), `+HangUp`, `+ModemLines`, `+RS485`, `+Termios`, `+Drain`,
+/// `+Read`, `+Write`, `+Poll`, `+Open`, `+Close`, `+Interrupt`, `+Ioctl`, `+Connection` (the remote end), `+Time`
+/// (deadlines), `+Status` (the reported status), `+Progress` (the pass).
 package struct VirtualTTY: Sendable {
     package internal(set) var configuration: PortConfiguration
-    /// What has to be done; the caller takes and empties it.
+    /// Pending actions; the caller takes and empties them.
     package var effects = Effects()
 
     // The line.
@@ -27,45 +26,45 @@ package struct VirtualTTY: Sendable {
     package internal(set) var counters = LineCounters()
     var outputs = OutputLines()
     var inputs = InputLines()
-    /// A break is commanded.
+    /// The program has commanded a break.
     var isBreaking = false
     var serial = SerialStruct()
     var rs485 = RS485Mode()
-    /// The bits of termios that later settings must leave as they are (TIOCSLCKTRMIOS); nil for nothing.
+    /// The bits of termios that later settings must not change (TIOCSLCKTRMIOS); nil if none is locked.
     var termiosLock: TermiosLock?
-    /// The device's numbers, once it is made.
+    /// The device's numbers, after its creation.
     var device = DeviceNumber()
     var windowSize = [UInt8](repeating: 0, count: 8)
     var exclusive = false
-    /// The rate last used, which stays the line's at B0.
+    /// The last rate other than B0; the line keeps it at B0.
     var lastBaud: UInt32 = 9600
 
-    // The programs.
+    // Files and requests.
     var files = FileTable()
     var requests = ParkedRequests()
-    /// The last close, while it is at work.
+    /// The last close, while it is in progress.
     var closing: Closing?
     /// A program has the port open, or waited for it, and the port was not shut down since.
     var isInUse = false
 
-    // The way out.
+    // Output.
     var transmission: Transmission
     package internal(set) var remote: RemoteLink
 
-    // What people are told.
+    // The reported status.
     var reporting = Reporting()
 
     var time: EventTime
-    /// The event has only asked: what the last pass left stands, and no pass need follow.
+    /// The event only asked for a value, so no pass needs to follow.
     var isUnchanged = false
-    /// Asks the kernel about the socket: system calls.
+    /// Queries of the kernel about the socket, by system calls.
     let socket: SocketQuestions
 
-    /// What the port asks about its socket, and only if it matters.
+    /// Queries about the socket; made only if the result matters.
     package struct SocketQuestions: Sendable {
-        /// The bytes that the socket has sent or holds, and its peer has not acknowledged.
+        /// Bytes that the socket has sent or holds, and that its peer has not acknowledged.
         package let unacknowledged: @Sendable () -> Int
-        /// What the kernel knows of the peer.
+        /// The kernel's view of the peer.
         package let lifeSigns: @Sendable () -> LifeSigns
 
         package init(
@@ -93,47 +92,47 @@ package struct VirtualTTY: Sendable {
         serial.line = Int32(bitPattern: configuration.minor)
     }
 
-    /// The kernel has made the device, with these numbers.
+    /// The kernel has created the device, with these numbers.
     package mutating func made(_ device: DeviceNumber) {
         self.device = device
         serial.line = Int32(bitPattern: device.minor)
     }
 
-    /// Requests that have no answer yet.
+    /// Number of requests without an answer.
     package var parkedCount: Int { requests.count }
-    /// Does this request have no answer yet?
+    /// Returns whether a request has no answer yet.
     package func isParked(_ id: RequestID) -> Bool { requests.contains(id) }
     package var link: Link { remote.state }
-    /// The number of the connection that the bytes to send are for.
+    /// The number of the connection that the bytes to send belong to.
     package var connection: Int { remote.number }
     /// The port ends once no program has it open.
     package var isRetiring: Bool { reporting.isRetiring }
-    /// The port has ended: there is no way back.
+    /// The port has ended permanently.
     package var hasRetired: Bool { reporting.hasRetired }
     package var servers: [Endpoint] { remote.servers }
 
-    /// Has the event changed nothing? Told once.
+    /// Returns whether the event changed nothing, and resets that.
     mutating func takeUnchanged() -> Bool {
         defer { isUnchanged = false }
         return isUnchanged
     }
 
-    /// The command for the thread with the socket, if there is a new one.
+    /// The command for the thread that owns the socket, if there is a new one.
     package mutating func takeCommand() -> RemoteCommand? { remote.takeCommand() }
 }
 
 /// The last close: while output drains, and then while opens that wait for carrier see the lines low.
 struct Closing: Sendable {
-    /// The request whose answer shows that the server has taken everything.
+    /// The request whose answer confirms that the server has taken everything.
     let barrier: ComPortClient.Ticket?
     let deadline: MonotonicTime?
-    /// The port is shut down, and opens that waited for carrier may begin anew then (close_delay).
+    /// The port is shut down, and opens that waited for carrier start anew at this moment (close_delay).
     var reopenAt: MonotonicTime?
 }
 
-// Small things that every topic uses.
+// Helpers for all topics.
 extension VirtualTTY {
-    /// Something happens: the time of this event has not been read yet.
+    /// An event begins: its time has not been read yet.
     mutating func beginEvent() {
         time.begin()
         isUnchanged = false
@@ -157,7 +156,7 @@ extension VirtualTTY {
         answer(reply, .ioctl(start..<effects.bytes.count))
     }
 
-    /// Answers an ioctl that has only asked.
+    /// Answers an ioctl that only asked for a value.
     mutating func answerQuery(_ reply: consuming Reply, _ bytes: [UInt8]) {
         answerIoctl(reply, bytes)
         isUnchanged = true
@@ -174,13 +173,13 @@ extension VirtualTTY {
         if level <= configuration.logLevel { effects.list.append(.log(level, text)) }
     }
 
-    /// Something went wrong that people may want to know of later.
+    /// Logs an error, and keeps it for `status`.
     mutating func fault(_ level: LogLevel, _ text: String) {
         reporting.lastFault = (text, now)
         log(level, text)
     }
 
-    /// Files that work: not hung up.
+    /// Number of open files that are not hung up.
     var liveFiles: Int { files.list.lazy.filter { !$0.isDead }.count }
 
     /// A file is open, or an open waits for carrier: a lost connection is made again.

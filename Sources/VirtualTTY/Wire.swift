@@ -1,13 +1,13 @@
 import RFC2217
 import SerialLine
 
-/// Bytes on their way to the socket, encoded and in order. One thread at a time takes them all, sends some of them, and
-/// gives the rest back. The connection may end meanwhile; then the data of that rest belongs to the next connection.
+/// Encoded bytes on their way to the socket, in order. One thread at a time takes all of them, sends some, and
+/// returns the rest. If the connection ends meanwhile, the data of that rest belongs to the next connection.
 struct Wire: Sendable {
-    /// Data is not encoded further ahead than this, in bytes.
+    /// Most bytes of data that are encoded in advance.
     static let stage = 16384
 
-    /// Encoded bytes, and which of them are commands.
+    /// Encoded bytes, with the ranges that are commands.
     private struct Segment: Sendable {
         var bytes: [UInt8] = []
         /// In order. All other bytes are data, with each 0xFF doubled.
@@ -23,15 +23,15 @@ struct Wire: Sendable {
     }
 
     private var waiting = Segment()
-    /// The byte sent last was the first of a doubled 0xFF.
+    /// The last byte sent was the first of a doubled 0xFF.
     private var isInsidePair = false
     /// The next byte to send is the second half of a doubled 0xFF whose data was flushed.
     private var beginsWithFlushedHalf = false
-    /// A sender has taken bytes; `taken.bytes` are in the sender's hands.
+    /// A sender holds `taken.bytes`.
     private var isTaken = false
     private var takenCount = 0
     private var taken = Segment()
-    /// The data among the taken bytes that comes back is dropped.
+    /// Data among the taken bytes is dropped if it is returned.
     private var flushesTaken = false
     /// The taken bytes are for a connection that has ended.
     private var isTakenOutdated = false
@@ -39,8 +39,8 @@ struct Wire: Sendable {
     init() { waiting.bytes.reserveCapacity(Self.stage * 2) }
 
     var isEmpty: Bool { waiting.bytes.isEmpty && !isTaken }
-    /// Bytes of data that may be added now. None while a sender has bytes of an earlier connection: their data comes
-    /// first.
+    /// Bytes of data that may be added now. 0 while a sender holds bytes of an earlier connection, because their data
+    /// comes first.
     var room: Int { isTakenOutdated ? 0 : max(0, Self.stage - waiting.bytes.count - takenCount) }
     /// Data bytes not sent yet.
     var dataCount: Int { waiting.data + (flushesTaken ? 0 : taken.data) }
@@ -48,7 +48,7 @@ struct Wire: Sendable {
     var takenData: Int { isTaken ? taken.data : 0 }
     /// Encoded bytes not sent yet.
     var count: Int { waiting.bytes.count + takenCount }
-    /// A sender has bytes of a connection that has ended: `giveBack` tells what became of them.
+    /// A sender holds bytes of a connection that has ended; `returnUnsent` will report their fate.
     var owesOutdated: Bool { isTakenOutdated }
 
     mutating func appendData(_ span: borrowing Span<UInt8>) {
@@ -63,7 +63,7 @@ struct Wire: Sendable {
         waiting.bytes += encoded
     }
 
-    /// Drops data that has not been sent. Commands stay, and the second half of a doubled 0xFF does.
+    /// Drops unsent data. Commands remain, and so does the second half of a doubled 0xFF.
     mutating func flushData() {
         if isTaken {
             dropData(keepingFirst: false)
@@ -83,8 +83,8 @@ struct Wire: Sendable {
         waiting.data = first
     }
 
-    /// Hands all waiting bytes over, in exchange for an empty buffer.
-    /// - Returns: were there any?
+    /// Moves all waiting bytes to a sender, in exchange for an empty buffer.
+    /// - Returns: whether there were any.
     mutating func take(into buffer: inout [UInt8]) -> Bool {
         guard !waiting.bytes.isEmpty, !isTaken else { return false }
         swap(&waiting, &taken)
@@ -95,16 +95,16 @@ struct Wire: Sendable {
         return true
     }
 
-    /// What became of the bytes that a sender had taken.
+    /// The fate of the bytes that a sender had taken.
     struct Returned {
-        /// Data bytes that the socket took whole.
+        /// Data bytes that the socket took completely.
         var sentData: Int
         /// Data for the next connection, if the bytes were for one that has ended.
         var outdated: [UInt8]?
     }
 
-    /// Takes back what was handed over: the first `count` bytes of it were sent.
-    mutating func giveBack(_ buffer: inout [UInt8], sent count: Int) -> Returned {
+    /// Takes the bytes of a sender back: the first `count` of them were sent.
+    mutating func returnUnsent(_ buffer: inout [UInt8], sent count: Int) -> Returned {
         guard isTaken else { return Returned(sentData: 0) }
         swap(&taken.bytes, &buffer)
         defer {
@@ -130,7 +130,7 @@ struct Wire: Sendable {
         return Returned(sentData: sent.data)
     }
 
-    /// Puts the unsent rest before the bytes that have come to wait meanwhile.
+    /// Puts the unsent rest before the bytes added meanwhile.
     private mutating func putBack(from count: Int, data: Int) {
         let later = waiting
         waiting.bytes = Array(taken.bytes[count...])
@@ -149,7 +149,7 @@ struct Wire: Sendable {
     }
 
     /// The connection has ended: removes everything.
-    /// - Returns: the data that no socket took. If a sender has bytes, `giveBack` returns the data among those, which
+    /// - Returns: the data that no socket took. If a sender has bytes, `returnUnsent` returns the data among those, which
     ///   comes before this.
     mutating func reclaim() -> [UInt8] {
         let data = Self.data(waiting, from: 0, isInsidePair: isInsidePair && !isTaken)
@@ -161,7 +161,7 @@ struct Wire: Sendable {
         return withoutFlushedHalf(data)
     }
 
-    /// The data for the next connection: half a byte that was flushed is not finished there.
+    /// The data for the next connection, without the second half of a flushed pair.
     private mutating func withoutFlushedHalf(_ data: [UInt8]) -> [UInt8] {
         defer {
             isInsidePair = false
@@ -170,7 +170,7 @@ struct Wire: Sendable {
         return beginsWithFlushedHalf ? Array(data.dropFirst()) : data
     }
 
-    /// Data bytes that are whole among the first `count` bytes, and whether these end between the two of a doubled 0xFF.
+    /// Number of complete data bytes among the first `count` bytes, and whether those end inside a doubled 0xFF.
     private static func count(
         _ segment: Segment, upTo count: Int, isInsidePair: Bool
     ) -> (data: Int, endsInside: Bool) {
@@ -194,7 +194,7 @@ struct Wire: Sendable {
         return data
     }
 
-    /// Passes on the bytes of a range that are no commands.
+    /// Calls `body` for the bytes of a range that do not belong to commands.
     private static func scan(_ segment: Segment, _ range: Range<Int>, _ body: (UInt8) -> Void) {
         var commands = segment.commands[...]
         for index in range {

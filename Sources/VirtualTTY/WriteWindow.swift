@@ -1,39 +1,39 @@
 import SerialLine
 
-/// How far data may go ahead of the line. Data in the socket is out of reach: the port cannot stop it, nor be certain to
-/// flush it, and every later command stands behind it. So data goes when the line is about to need it, as a uart driver
-/// fills its chip, and waits in the transmit queue until then.
+/// Limits how far data is sent ahead of the line. The port can neither stop nor reliably flush data in the socket,
+/// and every later command stands behind that data. Therefore data is sent when the line is about to need it, as a
+/// UART driver fills its chip, and waits in the transmit queue before that.
 ///
-/// Two things bound it: the line clock, and the answers of the server. Bytes before a question that the server has not
-/// answered are not on the line, whatever the clock says; so questions stand between the bytes.
+/// Two limits apply: the line clock, and the server's answers. Bytes before an unanswered question count as not sent
+/// by the line, whatever the clock says, so questions are placed between the bytes.
 struct WriteWindow: Sendable {
-    /// The line has this time to send what is ahead of it, and the round trip, in nanoseconds.
+    /// The window is the line time of this, plus the round trip, in nanoseconds.
     static let slack: UInt64 = .milliseconds(50)
-    /// The window is no smaller, in bytes: a few times a uart's FIFO.
+    /// Smallest window, in bytes: a few times a UART's FIFO.
     static let floor = 512
-    /// Most bytes without an answer before anything is known of the server: a block of a file transfer goes whole.
+    /// Most unanswered bytes to an unknown server: a block of a file transfer is sent as a whole.
     static let firstOffer = 2048
-    /// Longest line time of these bytes, in nanoseconds: a slow line needs seconds for a block, and a flush cannot
-    /// reach bytes in the socket. The offer to a server that takes more grows by no more than this, either.
+    /// Longest line time of `firstOffer`, in nanoseconds: a slow line needs seconds for a block, and a flush cannot
+    /// reach bytes in the socket. Also the limit of the offer's growth.
     private static let longestOffer: UInt64 = .seconds(1)
-    /// Bytes without an answer, at most, while the clock does not rule.
+    /// Most unanswered bytes while the clock does not limit output.
     static let unpacedLimit = 65536
-    /// More than the largest buffer that a server has, in bytes: one that takes this above what the line can have sent
-    /// has no line at this rate behind it.
+    /// More than the largest buffer of any server, in bytes. A server that has taken this much more than the line can
+    /// have sent has no line at this rate.
     static let largestServerBuffer = 81920
-    /// Less than this does not show how fast a line is, in nanoseconds of line time.
+    /// Shortest line time that says something about the line's speed, in nanoseconds.
     private static let shortestProof: UInt64 = .milliseconds(5)
-    /// Late answers in a row that show a line: one alone may be late for other reasons.
+    /// Number of consecutive late answers that prove a line; a single answer may be late for another reason.
     private static let proofs = 3
-    /// Servers remembered at most.
+    /// Most servers remembered.
     private static let memory = 64
 
     /// How the server takes data.
     enum Pacing: Equatable, Sendable {
         case unknown
-        /// At the line's rate, but for a buffer: the clock rules.
+        /// At the line's rate, apart from a buffer: the clock limits output.
         case paced
-        /// Faster than a line can: only bytes without an answer are bounded.
+        /// Faster than a line could: only unanswered bytes are limited.
         case unpaced
     }
 
@@ -42,27 +42,28 @@ struct WriteWindow: Sendable {
         /// Bytes behind the last answered question.
         var unanswered: Int
         var isAnswerExpected: Bool
-        /// The time that the line needs for all bytes ahead of it, in nanoseconds, by the clock.
+        /// The time that the line needs for all bytes ahead of it, by the clock, in nanoseconds.
         var lineTime: UInt64
         /// The time of one byte on the line, in nanoseconds.
         var frame: UInt64
 
         var bytes: Int { Int(clamping: (lineTime + frame - 1) / frame) }
-        /// Bytes that the server has taken and that the line, by the clock, cannot have sent.
+        /// Bytes that the server has taken, and that the line cannot have sent by the clock.
         var taken: Int { max(0, bytes - unanswered) }
     }
 
-    /// Data goes as fast as the socket takes it.
+    /// Data is sent as fast as the socket takes it.
     let isUnlimited: Bool
     private(set) var pacing = Pacing.unknown
     private(set) var roundTrip = RoundTrip()
-    /// The server has left an expected question unanswered, and has answered none since: the clock alone rules.
+    /// The server has left an expected question unanswered, and has answered none since: only the clock limits
+    /// output.
     private(set) var isSilent = false
     private var lateAnswers = 0
     private var lastAnswerAt: MonotonicTime?
     private var waitsSince: MonotonicTime?
-    private var hasToldOfWait = false
-    /// The server at hand, and those that were seen to be unpaced.
+    private var hasReportedWait = false
+    /// The current server, and the servers known to be unpaced.
     private var server = ""
     private var unpacedServers: Set<String> = []
 
@@ -77,16 +78,16 @@ struct WriteWindow: Sendable {
         lateAnswers = 0
         lastAnswerAt = nil
         waitsSince = nil
-        hasToldOfWait = false
+        hasReportedWait = false
     }
 
-    /// Bytes that may be ahead of the line.
+    /// Size of the window in bytes.
     func size(frame: UInt64) -> Int { max(Self.floor, Int(clamping: (Self.slack + roundTrip.value) / frame)) }
 
-    /// Fewer bytes than this do not go by themselves.
+    /// Smallest number of bytes that is sent alone.
     private func portion(frame: UInt64) -> Int { max(Self.floor, Int(clamping: Self.slack / frame)) / 4 }
 
-    /// How many bytes may go now. None if only few may: a line is not fed byte by byte.
+    /// Number of bytes that may be sent now. 0 if there would be only a few: the line is not fed byte by byte.
     /// - Parameter isAsked: the server is known to answer questions.
     func room(_ ahead: Ahead, isAsked: Bool) -> Int {
         if isUnlimited { return .max }
@@ -100,15 +101,15 @@ struct WriteWindow: Sendable {
         return room < portion(frame: ahead.frame) ? 0 : room
     }
 
-    /// Most bytes without an answer while the pacing is unknown. The offer grows with the bytes that the server takes, so
-    /// that a server without a line soon shows itself.
+    /// Most unanswered bytes while the pacing is unknown. It grows with the bytes that the server takes, so that a
+    /// server without a line is soon detected.
     private func offer(_ ahead: Ahead, size: Int) -> Int {
         let second = max(Self.floor, Int(clamping: Self.longestOffer / ahead.frame))
         let first = max(size, min(Self.firstOffer, second))
         return max(first, min(first + min(ahead.taken / 4, second), Self.unpacedLimit))
     }
 
-    /// The time that the line may still need when more data goes, in nanoseconds; nil if only an answer lets it go.
+    /// The remaining line time at which more data is sent, in nanoseconds; nil if only an answer allows it.
     func refillLineTime(_ ahead: Ahead, isAsked: Bool) -> UInt64? {
         guard !isUnlimited else { return nil }
         let size = size(frame: ahead.frame)
@@ -119,15 +120,15 @@ struct WriteWindow: Sendable {
         return UInt64(most) &* ahead.frame
     }
 
-    /// Bytes between two questions. The answers to some of them come while the line sends the rest.
+    /// Bytes between two questions. Some answers arrive while the line sends the rest.
     func spacing(frame: UInt64) -> Int {
         if pacing == .unpaced { return Self.unpacedLimit / 8 }
         return max(Self.floor / 2, Int(clamping: Self.slack / 2 / frame))
     }
 
-    /// The server has answered.
+    /// The server has answered a question.
     /// - Parameters:
-    ///   - count: bytes that this answer tells of for the first time.
+    ///   - count: bytes that this answer confirms for the first time.
     ///   - ahead: the bytes ahead of the line now.
     mutating func answered(
         _ question: DeliveryLog.Question, count: Int, _ ahead: Ahead, now: MonotonicTime
@@ -141,8 +142,9 @@ struct WriteWindow: Sendable {
         if pacing == .unknown && ahead.taken > Self.largestServerBuffer { setPacing(.unpaced) }
     }
 
-    /// Did the server take the bytes no faster than the line sends them? An answer shows it only if the server had more
-    /// than it could take: if the bytes came without a pause, and their answer later than the round trip explains.
+    /// Judges whether the server took the bytes no faster than the line sends them. An answer proves that only if the
+    /// server had more than it could take: if the bytes came without a pause, and their answer is later than the
+    /// round trip explains.
     private mutating func judge(
         _ question: DeliveryLog.Question, count: Int, isDelayed: Bool, _ now: MonotonicTime, _ frame: UInt64
     ) {
@@ -150,7 +152,7 @@ struct WriteWindow: Sendable {
         let lineTime = UInt64(count) &* frame
         let mostOfIt = lineTime / 10 * 7
         guard lineTime >= Self.shortestProof, question.lineTime >= mostOfIt else { return }
-        // A part of them, as the clock has it, was on the line before the question.
+        // By the clock, a part of the bytes was on the line before the question.
         let sentAt = question.askedAt.earlier(lineTime - min(lineTime, question.lineTime))
         let begin = max(lastAnswerAt ?? sentAt, sentAt + roundTrip.value)
         let isLate = isDelayed && now.since(begin) >= mostOfIt
@@ -169,14 +171,14 @@ struct WriteWindow: Sendable {
         }
     }
 
-    /// An expected answer has not come.
+    /// An expected answer is missing.
     mutating func gaveUp() { isSilent = true }
 
-    /// A wait of this length for the clock alone is worth a word, in nanoseconds.
+    /// A wait of this length for the clock alone is logged, in nanoseconds.
     private static let longWait: UInt64 = .seconds(1)
 
-    /// Data waits for the clock, and nothing else can let it go.
-    /// - Returns: has it waited for long, for the first time on this connection?
+    /// Queued data waits only for the clock.
+    /// - Returns: whether it has waited for a long time, for the first time on this connection.
     mutating func waits(_ isWaiting: Bool, _ time: inout EventTime) -> Bool {
         guard isWaiting else {
             waitsSince = nil
@@ -184,21 +186,21 @@ struct WriteWindow: Sendable {
         }
         let since = waitsSince ?? time.now
         waitsSince = since
-        guard !hasToldOfWait, time.now.since(since) >= Self.longWait else { return false }
-        hasToldOfWait = true
+        guard !hasReportedWait, time.now.since(since) >= Self.longWait else { return false }
+        hasReportedWait = true
         return true
     }
 }
 
-/// The round trip, measured from answers. Bytes before a command delay its answer by their time on the line; the rest
-/// of the delay is the round trip, and more if the line is slower than its rate says, or held.
+/// The round trip, measured from answers. The line time of the bytes before a question delays its answer; the rest of
+/// the delay is the round trip, or more if the line is slower than its rate, or held.
 struct RoundTrip: Sendable {
     private static let window = 8
-    /// The round trip may grow by this above the shortest one seen, in nanoseconds.
+    /// Limit of growth above the shortest measured round trip, in nanoseconds.
     private static let growth: UInt64 = .milliseconds(100)
 
     private var shortest: UInt64?
-    /// The last ones, less the line's time.
+    /// The last measurements, without the line time.
     private var recent: [UInt64] = []
     private var next = 0
 
@@ -207,7 +209,7 @@ struct RoundTrip: Sendable {
 
     /// - Parameters:
     ///   - took: nanoseconds from question to answer.
-    ///   - lineTime: what the line needed for the bytes before the question, in nanoseconds.
+    ///   - lineTime: line time of the bytes before the question, in nanoseconds.
     mutating func measured(_ took: UInt64, lineTime: UInt64) {
         let least = min(shortest ?? took, took)
         shortest = least

@@ -23,9 +23,9 @@ final class PortReport: PortObserver {
     private struct News {
         var node: DeviceNode?
         /// The current status was not sent to the service manager yet.
-        var isUntold = false
+        var hasPendingStatus = false
         /// Earliest time of the next message: programs may open and close a port a thousand times a second.
-        var tellAt = MonotonicTime(nanoseconds: 0)
+        var sendStatusAt = MonotonicTime(nanoseconds: 0)
         var pingAt: MonotonicTime?
     }
 
@@ -72,7 +72,7 @@ final class PortReport: PortObserver {
 
     func portChanged() {
         guard notifier != nil else { return }
-        news.withLock { $0.isUntold = true }
+        news.withLock { $0.hasPendingStatus = true }
         control.wake()
     }
 
@@ -89,10 +89,10 @@ final class PortReport: PortObserver {
         let now = MonotonicTime.now
         let (isTelling, isPinging) = news.withLock { news -> (Bool, Bool) in
             guard news.node != nil else { return (false, false) }
-            let isTelling = news.isUntold && news.tellAt <= now
+            let isTelling = news.hasPendingStatus && news.sendStatusAt <= now
             if isTelling {
-                news.isUntold = false
-                news.tellAt = now + Self.pause
+                news.hasPendingStatus = false
+                news.sendStatusAt = now + Self.pause
             }
             let isPinging = news.pingAt.map { $0 <= now } ?? false
             if isPinging { news.pingAt = notifier.watchdogInterval.map { now + $0 } }
@@ -106,7 +106,7 @@ final class PortReport: PortObserver {
             hasEnded.withLock { if !$0 { notifier.tell(isPinging ? ["WATCHDOG=1"] : [], status: status) } }
         }
         return news.withLock { news in
-            [news.pingAt, news.isUntold ? news.tellAt : nil].compactMap(\.self).min()
+            [news.pingAt, news.hasPendingStatus ? news.sendStatusAt : nil].compactMap(\.self).min()
         }
     }
 

@@ -86,7 +86,7 @@ import Testing
         #expect(survey.answers.allSatisfy { $0.value != nil })
     }
 
-    @Test func serversThatAreNone() {
+    @Test func rejectsNonRFC2217Servers() {
         #expect(!survey(ServerProfile([.silent])).0.isRFC2217)
         #expect(survey(ServerProfile([.silent])).0.refusal == "no answer to COM-PORT-OPTION")
         #expect(survey(ServerProfile([.refuseComPort])).0.refusal == "it refuses COM-PORT-OPTION")

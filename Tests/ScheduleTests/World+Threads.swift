@@ -17,7 +17,7 @@ struct ModelThread {
         case send
         case effect(Int)
         case wakeReceiver
-        case giveBack
+        case returnUnsent
     }
 
     var handout = PortEngine.Handout()
@@ -67,12 +67,12 @@ extension World {
         note("\(name): \(what)")
         askSocket()
         body(&engine)
-        handOut(name)
+        collectWork(name)
     }
 
-    private func handOut(_ name: ThreadName) {
+    private func collectWork(_ name: ThreadName) {
         var thread = threads[name.rawValue]
-        engine.handOut(&thread.handout)
+        engine.collectWork(&thread.handout)
         // Under the lock.
         if let command = thread.handout.command {
             note("  command \(command)")
@@ -85,7 +85,7 @@ extension World {
             for index in thread.handout.effects.list.indices { thread.steps.append(.effect(index)) }
         }
         if thread.handout.wakesReceiver { thread.steps.append(.wakeReceiver) }
-        if thread.handout.hasUnsent { thread.steps.append(.giveBack) }
+        if thread.handout.hasUnsent { thread.steps.append(.returnUnsent) }
         threads[name.rawValue] = thread
         checkFixpoint()
     }
@@ -115,13 +115,13 @@ extension World {
             let effects = threads[name.rawValue].handout.effects
             perform(effects.list[index], effects.bytes)
         case .wakeReceiver: receiverIsPaused = false
-        case .giveBack:
+        case .returnUnsent:
             note("\(name): gives back")
             let sent = threads[name.rawValue].sent
             threads[name.rawValue].handout.effects.removeAll()
             askSocket()
             engine.sent(sent, &threads[name.rawValue].handout)
-            return handOut(name)
+            return collectWork(name)
         }
         if threads[name.rawValue].steps.isEmpty { threads[name.rawValue].handout.effects.removeAll() }
     }

@@ -34,7 +34,7 @@ import Testing
         var outputs = OutputLines()
         outputs.command(.rts, mask: [.dtr, .rts])
         #expect(taken(&outputs) == [.setControl(.dtrOff), .setControl(.rtsOn)])
-        outputs.forgetTold()
+        outputs.forgetSent()
         #expect(taken(&outputs) == [.setControl(.dtrOff), .setControl(.rtsOn)])
     }
 

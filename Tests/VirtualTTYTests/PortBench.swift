@@ -274,13 +274,13 @@ final class PortBench {
         if room != Int.max { room -= count }
         if let line {
             inbound += line.receive(Array(buffer[..<count]), clock.now)
-            tty.giveBack(&buffer, sent: count)
+            tty.returnUnsent(&buffer, sent: count)
             return true
         }
         segments.append(Array(buffer[..<count]))
         server?.receive(Array(buffer[..<count]), now: clock.now)
         collect()
-        tty.giveBack(&buffer, sent: count)
+        tty.returnUnsent(&buffer, sent: count)
         return true
     }
 

@@ -40,11 +40,11 @@ import Testing
             var receiver = PortEngine.Handout()
             // On the wire: a, FF FF, b, c, d.
             write(&engine, file, [0x61, 0xFF, 0x62, 0x63, 0x64])
-            engine.handOut(&sender)
+            engine.collectWork(&sender)
             #expect(sender.hasUnsent && sender.unsent == [0x61, 0xFF, 0xFF, 0x62, 0x63, 0x64])
             write(&engine, file, Array("e"))
             engine.tty.connectionLost(engine.tty.connection, "gone")
-            engine.handOut(&receiver)
+            engine.collectWork(&receiver)
             #expect(!receiver.hasUnsent)
             #expect(losses(receiver) == [], "it is not known yet")
             let number = engine.tty.connection
@@ -52,7 +52,7 @@ import Testing
 
             sender.effects.removeAll()
             engine.sent(count, &sender)
-            engine.handOut(&sender)
+            engine.collectWork(&sender)
             let whole = [0, 1, 1, 2, 3, 4, 5][count]
             let text = "\(whole) bytes lost with the connection: 0 unacknowledged, \(whole) unconfirmed"
             #expect(losses(sender) == (whole == 0 ? [] : [text]))
@@ -70,7 +70,7 @@ import Testing
         try withEngine { engine, file, port in
             var sender = PortEngine.Handout()
             write(&engine, file, Array("abc"))
-            engine.handOut(&sender)
+            engine.collectWork(&sender)
             port.tty = engine.tty
             port.breakLink()
             port.advance(.seconds(1))
@@ -95,17 +95,17 @@ import Testing
             var sender = PortEngine.Handout()
             var other = PortEngine.Handout()
             write(&engine, file, Array("abc"))
-            engine.handOut(&sender)
+            engine.collectWork(&sender)
             engine.tty.ioctl(
                 RequestID(rawValue: 1_000_001), file,
                 IoctlCall(command: Ioctl.TCFLSH.rawValue, argument: 1, outSize: 0, isCompat: false),
                 argument: [UInt8]().span
             ) { _ in false }
             engine.tty.connectionLost(engine.tty.connection, "gone")
-            engine.handOut(&other)
+            engine.collectWork(&other)
             sender.effects.removeAll()
             engine.sent(count, &sender)
-            engine.handOut(&sender)
+            engine.collectWork(&sender)
             #expect(losses(other) == [] && losses(sender) == [])
             #expect(engine.tty.transmission.untransmitted == 0)
         }
@@ -116,7 +116,7 @@ import Testing
         try withEngine { engine, file, port in
             var sender = PortEngine.Handout()
             write(&engine, file, Array("abcdef"))
-            engine.handOut(&sender)
+            engine.collectWork(&sender)
             port.tty = engine.tty
             port.breakLink()
             port.advance(.seconds(1))
@@ -139,10 +139,10 @@ import Testing
         try withEngine { engine, file, _ in
             var sender = PortEngine.Handout()
             var other = PortEngine.Handout()
-            engine.handOut(&other)
+            engine.collectWork(&other)
             other.effects.removeAll()
             write(&engine, file, Array("abc"))
-            engine.handOut(&sender)
+            engine.collectWork(&sender)
             // Nothing is left to take while the sender is at work, so this one waits for room.
             let waiting = RequestID(rawValue: 1_000_002)
             var rest = Array(repeating: UInt8(0x2E), count: 4 * Wire.stage)
@@ -150,7 +150,7 @@ import Testing
                 engine.tty.write(waiting, file, rest.span, nonBlocking: false)
             }
             rest = []
-            engine.handOut(&other)
+            engine.collectWork(&other)
             #expect(engine.tty.isParked(waiting) && !other.hasUnsent)
             other.effects.removeAll()
             let query = RequestID(rawValue: 1_000_003)
@@ -158,13 +158,13 @@ import Testing
                 query, file, IoctlCall(command: Ioctl.TCGETS.rawValue, argument: 0, outSize: Termios.size),
                 argument: [UInt8]().span
             ) { _ in false }
-            engine.handOut(&other)
+            engine.collectWork(&other)
             #expect(other.effects.list == [.answer(query, .ioctl(0..<Termios.size))])
             #expect(!other.hasUnsent && !other.wakesReceiver && !other.deadlineChanged && other.command == nil)
             // The socket takes all: the pass after it takes more of the write that waits.
             for _ in 0..<64 where engine.tty.isParked(waiting) {
                 engine.sent(sender.unsent.count, &sender)
-                engine.handOut(&sender)
+                engine.collectWork(&sender)
                 guard sender.hasUnsent else { break }
             }
             #expect(!engine.tty.isParked(waiting))
@@ -176,18 +176,18 @@ import Testing
         try withEngine { engine, file, _ in
             var sender = PortEngine.Handout()
             write(&engine, file, Array("abc"))
-            engine.handOut(&sender)
+            engine.collectWork(&sender)
             engine.sent(1, &sender)
-            engine.handOut(&sender)
+            engine.collectWork(&sender)
             #expect(!sender.hasUnsent, "the socket is full")
             engine.tty.ioctl(
                 RequestID(rawValue: 1_000_003), file,
                 IoctlCall(command: Ioctl.TCGETS.rawValue, argument: 0, outSize: Termios.size),
                 argument: [UInt8]().span
             ) { _ in false }
-            engine.handOut(&sender)
+            engine.collectWork(&sender)
             engine.resumeSending()
-            engine.handOut(&sender)
+            engine.collectWork(&sender)
             #expect(sender.hasUnsent && sender.unsent == Array("bc".utf8))
         }
     }
@@ -197,7 +197,7 @@ import Testing
         try withEngine { engine, file, _ in
             var out = PortEngine.Handout()
             write(&engine, file, Array("abc"))
-            engine.handOut(&out)
+            engine.collectWork(&out)
             #expect(out.hasUnsent && out.connection == engine.tty.connection)
         }
     }

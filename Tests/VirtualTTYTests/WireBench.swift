@@ -47,7 +47,7 @@ struct WireBench {
         switch random.below(12) {
         case 0...3: appendData()
         case 4, 5: appendCommands()
-        case 6...9: if isTaken { giveBack() } else { take() }
+        case 6...9: if isTaken { returnUnsent() } else { take() }
         case 10: flush()
         default: endConnection()
         }
@@ -58,7 +58,7 @@ struct WireBench {
 
     /// Gives taken bytes back, and ends the connection.
     mutating func finish() {
-        if isTaken { giveBack() }
+        if isTaken { returnUnsent() }
         endConnection()
         if !wire.isEmpty || wire.dataCount != 0 { fail("something is left") }
     }
@@ -92,9 +92,9 @@ struct WireBench {
         swap(&waiting, &taken)
     }
 
-    private mutating func giveBack() {
+    private mutating func returnUnsent() {
         let count = random.below(3) == 0 ? buffer.count : random.below(buffer.count + 1)
-        let returned = wire.giveBack(&buffer, sent: count)
+        let returned = wire.returnUnsent(&buffer, sent: count)
         let sent = send(count)
         if returned.sentData != sent { fail("\(returned.sentData) bytes sent, not \(sent)") }
         if !buffer.isEmpty { fail("the buffer is not empty") }

@@ -24,7 +24,7 @@ import Testing
         var buffer: [UInt8] = []
         let isTaken = wire.take(into: &buffer)
         #expect(isTaken && buffer == [1, 0xFF, 0xFF, 2])
-        let returned = wire.giveBack(&buffer, sent: 2)
+        let returned = wire.returnUnsent(&buffer, sent: 2)
         #expect(returned.sentData == 1 && returned.outdated == nil)
         let reclaimed = wire.reclaim()
         #expect(reclaimed == [0xFF, 2])
@@ -42,7 +42,7 @@ import Testing
         #expect(reclaimed == [3])
         #expect(wire.room == 0 && wire.owesOutdated && wire.dataCount == 3)
         wire.appendCommands([0xFF, 0xF1])
-        let returned = wire.giveBack(&buffer, sent: 2)
+        let returned = wire.returnUnsent(&buffer, sent: 2)
         #expect(returned.sentData == 1 && returned.outdated == [0xFF, 2])
         // The next connection's own bytes begin afresh.
         let isTaken = wire.take(into: &buffer)
@@ -58,7 +58,7 @@ import Testing
         _ = wire.take(into: &buffer)
         let reclaimed = wire.reclaim()
         #expect(reclaimed == [])
-        let returned = wire.giveBack(&buffer, sent: 2)
+        let returned = wire.returnUnsent(&buffer, sent: 2)
         #expect(returned.sentData == 2 && returned.outdated == [])
     }
 }
