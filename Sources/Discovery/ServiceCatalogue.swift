@@ -245,7 +245,7 @@ package struct ServiceCatalogue {
             .max { ($0.value, $1.key.key, $1.key.interface) < ($1.value, $0.key.key, $0.key.interface) }?.key
     }
 
-    /// Moves a sighting to a place of the right kind; removes it if there is none.
+    /// Moves a sighting to a place of the right kind; removes it if no place is free.
     private mutating func settle(_ spot: Spot) {
         guard let sighting = entries[spot.key]?.sightings[spot.interface] else { return }
         let isResolved = sighting.places.values.contains { $0.resolution != nil }

@@ -38,7 +38,7 @@ extension DisciplineHost {
     /// taken bytes.
     private static let retry: UInt64 = .milliseconds(5)
 
-    /// The thread's main function: runs until there is no more work, or until the process ends.
+    /// The thread's main function: runs until its work is done, or until the process ends.
     func run() {
         keepPrivilege()
         let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: Self.bufferSize, alignment: 16)

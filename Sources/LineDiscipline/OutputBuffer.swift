@@ -47,7 +47,7 @@ package struct OutputBuffer: Sendable {
         room -= range.count
     }
 
-    /// Drops the bytes passed on so far, and those that the driver had before.
+    /// Drops the bytes already passed on, and those that the driver had before.
     mutating func flush() {
         bytes.removeAll(keepingCapacity: true)
         flushesDriver = true

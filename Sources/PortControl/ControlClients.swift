@@ -20,7 +20,7 @@ package final class ControlClients {
     private let socket: ControlSocket?
     private var clients: [ControlClient] = []
 
-    /// - Parameter socket: nil if there is none; then there are no clients.
+    /// - Parameter socket: nil without one; then there are no clients.
     package init(_ socket: ControlSocket?) {
         self.socket = socket
         listener = socket?.descriptor.raw

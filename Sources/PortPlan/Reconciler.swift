@@ -157,14 +157,14 @@ package struct Reconciler: Sendable {
                 && PortSpec.Origin(options: running.options) != .configured
             return running.isRetiring || mayBeWanted ? nil : .retire(name)
         case (let spec?, let running?):
-            // A port that is to be replaced may be in use for a long time, so its servers are updated.
+            // A port that will be replaced may be in use for a long time, so its servers are updated.
             if spec.servers != running.servers { return .setServers(name, spec.servers) }
             guard spec.options == running.options else { return running.isRetiring ? nil : .retire(name) }
             return running.isRetiring ? .keep(name) : nil
         }
     }
 
-    /// When the next pause ends; nil if there is none.
+    /// When the next pause ends; nil otherwise.
     package func nextDeadline(_ now: MonotonicTime) -> MonotonicTime? {
         unsettled.compactMap { name in
             guard let entry = entries[name], entry.underway == nil, entry.notBefore > now else { return nil }

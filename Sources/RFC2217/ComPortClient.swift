@@ -177,7 +177,7 @@ extension ComPortClient {
 
 // Receiving.
 extension ComPortClient {
-    /// The next event in `input` at or after `offset`, which moves behind it; nil if there are no more.
+    /// The next event in `input` at or after `offset`, which moves behind it; nil after the last one.
     /// - Parameter now: returns the time; called only if an answer was received.
     package mutating func next(
         _ input: borrowing Span<UInt8>, _ offset: inout Int, now: () -> MonotonicTime

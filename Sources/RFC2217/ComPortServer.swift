@@ -74,7 +74,7 @@ package struct ComPortServer: Sendable {
         }
     }
 
-    /// The next event in `input` at or after `offset`, which moves behind it; nil if there are no more. One call of
+    /// The next event in `input` at or after `offset`, which moves behind it; nil after the last one. One call of
     /// recv(2) is one input, because some servers depend on its bounds.
     package mutating func next(
         _ input: borrowing Span<UInt8>, _ offset: inout Int, now: MonotonicTime, _ output: inout [UInt8]

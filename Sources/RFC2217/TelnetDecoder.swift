@@ -49,7 +49,7 @@ package struct TelnetDecoder: Sendable {
         }
     }
 
-    /// The next element of `input` at or after `offset`, which moves behind it; nil if there are no more.
+    /// The next element of `input` at or after `offset`, which moves behind it; nil after the last one.
     package mutating func next(_ input: borrowing Span<UInt8>, _ offset: inout Int) -> TelnetElement? {
         while offset < input.count {
             let byte = input[offset]

@@ -1,7 +1,7 @@
 import Glibc
 
 extension Span where Element == UInt8 {
-    /// The first index of `byte` at or after `start`; nil if there is none.
+    /// The first index of `byte` at or after `start`; nil otherwise.
     package func firstIndex(of byte: UInt8, from start: Int) -> Int? {
         guard start < count else { return nil }
         // Safe: start < count, so base + start is inside; memchr reads count - start bytes at most,

@@ -40,7 +40,7 @@ final class ClientConnection {
     }
 
     /// Reads available bytes, `limit` at most.
-    /// - Returns: bytes read; 0 at the end; nil if there are none now.
+    /// - Returns: bytes read; 0 at the end; nil if no byte is available.
     func receive(into buffer: inout [UInt8], limit: Int) throws(Errno) -> Int? {
         let count = min(limit, buffer.count)
         do {

@@ -47,7 +47,7 @@ final class VirtualPort {
     var toggled: ModemLines = []
     var nextModemChange: MonotonicTime?
     var modemChanges = 0
-    /// Received bytes until the next planned error, and number of errors so far.
+    /// Received bytes until the next planned error, and number of errors until now.
     var bytesToError: Int
     var plannedErrors = 0
     /// When listening or accepting is tried again.

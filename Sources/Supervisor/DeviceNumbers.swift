@@ -9,7 +9,7 @@ enum DeviceNumbers {
         FileSystem.exists("/sys/dev/char/\(major):\(minor)")
     }
 
-    /// The device with a number, such as `/dev/ttyX`; nil if there is none.
+    /// The device with a number, such as `/dev/ttyX`; nil otherwise.
     static func holder(of major: UInt32, _ minor: UInt32) -> String? {
         let link = "/sys/dev/char/\(major):\(minor)"
         guard FileSystem.exists(link) else { return nil }

@@ -45,7 +45,7 @@ protocol Launcher: AnyObject {
     func retire(_ name: DeviceName)
     /// A port is unwanted, and has ended.
     func forget(_ name: DeviceName)
-    /// Sets the connection to the system bus; nil if there is none.
+    /// Sets the connection to the system bus; nil otherwise.
     func use(_ bus: SystemBus?)
     /// Additional descriptors to poll; `advance` handles their events.
     var polls: [pollfd] { get }

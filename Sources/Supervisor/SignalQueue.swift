@@ -26,7 +26,7 @@ final class SignalQueue: Sendable {
         }
     }
 
-    /// The next signal; 0 if there is none.
+    /// The next signal; 0 without one.
     func take() -> Int32 {
         event.clear()
         return waiting.withLock { signals in

@@ -140,7 +140,7 @@ package final class Supervisor {
     }
 
     /// Carries out due work, then waits for an event.
-    /// - Returns: a signal; 0 if there is none.
+    /// - Returns: a signal; 0 without one.
     private func turn() -> Int32? {
         let now = MonotonicTime.now
         planner.unixTime = UInt64(clamping: time(nil))

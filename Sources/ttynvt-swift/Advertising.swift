@@ -25,7 +25,7 @@ struct Advertising: ParsableArguments {
         }
     }
 
-    /// Creates the advertiser of these TCP ports; nil if nothing is to be announced.
+    /// Creates the advertiser of these TCP ports; nil without an announcement.
     func advertiser(_ tcpPorts: [UInt16], listeningOn address: String) throws -> Advertiser? {
         guard let advertise else { return nil }
         let isLocal = address == "localhost" || address == "::1" || address.hasPrefix("127.")

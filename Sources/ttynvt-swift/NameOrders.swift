@@ -99,7 +99,7 @@ struct Claims {
         }
     }
 
-    /// The host that claims a name, and its servers; null if there is none.
+    /// The host that claims a name, and its servers; null otherwise.
     func json(_ name: DeviceName) -> JSON {
         guard let claimant = contested.first(where: { $0.name == name })?.claimant else { return .null }
         return [

@@ -41,7 +41,7 @@ struct ClientBench {
         return given
     }
 
-    /// Sets rates and data sizes at random times, at a server that answers each copy with what it asks for, all after
+    /// Sets rates and data sizes at random times, at a server that answers each copy with the requested value, all after
     /// the same time.
     /// - Returns: answers that settled a request for another value.
     mutating func playSlowServer(latency: UInt64, seed: UInt64) -> [String] {

@@ -121,7 +121,7 @@ def set_discipline(descriptor, number):
 
 @case()
 def kernel_disciplines():
-    """The line lent to the kernel's disciplines from within the unit's sandbox; with the drop-in of the README, to those
+    """The line lent to the kernel's disciplines from within the unit's sandbox; with the drop-in of docs/line-disciplines.md, to those
     that want CAP_NET_ADMIN, too."""
     for module in ("ppp_async", "slcan"):
         run("modprobe", module)

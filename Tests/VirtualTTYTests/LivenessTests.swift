@@ -129,7 +129,7 @@ import Testing
             beSilent(port, .seconds(seconds) - .milliseconds(100))
             #expect(port.tty.link == .up)
             beSilent(port, .seconds(seconds) - .milliseconds(100))
-            #expect(port.tty.link == .up, "what was acknowledged meanwhile counts")
+            #expect(port.tty.link == .up, "bytes acknowledged meanwhile count")
             beSilent(port, .seconds(seconds + 1))
             #expect(port.tty.link != .up)
             #expect(port.log.contains("connection lost: no acknowledgement from the server for \(seconds) s"))

@@ -168,7 +168,7 @@ final class PortBench {
         let open = asked.filter { outcomes[$0] == nil }
         for id in open where !tty.isParked(id) { fail("request \(id.rawValue) was forgotten") }
         if tty.parkedCount != open.count { fail("\(tty.parkedCount) parked, \(open.count) unanswered") }
-        if outcomes.count + open.count != asked.count { fail("answers to what nobody asked") }
+        if outcomes.count + open.count != asked.count { fail("answers without a request") }
     }
 
     // The world.

@@ -78,7 +78,7 @@ final class RandomProgram {
         switch outcome {
         case .opened(let file):
             if port.ends > 0 { port.fail("opened after the end") }
-            if opens.remove(id) == nil { port.fail("opened what nobody asked for") }
+            if opens.remove(id) == nil { port.fail("opened without a request") }
             files.append(file)
         case .data(let bytes):
             guard let limit = reads[id], bytes.count <= limit else { return port.fail("more read than asked for") }
