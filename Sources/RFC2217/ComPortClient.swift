@@ -76,10 +76,14 @@ package struct ComPortClient: Sendable {
 
     /// The server has agreed to COM-PORT-OPTION, explicitly or by using it.
     package private(set) var isActive = false
+    /// The server has sent a COM-PORT command. Data before the first one may be the server's own text: ser2net agrees to
+    /// the option before it says that the serial port is in use.
+    package private(set) var hasSpoken = false
     /// Kinds of requests that this server has answered, and not answered, on this connection.
     package private(set) var answered: AnswerKinds = []
     package private(set) var unanswered: AnswerKinds = []
-    /// The first data bytes before the option was active, for a message about a server that does not speak RFC 2217.
+    /// The first data bytes before the server's first COM-PORT command, for a message about a server that does not
+    /// speak RFC 2217 or refuses this client.
     package private(set) var heard: [UInt8] = []
 
     /// Starts a connection: the first bytes are IAC WILL COM-PORT-OPTION. DO is not sent to a server that has not
@@ -185,7 +189,7 @@ extension ComPortClient {
         while let element = decoder.next(input, &offset) {
             switch element {
             case .data(let range):
-                if !isActive { keepHeard(input, range) }
+                if !hasSpoken { keepHeard(input, range) }
                 return .data(range)
             case .negotiation(let verb, let option):
                 if let event = negotiate(verb, option) { return event }
@@ -238,6 +242,7 @@ extension ComPortClient {
             return !isActive && (1...12).contains(code) ? .echoed : nil
         }
         isActive = true
+        hasSpoken = true
         switch command {
         case .notifyModemState(let state): return .modemState(state)
         case .notifyLineState(let state): return .lineState(state)

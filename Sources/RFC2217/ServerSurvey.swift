@@ -79,7 +79,7 @@ package struct ServerSurvey: Sendable {
     }
 
     package var isDone: Bool { phase == .done }
-    package var isRFC2217: Bool { agreedAfter != nil }
+    package var isRFC2217: Bool { agreedAfter != nil && (client.hasSpoken || !hasClosed) }
     /// The server has closed the connection.
     package private(set) var hasClosed = false
 

@@ -104,7 +104,8 @@ package struct ServerProbe: ~Copyable {
 
     private func report(_ client: ComPortClient, _ refusal: String, hasClosed: Bool = false) -> Report {
         Report(
-            isRFC2217: client.isActive, refusal: refusal, hasClosed: hasClosed, answered: client.answered,
+            isRFC2217: client.isActive && (client.hasSpoken || !hasClosed), refusal: refusal, hasClosed: hasClosed,
+            answered: client.answered,
             unanswered: client.unanswered, heard: client.heard)
     }
 

@@ -15,6 +15,25 @@ struct Reception: Sendable {
     /// A first open is in progress, and its purge is not answered: data that arrives is older than the open.
     var isBeforeOpening = false
 
+    /// Data that may be the server's own text, until its first COM-PORT command shows that it is data of the port.
+    private(set) var undecided: [UInt8] = []
+    /// Most bytes that are held back: a longer text is data.
+    private static let undecidedLimit = 256
+
+    /// Holds data back.
+    /// - Returns: false if there is too much of it; then none is held back any longer.
+    mutating func hold(_ bytes: borrowing Span<UInt8>, _ range: Range<Int>) -> Bool {
+        guard undecided.count + range.count <= Self.undecidedLimit else { return false }
+        undecided.append(contentsOf: bytes, range)
+        return true
+    }
+
+    /// Removes and returns the data held back.
+    mutating func takeUndecided() -> [UInt8] {
+        defer { undecided.removeAll() }
+        return undecided
+    }
+
     /// Data that arrives now is dropped: it is older than a flush.
     var dropsData: Bool { purge != nil || isBeforeOpening }
 
@@ -23,6 +42,7 @@ struct Reception: Sendable {
         purge = nil
         flagOfNextByte = nil
         isBeforeOpening = false
+        undecided.removeAll()
     }
 }
 

@@ -84,10 +84,16 @@ extension VirtualTTY {
         guard remote.takesCommands, connection == remote.number else { return }
         var offset = 0
         while let event = remote.client.next(bytes, &offset, now: { time.now }) {
+            if remote.client.hasSpoken { receiveUndecided() }
             switch event {
             // Data that arrives before the server has agreed to RFC 2217 is the server's own text, not data of the
-            // port.
-            case .data(let range): if remote.client.isActive { receiveData(bytes, range) }
+            // port. Before its first command, it may be.
+            case .data(let range):
+                guard remote.client.isActive else { break }
+                if remote.client.hasSpoken || remote.isUp || !reception.hold(bytes, range) {
+                    receiveUndecided()
+                    receiveData(bytes, range)
+                }
             case .answered(let command, let ticket): receiveAnswer(command, ticket)
             case .modemState(let state): receive(state)
             case .lineState(let state): receive(state)
@@ -96,6 +102,13 @@ extension VirtualTTY {
             case .echoed: return refused("it echoes what it receives")
             }
         }
+    }
+
+    /// The data held back is data of the port.
+    private mutating func receiveUndecided() {
+        guard !reception.undecided.isEmpty else { return }
+        let data = reception.takeUndecided()
+        receiveData(data.span, data.indices)
     }
 
     private mutating func receiveAnswer(_ command: ComPortCommand, _ ticket: ComPortClient.Ticket?) {
@@ -164,6 +177,7 @@ extension VirtualTTY {
         } else if liveFiles > 0 {
             log(.notice, "connected again")
         }
+        receiveUndecided()
         reception.isBeforeOpening = false
         remote.opened()
         // The opening has lowered DTR (B0); the server itself may have raised it.
@@ -195,10 +209,10 @@ extension VirtualTTY {
         failOpens(failure.error)
     }
 
-    /// The server has closed the connection. If it had not agreed to RFC 2217, its text may say why.
+    /// The server has closed the connection. If it had not sent a COM-PORT command, its text may say why.
     package mutating func connectionClosed(_ number: Int) {
         let reason = "the server closed it"
-        guard number == remote.number, case .opening = link, !remote.client.isActive else {
+        guard number == remote.number, case .opening = link, !remote.client.hasSpoken else {
             return connectionLost(number, reason)
         }
         beginEvent()
@@ -219,8 +233,8 @@ extension VirtualTTY {
         switch link {
         case .opening:
             let heard = remote.client.heard
-            let said = remote.client.isActive || heard.isEmpty ? "" : "; it sent \"\(heard.printable(limit: 60))\""
-            let isInUse = !remote.client.isActive && ServerText(heard).meaning == .portInUse
+            let said = remote.client.hasSpoken || heard.isEmpty ? "" : "; it sent \"\(heard.printable(limit: 60))\""
+            let isInUse = !remote.client.hasSpoken && ServerText(heard).meaning == .portInUse
             failOpening(isInUse ? .resourceBusy : .connectionReset, "connection lost: \(reason)\(said)")
         case .up:
             fault(liveFiles > 0 ? .error : .notice, "connection lost: \(reason)")

@@ -1,11 +1,13 @@
 """Every server of the field that the simulator imitates: open, echo, settings read back, in bounded time."""
+import errno
+import json
 import os
 import subprocess
 import sys
 import termios
 import time
 
-from fixture import case, difference, exchange, read_exactly, set_raw, termios2, write_all
+from fixture import case, difference, eventually, exchange, read_exactly, set_raw, termios2, write_all
 
 # Not RFC 2217 at all: lifecycle_cases has them.
 REFUSED = {"raw", "wont-comport", "silent"}
@@ -75,3 +77,21 @@ def baud_rate_that_the_server_has_not(t):
     descriptor = t.open_raw(port, baud=termios.B230400)
     t.equal("the server's rate reads back", termios2(descriptor)[6:], (115200, 115200))
     t.equal("as the rate it is", termios2(descriptor)[2] & 0o010017, termios.B115200)
+
+
+@case(60)
+def a_port_in_use_at_ser2net(t):
+    """ser2net agrees to RFC 2217 before it says that another client uses the port: the text is a reason, not data."""
+    server = t.server("ser2net")
+    first = t.port(server)
+    descriptor = t.open_raw(first.path)
+    second = t.port(server)
+    t.raises("open", errno.EBUSY, lambda: os.open(second.path, os.O_RDWR | os.O_NONBLOCK))
+    t.check("the log quotes the server", 'it sent "Port already in use' in second.log, second.log)
+    code, text = t.run(t.binary, "status", "--json", second.name)
+    t.equal("no byte counts as received", json.loads(text)[0]["received"], 0)
+    code, text = t.run(t.binary, "probe", str(server))
+    t.check("probe: one line that quotes it, and failure", code == 1 and len(text.strip().splitlines()) == 1
+            and "Port already in use" in text, (code, text))
+    os.close(descriptor)
+    t.check("once it is free, the second opens", eventually(lambda: os.close(t.open_raw(second.path)) is None, 10))

@@ -59,12 +59,17 @@ import Testing
     }
 
     /// ser2net's refusal of a second client: the text tells why, and is not data of the port.
-    @Test(arguments: [("Port already in use\r\n", Errno.resourceBusy), ("Device open failure\r\n", .connectionReset)])
-    func aServerThatSaysWhyItCloses(_ text: String, _ error: Errno) throws {
+    @Test(
+        arguments: [("Port already in use\r\n", Errno.resourceBusy), ("Device open failure\r\n", .connectionReset)],
+        [false, true])
+    func aServerThatSaysWhyItCloses(_ refusal: (text: String, error: Errno), _ agreesFirst: Bool) throws {
+        let (text, error) = refusal
         try withPort { port in
             port.isMute = true
             let open = port.open()
-            port.tell { $0.receive(Array(text.utf8).span, connection: $0.connection) }
+            // ser2net agrees to the option before it sends the text.
+            let bytes = (agreesFirst ? wire("FF FD 2C | DO COM-PORT") : []) + Array(text.utf8)
+            port.tell { $0.receive(bytes.span, connection: $0.connection) }
             port.isMute = false
             port.closeByServer()
             #expect(port.outcome(open) == .error(error))
@@ -72,6 +77,24 @@ import Testing
             let line = "the server accepted the connection, then closed it; it sent \"\(said)\\x0d\\x0a\""
             #expect(port.log.contains(line), "\(port.log)")
             #expect(port.tty.state.counters.received == 0)
+        }
+    }
+
+    /// When a connection is made again, data of the line may come before the first answer: it is not lost.
+    @Test(arguments: [5, 300]) func dataBeforeTheFirstAnswer(_ count: Int) throws {
+        try withPort { port in
+            let file = try port.openRaw()
+            port.isMute = true
+            port.breakLink()
+            port.advance(.seconds(1))
+            let early = [UInt8](repeating: 0x65, count: count)
+            let bytes = wire("FF FD 2C | DO COM-PORT") + early
+            port.tell { $0.receive(bytes.span, connection: $0.connection) }
+            // More than a text has: no need to wait.
+            #expect(port.tty.state.counters.received == (count > 256 ? UInt64(count) : 0))
+            let rest = wire("FF FA 2C 65 00 00 25 80 FF F0 | SET-BAUDRATE 9600") + Array("late".utf8)
+            port.tell { $0.receive(rest.span, connection: $0.connection) }
+            #expect(port.outcome(port.read(file, count + 10)) == .data(early + Array("late".utf8)))
         }
     }
 
