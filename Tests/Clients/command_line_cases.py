@@ -276,7 +276,16 @@ def compatible_options(t):
     t.check("--help names the options' meaning", status == 0 and "-S" in t.run(t.binary, "port", "--help")[1], output)
     status, output = t.run(t.binary)
     t.note("without arguments: " + " | ".join(output.strip().splitlines()))
-    t.check("without arguments it fails and says what is missing", status and "--server" in output, output)
+    t.check("without arguments: a short help with three examples, and a usage error", status == 64
+            and output.count("ttynvt-swift -S HOST:PORT -n NAME") == 1 and len(output.strip().splitlines()) == 5, output)
+    t.equal("-V is --version", t.run(t.binary, "-V"), t.run(t.binary, "--version"))
+    status, output = t.run(t.binary, "statsu")
+    t.check("a mistyped command: the meant one, and a usage error",
+            status == 64 and "unknown command 'statsu': did you mean 'status'?" in output, output)
+    name = t.port_name()
+    process = Process(t, name, [t.binary, "-E", "-S" + str(server), "-n" + name])
+    process.expect("created ")
+    t.equal("values behind short options: ends at SIGTERM", process.stop(), 0)
 
 
 @case(60)

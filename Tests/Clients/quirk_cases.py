@@ -94,4 +94,12 @@ def a_port_in_use_at_ser2net(t):
     t.check("probe: one line that quotes it, and failure", code == 1 and len(text.strip().splitlines()) == 1
             and "Port already in use" in text, (code, text))
     os.close(descriptor)
-    t.check("once it is free, the second opens", eventually(lambda: os.close(t.open_raw(second.path)) is None, 10))
+
+    def opens():
+        try:
+            os.close(t.open_raw(second.path))
+            return True
+        except OSError:
+            return False
+
+    t.check("once it is free, the second opens", eventually(opens, 10), second.log)
