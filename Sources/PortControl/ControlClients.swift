@@ -20,7 +20,7 @@ package final class ControlClients {
     private let socket: ControlSocket?
     private var clients: [ControlClient] = []
 
-    /// - Parameter socket: nil without one; then there are no clients.
+    /// - Parameter socket: nil if the port has no control socket; then no client can connect.
     package init(_ socket: ControlSocket?) {
         self.socket = socket
         listener = socket?.descriptor.raw

@@ -33,7 +33,7 @@ package final class PortControlServer: Sendable {
 
     /// Starts the thread.
     /// - Parameters:
-    ///   - socket: nil without one; then only the chore runs.
+    ///   - socket: nil if the port has no control socket; then only the chore runs.
     ///   - answer: returns the reply to a request, including its last line feed; called in the thread.
     package func start(
         _ socket: ControlSocket?, chore: Chore? = nil,

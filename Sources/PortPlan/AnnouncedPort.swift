@@ -68,7 +68,8 @@ struct AnnouncedPort: Equatable, Sendable {
     /// missing.
     var isWatched: Bool { !candidates.isEmpty || !silent.isEmpty || missingSince != nil }
 
-    /// Its owner announces these addresses now. An empty list means that the owner is present and the servers remain.
+    /// The port's owner announces these addresses now. With an empty list the owner is present, and the servers do not
+    /// change.
     mutating func announce(_ endpoints: [Endpoint], isComplete: Bool, _ now: MonotonicTime) {
         missingSince = nil
         guard !endpoints.isEmpty else { return }

@@ -222,7 +222,7 @@ extension Planner {
         ports[name]?.isYielding = true
     }
 
-    /// Gives a name to another host, with the addresses that this host announces.
+    /// Makes another host the owner of a name; the port then uses the addresses that the new owner announces.
     mutating func give(_ name: DeviceName, to host: HostName, _ now: MonotonicTime) {
         let own = (claims()[name] ?? []).filter { $0.host == host && !$0.endpoints.isEmpty }
         guard !own.isEmpty else { return }

@@ -22,6 +22,8 @@ final class PortReport: PortObserver {
 
     private struct News {
         var node: DeviceNode?
+        /// READY was sent: no other message may come before it.
+        var isReady = false
         /// The current status was not sent to the service manager yet.
         var hasPendingStatus = false
         /// Earliest time of the next message: programs may open and close a port a thousand times a second.
@@ -58,6 +60,7 @@ final class PortReport: PortObserver {
             $0.pingAt = notifier?.watchdogInterval.map { .now + $0 }
         }
         notifier?.tell(["READY=1"], status: PortState().sentence)
+        news.withLock { $0.isReady = true }
         // The control thread may sleep without a deadline, and the first watchdog message is due now.
         if notifier != nil { control.wake() }
     }
@@ -88,7 +91,7 @@ final class PortReport: PortObserver {
     private func tell(_ notifier: ServiceNotifier) -> MonotonicTime? {
         let now = MonotonicTime.now
         let (isTelling, isPinging) = news.withLock { news -> (Bool, Bool) in
-            guard news.node != nil else { return (false, false) }
+            guard news.isReady else { return (false, false) }
             let isTelling = news.hasPendingStatus && news.sendStatusAt <= now
             if isTelling {
                 news.hasPendingStatus = false

@@ -643,5 +643,6 @@ def mistyped_command(t):
     for arguments in (["stauts"], ["stauts", "-n", "ttyX1"], ["-S", "h:1", "-n", "ttyX1", "x\x1b[2J"]):
         code, output = t.run(t.binary, *arguments)
         first = output.splitlines()[0] if output else ""
-        t.check("{!r} is named".format(arguments), code not in (0, None) and "unknown command" in first
-                and "--help" in first and "\x1b" not in output, (code, output))
+        hint = "did you mean 'status'?" if arguments[0] == "stauts" else "--help"
+        t.check("{!r} is named".format(arguments), code == 64 and "unknown command" in first
+                and hint in first and "\x1b" not in output, (code, output))

@@ -155,7 +155,7 @@ def supervise_vanish_and_return(t):
     time.sleep(2 + GRACE)
     t.equal("data flows on the old connection", exchange(descriptor), b"hello")
     first.stop()
-    made.expect("ttyMIO04-1-com1 is at .*:{} now".format(tcp[1]), 20)
+    made.expect("ttyMIO04-1-com1: servers changed to .*:{}".format(tcp[1]), 20)
     t.equal("and on the new one, through the same open file", exchange(descriptor, b"again"), b"again")
     t.equal("same device, same process", (numbers(path), port_pids()), before)
     announcement.stop()
@@ -246,7 +246,7 @@ def supervise_restart(t):
     bus.restart()
     avahi.stop(9)
     avahi.start()
-    made.expect("(?s)heard again.*heard again", 30)
+    made.expect("(?s)received again.*received again", 30)
     time.sleep(8)
     t.equal("nor does the bus's", port_pids(), before)
     t.equal("data flows still", exchange(descriptor), b"hello")
@@ -261,7 +261,7 @@ def supervise_late_avahi(t):
     avahi = t.avahi(bus, start=False)
     server = t.simulator()
     made = supervisor(t, "[port MIO-s]\nserver = {}\n".format(server.address))
-    made.expect("Avahi is not running: no announcement is heard")
+    made.expect("Avahi is not running, so no announcements are received")
     wait_until(lambda: os.path.exists("/dev/ttyMIO-s"), 5, what="a static port without Avahi")
     avahi.start()
     made.expect("announcements are received again", 20)
@@ -392,7 +392,7 @@ def supervise_hostile_names(t):
     refusals = [line for line in log.splitlines() if "not used: " in line or "illegal" in line or "ignoring " in line]
     t.equal("each once", len(refusals), len(set(refusals)))
     time.sleep(5)
-    t.equal("and not again", made.log.count("ttyMIO-taken exists"), 1)
+    t.equal("and not again", made.log.count("ttyMIO-taken already exists"), 1)
     os.unlink("/dev/ttyMIO-taken")
     t.check("the name is given once it is free", eventually(lambda: os.path.exists("/dev/ttyMIO-taken"), 20))
     finish(t, made)
@@ -551,10 +551,10 @@ def supervise_full_disk(t):
         started = time.monotonic()
         t.check("it is written", eventually(lambda: os.path.exists(state), 12), made.log[-800:])
         t.took("after there is room", time.monotonic() - started, 0, 11)
-        made.expect("is written again: numbers and hosts of ports are remembered")
+        made.expect("was written; numbers and hosts of ports are saved again")
         with open(state) as file:
             t.check("what is in it", "ttyMIO-a " in file.read())
-        t.equal("said once", made.log.count("not remembered"), 1)
+        t.equal("said once", made.log.count("are not saved until"), 1)
         finish(t, made)
     finally:
         subprocess.run(["umount", "-l", directory], check=True)
@@ -585,7 +585,7 @@ def supervise_deaf_systemd(t):
     before = port_pids()
     systemd.empty = 1
     made = supervisor(t, text, launcher="systemd")
-    made.expect("/dev/ttyMIO3 exists already")
+    made.expect("/dev/ttyMIO3 already exists")
     t.check("an empty list was no reason to touch them", port_pids() == before, port_pids())
     if os.environ.get("TTYNVT_LONG"):
         # The next list is complete.
